@@ -1,0 +1,64 @@
+# Fathom's chores. Each bootstraps what it needs: a private uv, Python 3.13, the locked packages.
+# Needs beforehand: python3 (any 3.9+), make, git, and a Python 3.13 that uv can find.
+
+PYTHON3 ?= python3
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+BIN := .venv/bin
+PY_SOURCES := fathom.py ml detectors data_catalog actors strategies backtests live tests
+PY_EXISTING := $(wildcard $(PY_SOURCES))
+export UV_PYTHON_DOWNLOADS ?= never
+export PYTHONDONTWRITEBYTECODE ?=
+
+COMPILE := pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-emit-find-links \
+    --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help install train-extra demo test check bench lock format clean
+
+help:  ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@echo ">> private uv $(UV_VERSION) into .tools"
+	@$(PYTHON3) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
+
+.venv/.synced: requirements.lock pyproject.toml .python-version | $(UV)
+	@echo ">> Python $$(cat .python-version) and the locked packages into .venv"
+	@test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: .venv/.synced  ## Set up .venv with everything but the training stack
+
+train-extra: .venv/.synced  ## Add the training stack (torch, lightning, mlflow, optuna)
+	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-train.lock
+
+demo: install  ## Simulate a market, backtest on it, show where the tearsheet is
+	@$(BIN)/fathom demo
+
+test: install  ## Run every test
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: install  ## Lint, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: install  ## Measure speed against baselines in the same run
+	@$(BIN)/python -m tests.performance
+
+format:  ## Let ruff fix and format
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+lock: $(UV)  ## Recompute both lock files: everything first, then the part without the training stack
+	@$(UV) $(COMPILE) --all-extras pyproject.toml -o requirements-train.lock
+	@$(UV) $(COMPILE) --extra serve --extra dev -c requirements-train.lock pyproject.toml -o requirements.lock
+
+clean:  ## Remove what the chores made (environments, caches, demo output)
+	@rm -rf .venv .tools .cache build dist demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

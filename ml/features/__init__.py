@@ -1,0 +1,3 @@
+"""Model inputs: each a recurrence over event rows or closed bars, written once and driven live, in backtests and in batch."""
+
+__all__: list[str] = []

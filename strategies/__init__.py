@@ -1,0 +1,3 @@
+"""Trading strategies: a policy turns state into signals, a thin engine strategy turns signals into orders and events into state."""
+
+__all__: list[str] = []
