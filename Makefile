@@ -5,10 +5,7 @@ PYTHON3 ?= python3
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
-PY_SOURCES := fathom.py ml detectors data_catalog actors strategies backtests live tests
-PY_EXISTING := $(wildcard $(PY_SOURCES))
 export UV_PYTHON_DOWNLOADS ?= never
-export PYTHONDONTWRITEBYTECODE ?=
 
 COMPILE := pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-emit-find-links \
     --custom-compile-command "make lock"

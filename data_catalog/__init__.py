@@ -1,3 +1,6 @@
-"""Market data at rest: what was imported, recorded or simulated, in the engine's Parquet layout, shared by backtests and training."""
+"""Market data at rest: imported, recorded or simulated, in the engine's Parquet layout.
+
+Backtests and training read the same files.
+"""
 
 __all__: list[str] = []
