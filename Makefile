@@ -1,11 +1,10 @@
 # Fathom's chores. Each bootstraps what it needs: a private uv, Python 3.13, the locked packages.
-# Needs beforehand: python3 (any 3.9+), make, git, and a Python 3.13 that uv can find.
+# Needs beforehand: python3 (3.9 or later, with venv), make and git. Python 3.13 itself is found (pyenv, system) or fetched by uv.
 
 PYTHON3 ?= python3
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
-export UV_PYTHON_DOWNLOADS ?= never
 
 COMPILE := pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-emit-find-links \
     --custom-compile-command "make lock"
@@ -18,7 +17,8 @@ help:  ## Show this list
 
 $(UV):
 	@echo ">> private uv $(UV_VERSION) into .tools"
-	@$(PYTHON3) -m venv .tools
+	@$(PYTHON3) -m venv .tools || { echo "Expected a python3 that can make virtual environments; \
+	  on Debian and Ubuntu: apt-get install python3-venv"; rm -rf .tools; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
 
 .venv/.synced: requirements.lock pyproject.toml .python-version | $(UV)
