@@ -149,12 +149,12 @@ class RunFiles:
     Money is in the account's currency (`summary.currency`), prices in quote currency, sizes in base currency. Numbers
     are float64 whose shortest decimal form is the engine's exact decimal (up to 15 digits): `Decimal(repr(x))`.
 
-    **Signs.** A commission is positive when paid, negative when received (rebate). A slippage is positive when it costs.
+    **Signs.** A commission is positive when paid, negative when received. A slippage is positive when it costs.
     The columns `pnl_*` are contributions: positive is good, and in every row
 
         pnl_price + pnl_fees + pnl_funding + pnl_slippage = pnl_net = equity - starting balance.
 
-    **orders** `role` is `ENTRY`, `STOP`, `TARGET` or `EXIT` (from the order's tags; `OTHER` without). `arrival_mid`: mid
+    **orders** `role` is `ENTRY`, `STOP`, `TARGET` or `EXIT` (by the order's tags; `OTHER` without). `arrival_mid`: mid
     (last close where the data are bars) when the strategy sent the order. `decision_price`: the price on which the
     strategy decided (tag `decision=`). `reason`: why it was rejected, denied or cancelled.
 
@@ -171,8 +171,8 @@ class RunFiles:
     `drawdown` = equity / running maximum - 1 (0 or negative). Exposures are signed position * mark * multiplier,
     summed (`net`) or absolutely (`gross`). `pnl_*` are cumulated since the start.
 
-    **prices** `bid` and `ask` are null where the data have no book; `last` is the last trade or close; `mark` is the mid,
-    else the last, and null until the first price.
+    **prices** `bid` and `ask` are null without a book; `last` is the last trade or close; `mark` is the mid
+    (else the last), and null until the first price.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def digest(text: str) -> str:
     Examples
     --------
     >>> digest("a config")
-    'd78b3faf'
+    '45eaad00'
     """
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -12,7 +12,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pnl(msgspec.Struct, frozen=True, kw_only=True):
-    """Profit and loss in the account's currency; `price + fees + funding + slippage = net`, `gross = net - fees - funding`.
+    """Profit and loss: `price + fees + funding + slippage = net`, `gross = price + slippage`.
 
     Each is a contribution: fees paid are negative. `price` is what the trades would have made at their reference
     prices (`RunFiles`), `slippage` what the difference to the executed prices cost.
