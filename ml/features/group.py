@@ -1,0 +1,109 @@
+"""What a set of features asks of each of its parts: absorb event rows, answer a grid time, save and restore."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.features.spec import FeatureSpec
+
+
+class Group(Protocol):
+    """A part of a `FeatureSet` that computes some of its features from the event rows of one instrument.
+
+    The set cuts the stream at the grid: before it asks for the values at grid time T it has given the group every
+    row with ``ts_init < T`` and none with ``ts_init >= T``. Grid times only grow. `absorb` and `sample` are the
+    online driver, `run` the batch driver; both must go through the same compiled steps, so that the values are equal
+    to the last bit however the rows are cut into chunks.
+
+    Attributes
+    ----------
+    specs : tuple of FeatureSpec
+        The features, in the order of the values that `sample` writes.
+    versions : Mapping[str, int]
+        Version of each top group among `specs`; raise it whenever a value would change.
+
+    Examples
+    --------
+    A group that counts the rows it has seen:
+
+    >>> class Count:
+    ...     specs = (
+    ...         FeatureSpec(name="rows", group="orderbook.count", unit="-", formula="n", source="Fathom", warm_up=0,
+    ...                     nan_rule="never", stationary=False, text="Rows so far."),
+    ...     )
+    ...     versions = {"orderbook": 1}
+    ...     def __init__(self):
+    ...         self.state = np.zeros(1)
+    ...     def absorb(self, rows):
+    ...         self.state[0] += len(rows)
+    ...     def sample(self, ts_ns, out):
+    ...         out[0] = self.state[0]
+    ...     def run(self, rows, times, cuts, out):
+    ...         run_slowly(self, rows, times, cuts, out)
+    ...     def snapshot(self):
+    ...         return {"state": self.state.copy()}
+    ...     def restore(self, state):
+    ...         self.state[:] = state["state"]
+    >>> from ml.book import EVENT
+    >>> out = np.empty((2, 1))
+    >>> Count().run(np.zeros(5, EVENT), np.array([10, 20]), np.array([2, 5]), out)
+    >>> out.ravel().tolist()
+    [2.0, 5.0]
+    """
+
+    @property
+    def specs(self) -> tuple[FeatureSpec, ...]:
+        """The features, in the order of the values."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, int]:
+        """Version of each top group."""
+        ...
+
+    def absorb(self, rows: NDArray[np.void]) -> None:
+        """Take rows (`ml.book.EVENT`, in ``ts_init`` order) that no pending grid time cuts."""
+        ...
+
+    def sample(self, ts_ns: int, out: NDArray[np.float64]) -> None:
+        """Write the values at grid time `ts_ns` into `out` of shape (features,); NaN where undefined."""
+        ...
+
+    def run(
+        self,
+        rows: NDArray[np.void],
+        times: NDArray[np.int64],
+        cuts: NDArray[np.int64],
+        out: NDArray[np.float64],
+    ) -> None:
+        """Do what `absorb` and `sample` do in one call: sample row i of `out` at ``times[i]``, after ``rows[:cuts[i]]``.
+
+        The rows after the last cut are absorbed as well. `out` is C-contiguous, of shape (grid times, features).
+        """
+        ...
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold the whole state."""
+        ...
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over the arrays of a `snapshot` of a group with the same settings."""
+        ...
+
+
+def run_slowly(
+    group: Group,
+    rows: NDArray[np.void],
+    times: NDArray[np.int64],
+    cuts: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Drive `absorb` and `sample` as `Group.run` must: the reference for tests, and a start for a new group."""
+    done = 0
+    for i, (ts_ns, cut) in enumerate(zip(times.tolist(), cuts.tolist(), strict=True)):
+        group.absorb(rows[done:cut])
+        group.sample(ts_ns, out[i])
+        done = cut
+    group.absorb(rows[done:])
