@@ -105,13 +105,13 @@ class Download:
         folder: Path,
         patience: Patience | None = None,
         *,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        sleep: Callable[[float], None] | None = None,
+        jitter: Callable[[], float] | None = None,
     ) -> None:
         self.folder = folder
         self.patience = patience or Patience()
-        self._sleep = sleep
-        self._jitter = jitter
+        self._sleep = sleep or time.sleep
+        self._jitter = jitter or random.random
         self._session = requests.Session()
         # The bytes of the file itself are wanted: a server must not gzip, and requests must not gunzip, on the way.
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "fathom-trader"})

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 import requests
-from isal import igzip, isal_zlib
 
 from data_catalog.errors import DownloadError
 
@@ -25,7 +24,6 @@ _WHOLE_BUT_DAMAGED_AT_MOST: Final = 2  # then it is the server's copy that is da
 _DAMAGE: Final[tuple[type[Exception], ...]] = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
-    isal_zlib.error,
     zlib.error,
     EOFError,
     RuntimeError,  # a member that is encrypted, or packed by an unknown method
@@ -63,7 +61,7 @@ def verify(path: Path) -> None:
         elif name.endswith(".gz"):
             if not size:
                 raise EOFError("it is empty")
-            with igzip.IGzipFile(path, "rb") as stream:
+            with gzip.open(path, "rb") as stream:
                 while stream.read(_CHUNK):
                     pass
         else:

@@ -284,7 +284,7 @@ def test_a_damaged_zip_never_gets_its_name(bench: Bench, body: object) -> None:
     assert bench.names() == []
 
 
-@pytest.mark.parametrize("body", [TRADE[:-5], TRADE[:1000] + b"\0" * 9 + TRADE[1009:], b"", b"a,b\n"])
+@pytest.mark.parametrize("body", [TRADE[:-5], TRADE[:1000] + b"\0" * 9 + TRADE[1009:], b"", b"a,b\n", TRADE + b"junk"])
 def test_a_damaged_gzip_never_gets_its_name(bench: Bench, body: bytes) -> None:
     bench.server.files[TRADES] = body
     [outcome] = bench.bring(bench.files(books=False, trades=True))
