@@ -1,0 +1,247 @@
+"""The catalog: market data in the engine's Parquet layout, written and read as event rows."""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from nautilus_trader.model import NautilusDataType
+from nautilus_trader.persistence import ParquetDataCatalog
+from numpy.typing import NDArray
+
+from data_catalog.arrow import bar_rows, book_rows, trade_rows
+from data_catalog.errors import CatalogError, InstrumentError
+from data_catalog.flag_lookup import FlagLookup
+from data_catalog.instruments import Grid
+from data_catalog.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, Span, parse_interval
+from data_catalog.merge import merge_by_time
+from data_catalog.staging import catalog_lock, recover
+from data_catalog.writers import BarWriter, RowWriter
+from ml.book.events import Kind
+
+_ENGINE_TYPES = {
+    BOOK: NautilusDataType.OrderBookDelta,
+    TRADES: NautilusDataType.TradeTick,
+    BARS: NautilusDataType.Bar,
+}
+_DATA_FOLDERS = {
+    *_ENGINE_TYPES,
+    "quotes",
+    "order_book_depths",
+    "mark_prices",
+    "index_prices",
+    "funding_rates",
+    "custom",
+}
+
+
+class Catalog:
+    """A folder of market data that the engine's backtests and Fathom's training both read.
+
+    Parameters
+    ----------
+    path : Path or str
+        Made at the first write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from data_catalog.instruments import default_instruments
+    >>> catalog = Catalog(tempfile.mkdtemp())
+    >>> catalog.put_instrument(default_instruments()["BTCUSDT"])
+    >>> [str(instrument.id) for instrument in catalog.instruments()]
+    ['BTCUSDT-LINEAR.BYBIT']
+    >>> catalog.instrument("BTCUSD-LINEAR.BYBIT")
+    Traceback (most recent call last):
+    data_catalog.errors.InstrumentError: Expected an instrument of the catalog, was 'BTCUSD-LINEAR.BYBIT'. Did you mean 'BTCUSDT-LINEAR.BYBIT'?
+    """  # noqa: E501
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    # --- instruments
+
+    def put_instrument(self, instrument: Any) -> None:
+        """Store an instrument; storing the same one again changes nothing.
+
+        Raises
+        ------
+        InstrumentError
+            The catalog holds another definition under the same id.
+        """
+        with catalog_lock(self.path):
+            known = {str(one.id): one for one in self.instruments()}.get(str(instrument.id))
+            if known is None:
+                self._engine().write_instruments([instrument])
+                return
+        before, after = _definition(known), _definition(instrument)
+        changed = [f"{name} {before[name]} -> {after.get(name)}" for name in before if before[name] != after.get(name)]
+        if changed:
+            raise InstrumentError(
+                f"Expected the definition of {instrument.id} that {self.path} holds, was another one: "
+                f"{'; '.join(changed)}. Use another catalog, or the same instruments file as before."
+            )
+
+    def instruments(self) -> list[Any]:
+        """Return the engine's instruments, by id."""
+        if not (self.path / ENGINE_DATA).is_dir():
+            return []
+        by_id = {str(instrument.id): instrument for instrument in self._engine().instruments()}
+        return [by_id[name] for name in sorted(by_id)]
+
+    def instrument(self, instrument_id: str) -> Any:
+        """Return one instrument; raises `InstrumentError` with the nearest name if there is none."""
+        by_id = {str(instrument.id): instrument for instrument in self.instruments()}
+        if str(instrument_id) in by_id:
+            return by_id[str(instrument_id)]
+        near = difflib.get_close_matches(str(instrument_id), by_id, n=1, cutoff=0.5)
+        hint = f"Did you mean '{near[0]}'?" if near else f"It holds: {', '.join(sorted(by_id)) or 'none'}."
+        raise InstrumentError(f"Expected an instrument of the catalog, was '{instrument_id}'. {hint}")
+
+    # --- writing
+
+    def book_writer(self, instrument: Any) -> RowWriter:
+        """Return a writer of book changes; the instrument is stored too."""
+        self.put_instrument(instrument)
+        return RowWriter(self.path, Grid.of(instrument), Kind.BOOK)
+
+    def trade_writer(self, instrument: Any) -> RowWriter:
+        """Return a writer of trades; the instrument is stored too."""
+        self.put_instrument(instrument)
+        return RowWriter(self.path, Grid.of(instrument), Kind.TRADE)
+
+    def bar_writer(self, bar_type: Any) -> BarWriter:
+        """Return a writer of bars of a bar type (text or the engine's), whose instrument the catalog must hold."""
+        instrument = self.instrument(_instrument_of(str(bar_type)))
+        return BarWriter(self.path, Grid.of(instrument), str(bar_type))
+
+    # --- reading
+
+    def events(
+        self,
+        instrument_id: str,
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        book: bool = True,
+        trades: bool = True,
+        batch_rows: int = 262_144,
+    ) -> Iterator[NDArray[np.void]]:
+        """Stream an instrument's events in order of ts_init, in bounded memory.
+
+        Parameters
+        ----------
+        instrument_id : str
+        start_ns, end_ns : int, optional
+            First and last ts_init wanted, both included.
+        book, trades : bool, default True
+            What to read. Of events with equal ts_init, book changes come before trades, each in their own order.
+        batch_rows : int
+            The most rows an array may have.
+
+        Yields
+        ------
+        EVENT array
+            Never empty. A message may be split between two arrays.
+
+        Raises
+        ------
+        InstrumentError
+            The catalog has no such instrument.
+        """
+        grid = Grid.of(self.instrument(instrument_id))
+        name, span = grid.instrument_id, (start_ns, end_ns)
+        sources: list[Iterator[NDArray[np.void]]] = []
+        if book:
+            sources.append(book_rows(batch, grid) for batch in self._batches(BOOK, name, *span))
+        if trades:
+            sources.append(self._trades(grid, *span))
+        for rows in merge_by_time(*sources):
+            for start in range(0, len(rows), batch_rows):
+                yield rows[start : start + batch_rows]
+
+    def bars(self, bar_type: str, *, start_ns: int | None = None, end_ns: int | None = None) -> NDArray[np.void]:
+        """Return the bars (`data_catalog.arrow.BAR`) of a bar type, in order of ts_init."""
+        grid = Grid.of(self.instrument(_instrument_of(bar_type)))
+        parts = [bar_rows(batch, grid) for batch in self._batches(BARS, bar_type, start_ns, end_ns)]
+        if not parts:
+            raise CatalogError(f"Expected bars of {bar_type} in {self.path}, was none.")
+        return np.concatenate(parts)
+
+    def spans(self) -> list[Span]:
+        """Return what the catalog holds: one `Span` a data type and identifier, in that order."""
+        recover(self.path)
+        data = self.path / ENGINE_DATA
+        found: dict[tuple[str, str], list[Path]] = {}
+        for path in sorted(data.rglob("*.parquet")):
+            folder = path.parent.relative_to(data)
+            if folder.parts[0] not in _DATA_FOLDERS:
+                continue  # definitions of instruments
+            found.setdefault((folder.parent.as_posix(), folder.name), []).append(path)
+        spans = []
+        for (data_type, identifier), paths in sorted(found.items()):
+            times = [parse_interval(path) for path in paths]
+            rows = sum(pq.read_metadata(path).num_rows for path in paths)
+            first, last = min(start for start, _ in times), max(end for _, end in times)
+            spans.append(Span(data_type, identifier, first, last, rows, len(paths)))
+        return spans
+
+    def files(self, data_type: str, identifier: str) -> list[Path]:
+        """Return the files of a data type and identifier, in order of time."""
+        recover(self.path)
+        return sorted((self.path / ENGINE_DATA / data_type / identifier).glob("*.parquet"), key=parse_interval)
+
+    def _engine(self) -> ParquetDataCatalog:
+        self.path.mkdir(parents=True, exist_ok=True)
+        return ParquetDataCatalog(str(self.path))
+
+    def _trades(self, grid: Grid, start_ns: int | None, end_ns: int | None) -> Iterator[NDArray[np.void]]:
+        flags = None
+        for batch in self._batches(TRADES, grid.instrument_id, start_ns, end_ns):
+            rows = trade_rows(batch, grid)
+            if len(rows):
+                flags = flags or FlagLookup(self.files(TRADE_FLAGS, grid.instrument_id))
+                rows["flags"] = flags.of(rows, batch.column("trade_id"))
+            yield rows
+
+    def _batches(
+        self, data_type: str, identifier: str, start_ns: int | None, end_ns: int | None
+    ) -> Iterator[pa.RecordBatch]:
+        if not self.files(data_type, identifier):
+            return
+        stream = self._engine().query_data_arrow_stream(
+            _ENGINE_TYPES[data_type], [identifier], start_ns, end_ns, display=False
+        )
+        yield from pa.RecordBatchReader.from_stream(_Capsule(stream))
+
+
+class _Capsule:
+    # The engine hands out a bare capsule; Arrow wants an object that has one.
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._capsule
+
+
+def _definition(instrument: Any) -> dict[str, str]:
+    fields = (
+        "raw_symbol base_currency quote_currency price_increment size_increment price_precision size_precision "
+        "multiplier min_quantity max_quantity min_notional margin_init margin_maint info"
+    )
+    return {
+        "type": type(instrument).__name__,
+        **{name: str(getattr(instrument, name, None)) for name in fields.split()},
+    }
+
+
+def _instrument_of(bar_type: str) -> str:
+    parts = bar_type.rsplit("-", 4)
+    if len(parts) != 5:
+        raise CatalogError(
+            f"Expected a bar type such as BTCUSDT-LINEAR.BYBIT-1-MINUTE-LAST-EXTERNAL, was '{bar_type}'."
+        )
+    return parts[0]

@@ -1,0 +1,304 @@
+"""Instruments: tick, lot and fees, read from Bybit's `instruments-info` JSON or from a small TOML file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from nautilus_trader.model import (
+    CryptoPerpetual,
+    Currency,
+    CurrencyPair,
+    CurrencyType,
+    InstrumentId,
+    Money,
+    Price,
+    Quantity,
+    Symbol,
+)
+
+from data_catalog.errors import InstrumentError
+
+type Instrument = CryptoPerpetual | CurrencyPair
+"""The kinds of instrument that this package makes; the catalog reads any other kind of the engine too."""
+
+FIXED_PRECISION: Final = 16
+"""Decimal places of the engine's raw fixed-point numbers."""
+
+DEFAULT_INSTRUMENTS: Final = Path(__file__).resolve().parent.parent / "configs" / "system" / "instruments.toml"
+"""The instruments that need no `--instruments` option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The price and size grid of an instrument: ticks and lots to decimal text and to the engine's raw numbers.
+
+    Parameters
+    ----------
+    instrument_id : str
+        Such as ``BTCUSDT-LINEAR.BYBIT``.
+    tick_raw, lot_raw : int
+        One tick and one lot in units of 1e-16 (the engine's fixed-point unit).
+    price_precision, size_precision : int
+        Decimal places in which prices and sizes are shown.
+
+    Examples
+    --------
+    >>> grid = Grid("BTCUSDT-LINEAR.BYBIT", tick_raw=10**15, lot_raw=10**13, price_precision=2, size_precision=3)
+    >>> grid.ticks("61800.20"), grid.lots("2.909")
+    (618002, 2909)
+    >>> grid.price_text(618002), grid.size_text(2909)
+    ('61800.20', '2.909')
+    >>> grid.ticks("61800.25")
+    Traceback (most recent call last):
+    data_catalog.errors.InstrumentError: Expected a price that is a multiple of 0.10 (BTCUSDT-LINEAR.BYBIT), was '61800.25'.
+    """  # noqa: E501
+
+    instrument_id: str
+    tick_raw: int
+    lot_raw: int
+    price_precision: int
+    size_precision: int
+
+    @classmethod
+    def of(cls, instrument: Any) -> "Grid":
+        """Return the grid of an engine instrument."""
+        return cls(
+            str(instrument.id),
+            int(instrument.price_increment.raw),
+            int(instrument.size_increment.raw),
+            int(instrument.price_precision),
+            int(instrument.size_precision),
+        )
+
+    def ticks(self, price: str | Decimal) -> int:
+        """Return a price in ticks; raises `InstrumentError` if it is not a multiple of the tick."""
+        return self._multiple(price, self.tick_raw, "price", self.price_text(1))
+
+    def lots(self, size: str | Decimal) -> int:
+        """Return a size in lots; raises `InstrumentError` if it is not a multiple of the lot."""
+        return self._multiple(size, self.lot_raw, "size", self.size_text(1))
+
+    def price_text(self, ticks: int) -> str:
+        """Return a price as the venue writes it."""
+        return self._text(ticks * self.tick_raw, self.price_precision)
+
+    def size_text(self, lots: int) -> str:
+        """Return a size as the venue writes it."""
+        return self._text(lots * self.lot_raw, self.size_precision)
+
+    @property
+    def tick(self) -> float:
+        """One tick in units of the quote currency."""
+        return self.tick_raw / 10**FIXED_PRECISION
+
+    @property
+    def lot(self) -> float:
+        """One lot in units of the base currency."""
+        return self.lot_raw / 10**FIXED_PRECISION
+
+    def _multiple(self, value: str | Decimal, unit: int, name: str, step: str) -> int:
+        try:
+            raw = Decimal(value).scaleb(FIXED_PRECISION)
+            count, rest = divmod(int(raw), unit)
+        except (InvalidOperation, ValueError, OverflowError):
+            raise InstrumentError(f"Expected a {name} as a decimal number, was '{value}'.") from None
+        if rest or raw != int(raw) or not -(2**63) <= count < 2**63:
+            raise InstrumentError(
+                f"Expected a {name} that is a multiple of {step} ({self.instrument_id}), was '{value}'."
+            )
+        return count
+
+    @staticmethod
+    def _text(raw: int, precision: int) -> str:
+        return f"{Decimal(raw).scaleb(-FIXED_PRECISION):.{precision}f}"
+
+
+class InstrumentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[instrument]]` of an instruments TOML file.
+
+    Parameters
+    ----------
+    symbol : str
+        The venue's own name, as it stands in data files.
+    base, quote, tick, lot : str
+        Currencies, and price and size increment as text: "0.10" also sets the number of decimals shown.
+    venue : str, default "BYBIT"
+    kind : {"linear", "spot"}, default "linear"
+        A linear perpetual settles in the quote currency; its instrument id is ``SYMBOL-LINEAR.VENUE`` on Bybit.
+    id : str, optional
+        The instrument id, where it is not the one above (``SYMBOL.VENUE`` for a venue other than Bybit).
+    maker_fee, taker_fee : str, optional
+        As fractions: "0.0002" is 2 basis points.
+    margin_init, margin_maint : str
+        Fractions of the notional.
+    min_size, max_size, min_notional : str, optional
+        Order limits.
+
+    Examples
+    --------
+    >>> spec = InstrumentSpec(symbol="BTCUSDT", base="BTC", quote="USDT", tick="0.10", lot="0.001")
+    >>> spec.instrument_id
+    'BTCUSDT-LINEAR.BYBIT'
+    >>> spec.build().price_precision
+    2
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    tick: str
+    lot: str
+    venue: str = "BYBIT"
+    kind: Literal["linear", "spot"] = "linear"
+    id: str | None = None
+    maker_fee: str | None = None
+    taker_fee: str | None = None
+    margin_init: str = "1"
+    margin_maint: str = "0.005"
+    min_size: str | None = None
+    max_size: str | None = None
+    min_notional: str | None = None
+
+    @property
+    def instrument_id(self) -> str:
+        """The engine's instrument id."""
+        if self.id is not None:
+            return self.id
+        product = f"-{self.kind.upper()}" if self.venue == "BYBIT" else ""
+        return f"{self.symbol}{product}.{self.venue}"
+
+    def build(self) -> Instrument:
+        """Return the engine's instrument; raises `InstrumentError` on a value that it refuses."""
+        try:
+            return self._build()
+        except (ValueError, OverflowError, InvalidOperation) as error:
+            raise InstrumentError(f"Expected valid increments and limits for {self.symbol}, was: {error}") from error
+
+    def _build(self) -> Instrument:
+        tick, lot = Price.from_str(self.tick), Quantity.from_str(self.lot)
+        if tick.raw <= 0 or lot.raw <= 0:
+            raise InstrumentError(f"Expected tick and lot above 0 for {self.symbol}, was '{self.tick}', '{self.lot}'.")
+        fees = {"maker_fee": self.maker_fee, "taker_fee": self.taker_fee}
+        base, quote = _currency(self.base), _currency(self.quote)
+        identity: dict[str, Any] = {
+            "instrument_id": InstrumentId.from_str(self.instrument_id),
+            "raw_symbol": Symbol(self.symbol),
+            "base_currency": base,
+            "quote_currency": quote,
+            "price_precision": tick.precision,
+            "size_precision": lot.precision,
+            "price_increment": tick,
+            "size_increment": lot,
+            "ts_event": 0,
+            "ts_init": 0,
+            "min_quantity": Quantity.from_str(self.min_size) if self.min_size else lot,
+            "max_quantity": Quantity.from_str(self.max_size) if self.max_size else None,
+            "min_notional": Money(float(self.min_notional), quote) if self.min_notional else None,
+            "margin_init": Decimal(self.margin_init),
+            "margin_maint": Decimal(self.margin_maint),
+            "info": {name: fee for name, fee in fees.items() if fee is not None},
+        }
+        if self.kind == "spot":
+            return CurrencyPair(**identity)
+        return CryptoPerpetual(**identity, settlement_currency=quote, is_inverse=False)
+
+
+class _InstrumentsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    instrument: list[InstrumentSpec]
+
+
+def load_instruments(path: Path | str) -> dict[str, Instrument]:
+    """Read instruments from Bybit's `instruments-info` response (JSON) or from our TOML.
+
+    Parameters
+    ----------
+    path : Path or str
+        A `.toml` file of `[[instrument]]` tables (see `InstrumentSpec`), or the JSON response of Bybit's
+        ``/v5/market/instruments-info``, whole or only its ``result`` or list.
+
+    Returns
+    -------
+    dict[str, Instrument]
+        By the venue's symbol, such as ``BTCUSDT``.
+
+    Raises
+    ------
+    InstrumentError
+        The file cannot be read, or an instrument in it is ill defined.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".toml":
+            specs: Sequence[InstrumentSpec] = msgspec.toml.decode(content, type=_InstrumentsFile).instrument
+        else:
+            specs = _bybit_specs(msgspec.json.decode(content))
+        if not specs:
+            raise InstrumentError("Expected at least one instrument, was none.")
+        return {spec.symbol: spec.build() for spec in specs}
+    except OSError as error:
+        raise InstrumentError(f"Expected a readable file of instruments, was {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, InstrumentError) as error:
+        raise InstrumentError(f"{path}: {error}") from error
+
+
+def default_instruments() -> dict[str, Instrument]:
+    """Return the instruments of `configs/system/instruments.toml`.
+
+    Examples
+    --------
+    >>> default_instruments()["ETHUSDT"].price_increment
+    Price(0.01)
+    """
+    return load_instruments(DEFAULT_INSTRUMENTS)
+
+
+def toml_example(symbol: str) -> str:
+    """Return the TOML that would define a symbol, for error messages and help texts."""
+    return (
+        f'[[instrument]]\nsymbol = "{symbol}"\nbase = "{symbol.removesuffix("USDT")}"\nquote = "USDT"\n'
+        'tick = "0.0001"          # price increment\nlot = "1"                # size increment\n'
+        'maker_fee = "0.0002"     # optional\ntaker_fee = "0.00055"    # optional\n'
+    )
+
+
+def _bybit_specs(response: Any) -> list[InstrumentSpec]:
+    rows = response
+    for key in ("result", "list"):
+        if isinstance(rows, dict) and key in rows:
+            rows = rows[key]
+    if not isinstance(rows, list):
+        raise InstrumentError("Expected Bybit's instruments-info response with 'result.list', was other JSON.")
+    specs = []
+    for number, row in enumerate(rows):
+        try:
+            if row.get("contractType", "LinearPerpetual") != "LinearPerpetual":
+                continue  # dated futures and inverse contracts: other settlement rules, not imported
+            lots = row["lotSizeFilter"]
+            specs.append(
+                InstrumentSpec(
+                    symbol=row["symbol"],
+                    base=row["baseCoin"],
+                    quote=row["quoteCoin"],
+                    tick=row["priceFilter"]["tickSize"],
+                    lot=lots.get("qtyStep") or lots["basePrecision"],
+                    kind="linear" if "contractType" in row else "spot",
+                    min_size=lots.get("minOrderQty"),
+                    max_size=lots.get("maxOrderQty"),
+                    min_notional=lots.get("minNotionalValue"),
+                )
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InstrumentError(f"Expected field {error} in result.list[{number}], was none.") from error
+    return specs
+
+
+def _currency(code: str) -> Currency:
+    try:
+        return Currency.from_str(code)
+    except ValueError:
+        # A coin the engine does not know: 8 decimals, as the engine's own adapters register them.
+        return Currency(code, 8, 0, code, CurrencyType.CRYPTO)
