@@ -78,7 +78,7 @@ class Group(Protocol):
         cuts: NDArray[np.int64],
         out: NDArray[np.float64],
     ) -> None:
-        """Do what `absorb` and `sample` do in one call: sample row i of `out` at ``times[i]``, after ``rows[:cuts[i]]``.
+        """Do what `absorb` and `sample` do at once: sample row i of `out` at ``times[i]``, after ``rows[:cuts[i]]``.
 
         The rows after the last cut are absorbed as well. `out` is C-contiguous, of shape (grid times, features).
         """
