@@ -13,12 +13,13 @@ from nautilus_trader.persistence import ParquetDataCatalog
 from numpy.typing import NDArray
 
 from data_catalog.arrow import bar_rows, book_rows, trade_rows
+from data_catalog.definitions import held_instruments, is_held, stage_instrument
 from data_catalog.errors import CatalogError, InstrumentError
 from data_catalog.flag_lookup import FlagLookup
 from data_catalog.instruments import Grid
 from data_catalog.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, Span, parse_interval
 from data_catalog.merge import merge_by_time
-from data_catalog.staging import catalog_lock, recover
+from data_catalog.staging import Staging, recover
 from data_catalog.writers import BarWriter, RowWriter
 from ml.book.events import Kind
 
@@ -72,29 +73,19 @@ class Catalog:
         InstrumentError
             The catalog holds another definition under the same id.
         """
-        with catalog_lock(self.path):
-            known = {str(one.id): one for one in self.instruments()}.get(str(instrument.id))
-            if known is None:
-                self._engine().write_instruments([instrument])
-                return
-        before, after = _definition(known), _definition(instrument)
-        changed = [f"{name} {before[name]} -> {after.get(name)}" for name in before if before[name] != after.get(name)]
-        if changed:
-            raise InstrumentError(
-                f"Expected the definition of {instrument.id} that {self.path} holds, was another one: "
-                f"{'; '.join(changed)}. Use another catalog, or the same instruments file as before."
-            )
+        if is_held(self.path, instrument):
+            return
+        with Staging(self.path) as staging:
+            moves = stage_instrument(staging.folder, instrument)
+            staging.commit(lambda: {} if is_held(self.path, instrument) else moves)
 
     def instruments(self) -> list[Any]:
-        """Return the engine's instruments, by id."""
-        if not (self.path / ENGINE_DATA).is_dir():
-            return []
-        by_id = {str(instrument.id): instrument for instrument in self._engine().instruments()}
-        return [by_id[name] for name in sorted(by_id)]
+        """Return the engine's instruments, in order of their ids."""
+        return list(held_instruments(self.path).values())
 
     def instrument(self, instrument_id: str) -> Any:
         """Return one instrument; raises `InstrumentError` with the nearest name if there is none."""
-        by_id = {str(instrument.id): instrument for instrument in self.instruments()}
+        by_id = held_instruments(self.path)
         if str(instrument_id) in by_id:
             return by_id[str(instrument_id)]
         near = difflib.get_close_matches(str(instrument_id), by_id, n=1, cutoff=0.5)
@@ -104,19 +95,16 @@ class Catalog:
     # --- writing
 
     def book_writer(self, instrument: Any) -> RowWriter:
-        """Return a writer of book changes; the instrument is stored too."""
-        self.put_instrument(instrument)
-        return RowWriter(self.path, Grid.of(instrument), Kind.BOOK)
+        """Return a writer of book changes; the instrument is stored with the first of them."""
+        return RowWriter(self.path, instrument, Kind.BOOK)
 
     def trade_writer(self, instrument: Any) -> RowWriter:
-        """Return a writer of trades; the instrument is stored too."""
-        self.put_instrument(instrument)
-        return RowWriter(self.path, Grid.of(instrument), Kind.TRADE)
+        """Return a writer of trades; the instrument is stored with the first of them."""
+        return RowWriter(self.path, instrument, Kind.TRADE)
 
     def bar_writer(self, bar_type: Any) -> BarWriter:
         """Return a writer of bars of a bar type (text or the engine's), whose instrument the catalog must hold."""
-        instrument = self.instrument(_instrument_of(str(bar_type)))
-        return BarWriter(self.path, Grid.of(instrument), str(bar_type))
+        return BarWriter(self.path, self.instrument(_instrument_of(str(bar_type))), str(bar_type))
 
     # --- reading
 
@@ -225,17 +213,6 @@ class _Capsule:
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self._capsule
-
-
-def _definition(instrument: Any) -> dict[str, str]:
-    fields = (
-        "raw_symbol base_currency quote_currency price_increment size_increment price_precision size_precision "
-        "multiplier min_quantity max_quantity min_notional margin_init margin_maint info"
-    )
-    return {
-        "type": type(instrument).__name__,
-        **{name: str(getattr(instrument, name, None)) for name in fields.split()},
-    }
 
 
 def _instrument_of(bar_type: str) -> str:

@@ -22,6 +22,7 @@ from data_catalog.arrow import (
     trade_id_array,
     trade_schema,
 )
+from data_catalog.definitions import is_held, stage_instrument
 from data_catalog.errors import CatalogError, OverlapError
 from data_catalog.instruments import Grid
 from data_catalog.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, interval_name, parse_interval, time_text
@@ -58,17 +59,21 @@ class SpanWriter(ABC):
         Folder of the data type, such as ``order_book_deltas``.
     identifier : str
         Instrument id or bar type.
+    instrument : Instrument
+        The engine's; its definition appears with the file where the catalog lacks it.
     schema : pyarrow.Schema
 
     Raises
     ------
+    InstrumentError
+        The catalog holds another definition of the instrument.
     OverlapError
         On `write` or exit, if the catalog already has data of that time.
     CatalogError
         On `write`, if time runs backwards.
     """
 
-    def __init__(self, catalog: Path, data_type: str, identifier: str, schema: pa.Schema) -> None:
+    def __init__(self, catalog: Path, data_type: str, identifier: str, instrument: Any, schema: pa.Schema) -> None:
         self.catalog = catalog
         self.data_type = data_type
         self.identifier = identifier
@@ -76,6 +81,7 @@ class SpanWriter(ABC):
         self.first_ns: int | None = None
         self.last_ns: int | None = None
         self.committed: Path | None = None
+        self.instrument = instrument
         self._schema = schema
         self._staging: Staging | None = None
         self._file: Any = None
@@ -83,6 +89,7 @@ class SpanWriter(ABC):
 
     def __enter__(self) -> Self:
         recover(self.catalog)
+        is_held(self.catalog, self.instrument)
         self._staging = Staging(self.catalog)
         return self
 
@@ -129,11 +136,12 @@ class SpanWriter(ABC):
         for place, (temporary, write) in self._extra.items():
             write(self._staging.file(temporary))
             staged[temporary] = place
+        definition = stage_instrument(self._staging.folder, self.instrument)
 
         def plan() -> dict[str, str]:
             if self.first_ns is not None and self.last_ns is not None:
                 self._refuse_overlap(self.first_ns, self.last_ns)
-            return staged
+            return staged if is_held(self.catalog, self.instrument) else definition | staged
 
         self._staging.commit(plan)
         if "rows.parquet" in staged:
@@ -177,8 +185,8 @@ class RowWriter(SpanWriter):
     Parameters
     ----------
     catalog : Path
-    grid : Grid
-        Of the instrument.
+    instrument : Instrument
+        The engine's.
     kind : Kind
         What the rows must be.
 
@@ -196,10 +204,11 @@ class RowWriter(SpanWriter):
     (2, 20)
     """
 
-    def __init__(self, catalog: Path, grid: Grid, kind: Kind) -> None:
+    def __init__(self, catalog: Path, instrument: Any, kind: Kind) -> None:
+        grid = Grid.of(instrument)
         book = kind == Kind.BOOK
         schema = book_schema(grid) if book else trade_schema(grid)
-        super().__init__(catalog, BOOK if book else TRADES, grid.instrument_id, schema)
+        super().__init__(catalog, BOOK if book else TRADES, grid.instrument_id, instrument, schema)
         self.grid = grid
         self.kind = kind
         self._pending: NDArray[np.void] = np.zeros(ROW_GROUP_ROWS, dtype=EVENT)
@@ -281,8 +290,8 @@ class BarWriter(SpanWriter):
     Parameters
     ----------
     catalog : Path
-    grid : Grid
-        Of the instrument.
+    instrument : Instrument
+        The engine's.
     bar_type : str
         Such as ``BTCUSDT-LINEAR.BYBIT-1-MINUTE-LAST-EXTERNAL``.
 
@@ -300,8 +309,9 @@ class BarWriter(SpanWriter):
     1
     """
 
-    def __init__(self, catalog: Path, grid: Grid, bar_type: str) -> None:
-        super().__init__(catalog, BARS, bar_type, bar_schema(grid, bar_type))
+    def __init__(self, catalog: Path, instrument: Any, bar_type: str) -> None:
+        grid = Grid.of(instrument)
+        super().__init__(catalog, BARS, bar_type, instrument, bar_schema(grid, bar_type))
         self.grid = grid
 
     def write(self, bars: NDArray[np.void]) -> None:
