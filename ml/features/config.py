@@ -1,0 +1,50 @@
+"""Settings of a feature set: which features, on which grid, from which bars."""
+
+from typing import Final, Literal
+
+import msgspec
+
+MS: Final = 1_000_000
+"""Nanoseconds in a millisecond."""
+
+
+class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a `FeatureSet`.
+
+    Parameters
+    ----------
+    groups : tuple of str
+        Top groups to compute: ``orderbook``, ``candles``, ``indicators``.
+    features : {"all", "stationary"} or tuple of str
+        Columns of a vector: every feature of the groups, those that a model may use as they are, or the named ones.
+    grid_ms : int
+        Distance of the grid times, multiples of which since the epoch are sampled. The vector for grid time T uses
+        exactly the events with ``ts_init < T``.
+    bar_ms : int
+        Length of a bar. One second suits a busy perpetual; a slow market needs up to a minute.
+    bars : {"trades", "outside"}
+        Whether bars are built from the trades, or closed bars are fed beside the events.
+    max_silence_ms : int
+        A grid time later than this after the last event before it gets no vector: the feed is dead, not quiet.
+
+    Examples
+    --------
+    >>> config = msgspec.json.decode(b'{"bar_ms": 5000, "features": ["rsi_14"]}', type=FeatureConfig)
+    >>> config.bar_ms, config.grid_ms, config.features
+    (5000, 1000, ('rsi_14',))
+    """
+
+    groups: tuple[Literal["orderbook", "candles", "indicators"], ...] = ("orderbook", "candles", "indicators")
+    features: Literal["all", "stationary"] | tuple[str, ...] = "all"
+    grid_ms: int = 1_000
+    bar_ms: int = 1_000
+    bars: Literal["trades", "outside"] = "trades"
+    max_silence_ms: int = 300_000
+
+    def __post_init__(self) -> None:
+        for name in ("grid_ms", "bar_ms", "max_silence_ms"):
+            value = getattr(self, name)
+            if value <= 0:
+                raise ValueError(f"Expected {name} above 0, was {value}")
+        if not self.groups or len(set(self.groups)) != len(self.groups):
+            raise ValueError(f"Expected groups to be distinct and not empty, was {list(self.groups)}")

@@ -1,0 +1,42 @@
+"""What can go wrong with features; everything derives from `FeatureError`."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FeatureError(ValueError):
+    """A feature set, a schema or a state cannot be used as asked.
+
+    Examples
+    --------
+    >>> issubclass(SchemaMismatchError, FeatureError)
+    True
+    """
+
+
+class UnknownFeatureError(FeatureError):
+    """A name is not among the registered features.
+
+    Examples
+    --------
+    >>> print(UnknownFeatureError("rsi14", ["rsi_14", "rsi_28"]))
+    Expected the name of a feature, was 'rsi14'; did you mean 'rsi_14'?
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        close = get_close_matches(name, list(known), n=1)
+        hint = f"did you mean '{close[0]}'?" if close else "`fathom features describe` lists them"
+        super().__init__(f"Expected the name of a feature, was '{name}'; {hint}")
+
+
+class SchemaMismatchError(FeatureError):
+    """Two sides do not mean the same by a vector of features.
+
+    Examples
+    --------
+    >>> print(SchemaMismatchError("the model", "the live set", ["missing: rsi_14"]))
+    Expected the features of the model, were those of the live set: missing: rsi_14
+    """
+
+    def __init__(self, expected: str, actual: str, differences: list[str]) -> None:
+        super().__init__(f"Expected the features of {expected}, were those of {actual}: " + "; ".join(differences))

@@ -1,0 +1,303 @@
+"""A feature set: the groups of one instrument, sampled together on the event-time grid."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.book import EVENT
+from ml.features import registry
+from ml.features.bar_group import BarGroup
+from ml.features.bars import BAR
+from ml.features.config import MS, FeatureConfig
+from ml.features.errors import FeatureError
+from ml.features.filling import Filling
+from ml.features.group import Group
+from ml.features.schema import FeatureSchema
+from ml.features.snapshot import SavedArray, pack, pack_all, unpack, unpack_all
+
+NO_BARS: Final = np.zeros(0, BAR)
+_NO_ROWS: Final = np.zeros(0, EVENT)
+
+
+class Vectors(NamedTuple):
+    """Vectors of features and the grid times they belong to.
+
+    Attributes
+    ----------
+    ts : ndarray
+        Grid times in ns, int64, of shape (vectors,); they grow.
+    values : ndarray
+        float64, of shape (vectors, features). A row with a NaN is not ready: a feature in it never had a value yet.
+
+    Examples
+    --------
+    >>> Vectors(np.array([1_000]), np.array([[0.5, np.nan]])).ready.tolist()
+    [False]
+    """
+
+    ts: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @property
+    def ready(self) -> NDArray[np.bool_]:
+        """Which vectors hold a number in every place."""
+        ready: NDArray[np.bool_] = ~np.isnan(self.values).any(axis=1)
+        return ready
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    schema: bytes
+    increments: tuple[float, float]
+    clock: SavedArray
+    last: SavedArray
+    groups: list[dict[str, SavedArray]]
+
+
+# Cells of the clock: next grid time (0 before the first event), ts_init of the newest event.
+_NEXT, _NEWEST = range(2)
+
+
+class FeatureSet:
+    """Compute the vectors of one instrument from its events.
+
+    The vector for grid time T uses exactly the events with ``ts_init < T``. It comes with the first event at or after
+    T, or with `advance`, whichever is earlier, and is the same in both cases. `update` is the online driver: it takes
+    the events as they arrive. `update_many` is the batch driver. Both give the same bits for any way of cutting the
+    stream, and may be mixed.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        Which features, on which grid, from which bars.
+    price_increment, size_increment : float
+        Price of a tick and size of a lot of the instrument.
+    groups : sequence of Group, optional
+        The parts to compose; those of the registry for `config` by default.
+
+    Attributes
+    ----------
+    schema : FeatureSchema
+        What each place of a vector is.
+    late : int
+        Events that came after the vector they belong to had been given away: their ``ts_init`` is before a grid time
+        up to which `advance` was called. They are taken in, but a replay of the stored events gives another vector.
+
+    Examples
+    --------
+    >>> from ml.book import EVENT, Kind
+    >>> trades = np.zeros(3, EVENT)
+    >>> trades["kind"], trades["size"] = Kind.TRADE, 1
+    >>> trades["ts_init"] = np.array([100, 1_200, 2_700]) * 1_000_000
+    >>> trades["price"] = [500, 501, 503]
+    >>> config = FeatureConfig(groups=("candles",), features=("close", "volume"))
+    >>> features = FeatureSet(config, price_increment=0.1, size_increment=0.5)
+    >>> ts, values = features.update_many(trades)
+    >>> ts.tolist(), values.round(1).tolist()
+    ([1000000000, 2000000000], [[50.0, 0.5], [50.1, 0.5]])
+    >>> features.advance(3_000_000_000).values.round(1).tolist()
+    [[50.3, 0.5]]
+    """
+
+    def __init__(
+        self,
+        config: FeatureConfig | None = None,
+        *,
+        price_increment: float,
+        size_increment: float,
+        groups: Sequence[Group] | None = None,
+    ) -> None:
+        self.config = config or FeatureConfig()
+        if groups is None:
+            groups = registry.build_groups(self.config, price_increment=price_increment, size_increment=size_increment)
+        self._groups = list(groups)
+        self._bars = next((group for group in self._groups if isinstance(group, BarGroup)), None)
+        specs = [spec for group in self._groups for spec in group.specs]
+        settings: dict[str, int | float | str] = {"grid_ms": self.config.grid_ms}
+        if self._bars is not None:
+            settings |= {"bar_ms": self.config.bar_ms, "bars": self.config.bars}
+        everything = FeatureSchema.of(
+            specs, {top: version for group in self._groups for top, version in group.versions.items()}, settings
+        )
+        wanted = self.config.features
+        if isinstance(wanted, str):
+            names = tuple(
+                spec.name
+                for spec in specs
+                if spec.top_group in self.config.groups and (wanted == "all" or spec.stationary)
+            )
+        else:
+            names = wanted
+        self.schema = everything.select(names)
+        self.late = 0
+        self._increments = (price_increment, size_increment)
+        self._widths = [len(group.specs) for group in self._groups]
+        self._whole = np.empty(len(specs))
+        self._parts = np.split(self._whole, np.cumsum(self._widths)[:-1])
+        self._columns = np.array([everything.index(name) for name in names], np.int64)
+        self._filling = Filling(names, registry.NEUTRAL)
+        self._grid_ns = self.config.grid_ms * MS
+        self._silence_ns = self.config.max_silence_ms * MS
+        self._clock = np.zeros(2, np.int64)
+        self._none = Vectors(np.zeros(0, np.int64), np.zeros((0, len(names))))
+
+    def update(self, rows: NDArray[np.void], bars: NDArray[np.void] = NO_BARS) -> Vectors:
+        """Take the newest events and return the vectors that they complete: none, mostly.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Book changes and trades (`ml.book.EVENT`), ordered by ``ts_init``, from no earlier than those before.
+        bars : ndarray
+            Closed bars (`ml.features.bars.BAR`) of the same span of time, where ``bars = "outside"``.
+        """
+        newest = self._newest(rows, bars)
+        if not newest:
+            return self._none
+        self._count_late(rows, bars)
+        if newest < self._clock[_NEXT]:
+            for group in self._groups:
+                self._absorb(group, rows, bars)
+            self._clock[_NEWEST] = max(newest, int(self._clock[_NEWEST]))
+            return self._none
+        times, cuts, bar_cuts = self._due(newest, rows, bars)
+        vectors = np.empty((len(times), len(self.schema)))
+        done = bars_done = 0
+        for i in range(len(times)):
+            for group, part in zip(self._groups, self._parts, strict=True):
+                self._absorb(group, rows[done : cuts[i]], bars[bars_done : bar_cuts[i]])
+                group.sample(int(times[i]), part)
+            vectors[i] = self._whole[self._columns]
+            done, bars_done = cuts[i], bar_cuts[i]
+        for group in self._groups:
+            self._absorb(group, rows[done:], bars[bars_done:])
+        self._filling.apply(vectors)
+        return Vectors(times, vectors)
+
+    def update_many(self, rows: NDArray[np.void], bars: NDArray[np.void] = NO_BARS) -> Vectors:
+        """Take many events at once and return the vectors that they complete; arguments as for `update`.
+
+        Raises
+        ------
+        FeatureError
+            Where the events are not ordered by ``ts_init``.
+        """
+        for events in (rows, bars):
+            back = np.flatnonzero(events["ts_init"][1:] < events["ts_init"][:-1])
+            if len(back):
+                at = int(back[0]) + 1
+                raise FeatureError(
+                    f"Expected events ordered by ts_init, was {events['ts_init'][at]} at place {at} "
+                    f"after {events['ts_init'][at - 1]}: sort them before"
+                )
+        newest = self._newest(rows, bars)
+        if not newest:
+            return self._none
+        self._count_late(rows, bars)
+        times, cuts, bar_cuts = self._due(newest, rows, bars)
+        whole = np.empty((len(times), len(self._whole)))
+        start = 0
+        for group, width in zip(self._groups, self._widths, strict=True):
+            part = np.empty((len(times), width))
+            if group is self._bars and self._bars.outside:
+                self._bars.run_bars(bars, times, bar_cuts, part)
+            else:
+                group.run(rows, times, cuts, part)
+            whole[:, start : start + width] = part
+            start += width
+        vectors = whole[:, self._columns]
+        self._filling.apply(vectors)
+        return Vectors(times, vectors)
+
+    def advance(self, ts_ns: int) -> Vectors:
+        """Return the vectors of the grid times up to `ts_ns` without waiting for the next event.
+
+        A timer may call this where every event before `ts_ns` has been taken; see `late`.
+        """
+        if not self._clock[_NEXT] or ts_ns < self._clock[_NEXT]:
+            return self._none
+        times, _, _ = self._due(ts_ns, _NO_ROWS, NO_BARS)
+        vectors = np.empty((len(times), len(self.schema)))
+        for i in range(len(times)):
+            for group, part in zip(self._groups, self._parts, strict=True):
+                group.sample(int(times[i]), part)
+            vectors[i] = self._whole[self._columns]
+        self._filling.apply(vectors)
+        return Vectors(times, vectors)
+
+    def snapshot(self) -> bytes:
+        """Return the whole state as bytes, for `restore`."""
+        return msgspec.msgpack.encode(
+            _Saved(
+                schema=self.schema.to_json(),
+                increments=self._increments,
+                clock=pack(self._clock),
+                last=pack(self._filling.last),
+                groups=[pack_all(group.snapshot()) for group in self._groups],
+            )
+        )
+
+    def restore(self, state: bytes) -> None:
+        """Take over a `snapshot` of a set with the same schema and instrument; go on as if nothing had happened.
+
+        Raises
+        ------
+        FeatureError
+            Where the bytes are no snapshot, or one of other features or another instrument.
+        """
+        try:
+            saved = msgspec.msgpack.decode(state, type=_Saved)
+            schema = FeatureSchema.from_json(saved.schema)
+        except msgspec.DecodeError as error:
+            raise FeatureError(f"Expected the snapshot of a feature set, was something else: {error}") from error
+        self.schema.require(schema, "this set", "the snapshot")
+        if saved.increments != self._increments:
+            raise FeatureError(
+                f"Expected the snapshot of an instrument with increments {self._increments}, was {saved.increments}"
+            )
+        for group, arrays in zip(self._groups, saved.groups, strict=True):
+            group.restore(unpack_all(arrays))
+        self._clock[:] = unpack(saved.clock)
+        self._filling.last[:] = unpack(saved.last)
+
+    def _absorb(self, group: Group, rows: NDArray[np.void], bars: NDArray[np.void]) -> None:
+        if len(rows):
+            group.absorb(rows)
+        if len(bars) and group is self._bars:
+            self._bars.absorb_bars(bars)
+
+    def _newest(self, rows: NDArray[np.void], bars: NDArray[np.void]) -> int:
+        newest = 0
+        for events in (rows, bars):
+            if len(events):
+                newest = max(newest, int(events["ts_init"][-1]))
+        return newest
+
+    def _count_late(self, rows: NDArray[np.void], bars: NDArray[np.void]) -> None:
+        given = int(self._clock[_NEXT]) - self._grid_ns
+        for events in (rows, bars):
+            if len(events) and events["ts_init"][0] < given:
+                self.late += int(np.searchsorted(events["ts_init"], given, side="left"))
+
+    def _due(
+        self, until: int, rows: NDArray[np.void], bars: NDArray[np.void]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        step = self._grid_ns
+        start, newest = self._clock.tolist()
+        if not start:
+            first = min(int(events["ts_init"][0]) for events in (rows, bars) if len(events))
+            start = (first // step + 1) * step
+        times = np.arange(start, until + 1, step)
+        before = np.full(len(times), newest)
+        cuts = []
+        for events in (rows, bars):
+            cut = np.searchsorted(events["ts_init"], times, side="left")
+            some = cut > 0
+            before[some] = np.maximum(before[some], events["ts_init"][cut[some] - 1])
+            cuts.append(cut)
+        self._clock[_NEXT] = start + len(times) * step
+        self._clock[_NEWEST] = max(newest, self._newest(rows, bars))
+        alive = times - before <= self._silence_ns
+        return times[alive], cuts[0][alive], cuts[1][alive]

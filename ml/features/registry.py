@@ -1,0 +1,56 @@
+"""Every registered feature: what it is, and which group computes it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ml.features import bar_group, candles, indicators
+from ml.features.bar_group import BarGroup
+from ml.features.config import MS, FeatureConfig
+from ml.features.errors import UnknownFeatureError
+from ml.features.group import Group
+from ml.features.spec import FeatureSpec
+
+SPECS: Final[Mapping[str, FeatureSpec]] = MappingProxyType({spec.name: spec for spec in bar_group.SPECS})
+"""Every feature by name, in the order of the groups."""
+
+NEUTRAL: Final[Mapping[str, float]] = MappingProxyType({**candles.NEUTRAL, **indicators.NEUTRAL})
+"""Neutral values of the features that have one (see `ml.features.filling`)."""
+
+
+def spec(name: str) -> FeatureSpec:
+    """Return what a feature is.
+
+    Raises
+    ------
+    UnknownFeatureError
+        Where no feature has this name.
+
+    Examples
+    --------
+    >>> spec("rsi_14").unit
+    'percent'
+    >>> spec("rsi_41")
+    Traceback (most recent call last):
+        ...
+    ml.features.errors.UnknownFeatureError: Expected the name of a feature, was 'rsi_41'; did you mean 'rsi_14'?
+    """
+    try:
+        return SPECS[name]
+    except KeyError:
+        raise UnknownFeatureError(name, SPECS) from None
+
+
+def build_groups(config: FeatureConfig, *, price_increment: float, size_increment: float) -> list[Group]:
+    """Return the groups that compute the features of `config` for an instrument with these increments."""
+    groups: list[Group] = []
+    if "candles" in config.groups or "indicators" in config.groups:
+        groups.append(
+            BarGroup(
+                price_increment=price_increment,
+                size_increment=size_increment,
+                interval_ns=config.bar_ms * MS,
+                outside=config.bars == "outside",
+            )
+        )
+    return groups
