@@ -1,0 +1,128 @@
+"""The first screen of a run's pages: the figures that matter, what they rest on, and what qualifies them."""
+
+from typing import Any
+
+import numpy as np
+
+from backtests.pages import Tile
+from backtests.pages.formats import UNDEFINED, duration, integer, money, number, percent, utc
+from backtests.performance import FEW_TRADES, Performance
+from backtests.periods import ratios_refused
+
+
+def subtitle(run: Performance) -> str:
+    """Return instruments and span in one line."""
+    names = ", ".join(run.prices) or ", ".join(run.summary["instruments"])
+    return f"{names} · {utc(int(run.times_ns[0]))} to {utc(int(run.times_ns[-1]))} UTC · {duration(run.span_ns / 1e9)}"
+
+
+def tiles(run: Performance) -> tuple[Tile, ...]:
+    """Return return, benchmark, drawdown, Sharpe ratio, trades and fees of the run."""
+    strategy = run.strategy
+    result = float(run.equity[-1] - run.equity[0])
+    if not run.traded:
+        sharpe = Tile("Sharpe ratio", UNDEFINED, "no trades")
+    elif ratios_refused(run.span_ns):
+        sharpe = Tile("Sharpe ratio", "n/a", ratios_refused(run.span_ns))
+    else:
+        error = f"± {number(2 * strategy.sharpe_error, 2)} (two standard errors)"
+        sharpe = Tile("Sharpe ratio, annualised", number(strategy.sharpe), error if strategy.sharpe_error > 0 else "")
+    fees = -float(run.equity_table["pnl_fees"][-1])
+    turnover = float(np.sum(run.fills["notional"]))
+    closed, still_open = int(run.closed.sum()), int((~run.closed).sum())
+    wins = f"{percent(np.mean(run.results > 0.0), 0)} won" if closed else "none closed"
+    return (
+        Tile(
+            "Return",
+            percent(strategy.total_return, signed=True),
+            money(result, run.currency, signed=True),
+            _tone(result) if run.traded else "",
+        ),
+        Tile("Benchmark", percent(run.hold.total_return, signed=True), run.benchmark_name),
+        Tile("Max drawdown", percent(strategy.max_drawdown), money(strategy.max_drawdown_money, run.currency)),
+        sharpe,
+        Tile("Trades (round trips)", integer(closed), f"{wins}, {still_open} still open" if still_open else wins),
+        Tile(
+            f"Fees, {run.currency}",
+            number(fees),
+            f"{number(fees / turnover * 1e4)} bps of {number(turnover, 0)} turnover" if turnover else "",
+        ),
+    )
+
+
+def facts(run: Performance) -> tuple[tuple[str, str], ...]:
+    """Return what the figures rest on, as labels and texts."""
+    summary = run.summary
+    found = [
+        ("Data", _data(summary)),
+        ("Account", f"{money(float(run.equity[0]), run.currency)} at the start, marked to market {_grid(run)}"),
+        ("Returns", f"{run.returns.size:,}, one a {run.period.name}; {_annualised(run)}"),
+        ("Trades", f"{int(run.closed.sum()):,} round trips, {run.fills['price'].size:,} fills, {_orders(run)} orders"),
+        *simulated(run.config, summary),
+        ("Seed, config", f"{summary['seed']}, {summary['config_hash']}"),
+    ]
+    return tuple(found)
+
+
+def warnings(run: Performance) -> tuple[str, ...]:
+    """Return the sentences that qualify the figures, the gravest first, then the notes of the run."""
+    found = []
+    closed = int(run.closed.sum())
+    if float(np.min(run.equity)) <= 0.0:
+        found.append("The equity fell to zero or below: returns and ratios after that point mean nothing.")
+    if not run.traded:
+        found.append("No trades: no order was filled, so there is nothing to measure.")
+    elif closed < FEW_TRADES:
+        count = f"{closed} round trip{'s' * (closed != 1)}" if closed else "No closed round trip"
+        found.append(f"{count}, fewer than {FEW_TRADES}: win rate, profit factor and ratios say little.")
+    if ratios_refused(run.span_ns):
+        found.append(
+            f"The span of {duration(run.span_ns / 1e9)} is too short to annualise (under 30 days): "
+            "annual return, volatility, Sharpe and Sortino are not shown."
+        )
+    elif run.traded and abs(run.strategy.sharpe) < 2.0 * run.strategy.sharpe_error:
+        found.append("The Sharpe ratio is within two standard errors of zero: luck explains it as well as skill.")
+    if run.traded and run.years < 1.0 and not ratios_refused(run.span_ns):
+        found.append("Less than a year of data: the return is not annualised, and the ratios are extrapolated.")
+    found += [text for text in summary_notes(run.summary) if text not in found]
+    return tuple(found)
+
+
+def summary_notes(summary: dict[str, Any]) -> list[str]:
+    """Return the notes of the run as sentences."""
+    return [str(note) for note in summary.get("notes", [])]
+
+
+def simulated(config: dict[str, Any], summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what the venue model does, as labels and texts."""
+    funding = summary.get("funding", {})
+    return [("Funding", f"{funding.get('source', 'none')}, {integer(funding.get('payments', 0))} payments")]
+
+
+def _tone(value: float) -> str:
+    return "good" if value > 0.0 else "bad" if value < 0.0 else ""
+
+
+def _annualised(run: Performance) -> str:
+    if ratios_refused(run.span_ns):
+        return "not annualised, the span is too short"
+    return "ratios annualised with 365 days, risk-free rate 0"
+
+
+def _grid(run: Performance) -> str:
+    return f"every {duration(float(np.median(np.diff(run.times_ns))) / 1e9)}" if run.times_ns.size > 1 else "once"
+
+
+def _orders(run: Performance) -> str:
+    return f"{run.orders['side'].size:,}"
+
+
+def _data(summary: dict[str, Any]) -> str:
+    span, events = summary["data_span"], summary["events"]
+    counted = [(name.replace("_", " "), count) for name, count in events.items() if count and name != "total"]
+    kinds = [f"{integer(count)} {name}" for name, count in counted]
+    return f"{_when(span['start'])} to {_when(span['end'])} UTC: {', '.join(kinds)}"
+
+
+def _when(text: str) -> str:
+    return text.replace("T", " ")[:19]

@@ -1,0 +1,265 @@
+"""A run as curves and figures: what the tearsheet, the execution page and the comparison are made of."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from backtests import statistics
+from backtests.artifacts import RunFiles
+from backtests.periods import (
+    YEAR_NS,
+    Period,
+    annual_return_refused,
+    fitting_period,
+    period_ends,
+    ratios_refused,
+    sample,
+)
+from backtests.statistics import Floats, Times
+
+type Columns = dict[str, NDArray[Any]]
+
+FEW_TRADES: Final = 30
+
+
+@dataclass(frozen=True)
+class CurveFigures:
+    """The figures of one equity curve; NaN where undefined or where the span is too short to say.
+
+    Attributes
+    ----------
+    total_return, annual_return, max_drawdown, max_drawdown_money, longest_drawdown_secs
+        From the finest grid. Drawdowns are zero or negative; the longest one runs from the peak to the recovery, or to
+        the end.
+    volatility, sharpe, sharpe_error, sortino, calmar
+        Annualised (365 days) from the returns per period.
+    period_volatility, period_sharpe, best, worst, value_at_risk, expected_shortfall, positive, skewness, ...
+        Of the returns per period, not annualised; the risk figures at 95 %.
+
+    Examples
+    --------
+    >>> hour = 3600 * 10**9
+    >>> figures(np.array([0, hour]), np.array([100.0, 101.0]), np.array([0.01]), fitting_period(hour)).total_return
+    0.010000000000000009
+    """
+
+    total_return: float
+    annual_return: float
+    max_drawdown: float
+    max_drawdown_money: float
+    longest_drawdown_secs: float
+    volatility: float
+    sharpe: float
+    sharpe_error: float
+    sortino: float
+    calmar: float
+    period_volatility: float
+    period_sharpe: float
+    best: float
+    worst: float
+    value_at_risk: float
+    expected_shortfall: float
+    positive: float
+    skewness: float
+    excess_kurtosis: float
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The curves and figures of one run.
+
+    Attributes
+    ----------
+    run_id, name, currency : str
+    summary, config : dict
+        `summary.json`, and the resolved configuration.
+    times_ns, equity, benchmark : numpy.ndarray
+        The finest grid, the account, and the benchmark scaled to the starting equity (NaN without any price).
+    benchmark_name : str
+    period : Period
+        The return frequency; `ends_ns` its times, `returns` and `benchmark_returns` its returns (one less).
+    prices : dict
+        Instrument id -> columns of `prices.parquet`.
+    equity_table, fills, positions, orders : dict
+        Columns of the tables; times as int64 ns (-1: null), null numbers as NaN.
+    strategy, hold : CurveFigures
+        The figures of the account and of the benchmark.
+
+    Examples
+    --------
+    >>> load(RunFiles("no/such/run"))
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: Expected a run directory with a summary.json, was no/such/run. ...
+    """
+
+    run_id: str
+    name: str
+    currency: str
+    summary: dict[str, Any]
+    config: dict[str, Any]
+    times_ns: Times
+    equity: Floats
+    benchmark: Floats
+    benchmark_name: str
+    period: Period
+    ends_ns: Times
+    returns: Floats
+    benchmark_returns: Floats
+    prices: dict[str, Columns]
+    equity_table: Columns
+    fills: Columns
+    positions: Columns
+    orders: Columns
+    strategy: CurveFigures
+    hold: CurveFigures
+
+    @property
+    def span_ns(self) -> int:
+        """Length of the run."""
+        return int(self.times_ns[-1] - self.times_ns[0])
+
+    @property
+    def years(self) -> float:
+        """Length of the run in years of 365 days."""
+        return self.span_ns / YEAR_NS
+
+    @property
+    def closed(self) -> NDArray[np.bool_]:
+        """Which rows of `positions` are closed round trips."""
+        return np.asarray(self.positions["ts_closed"] >= 0)
+
+    @property
+    def results(self) -> Floats:
+        """Net result of each closed round trip."""
+        return np.asarray(self.positions["pnl_net"][self.closed], np.float64)
+
+    @property
+    def traded(self) -> bool:
+        """Whether anything was filled."""
+        return bool(self.fills["price"].size)
+
+
+def load(files: RunFiles) -> Performance:
+    """Read a run directory and compute its figures.
+
+    Raises
+    ------
+    ValueError
+        If `equity.parquet` has no row.
+    """
+    import tomllib
+
+    summary = files.summary()
+    table = columns(files.table("equity"))
+    times_ns, equity = table["ts"], table["equity"]
+    if not times_ns.size:
+        raise ValueError(f"Expected at least one row in {files.path / 'equity.parquet'}, was none.")
+    prices = _by_instrument(columns(files.table("prices")))
+    benchmark = _basket(prices, times_ns) * equity[0]
+    period = fitting_period(int(times_ns[-1] - times_ns[0]))
+    ends_ns = period_ends(int(times_ns[0]), int(times_ns[-1]), period)
+    returns = statistics.simple_returns(sample(times_ns, equity, ends_ns))
+    benchmark_returns = statistics.simple_returns(sample(times_ns, benchmark, ends_ns))
+    return Performance(
+        run_id=files.run_id,
+        name=str(summary["name"]),
+        currency=str(summary["currency"]),
+        summary=summary,
+        config=tomllib.loads(files.config_text()),
+        times_ns=times_ns,
+        equity=equity,
+        benchmark=benchmark,
+        benchmark_name=_basket_name(list(prices)),
+        period=period,
+        ends_ns=ends_ns,
+        returns=returns,
+        benchmark_returns=benchmark_returns,
+        prices=prices,
+        equity_table=table,
+        fills=columns(files.table("fills")),
+        positions=columns(files.table("positions")),
+        orders=columns(files.table("orders")),
+        strategy=figures(times_ns, equity, returns, period),
+        hold=figures(times_ns, benchmark, benchmark_returns, period),
+    )
+
+
+def figures(times_ns: Times, equity: Floats, returns: Floats, period: Period) -> CurveFigures:
+    """Return the figures of a curve from its finest grid and from its returns per period."""
+    span_ns = int(times_ns[-1] - times_ns[0])
+    years = span_ns / YEAR_NS
+    ratios, annual = not ratios_refused(span_ns), not annual_return_refused(span_ns)
+    yearly = period.periods_per_year
+    peak = np.maximum.accumulate(equity)
+    known = bool(np.all(np.isfinite(equity))) and returns.size > 0
+    spells = statistics.drawdown_spells(equity) if known else []
+    lengths = [times_ns[spell.recovery] - times_ns[spell.peak] for spell in spells]
+    return CurveFigures(
+        total_return=statistics.total_return(equity),
+        annual_return=statistics.annual_return(equity, years) if annual else np.nan,
+        max_drawdown=statistics.max_drawdown(equity),
+        max_drawdown_money=float(np.min(equity - peak)),
+        longest_drawdown_secs=float(max(lengths, default=0)) / 1e9 if known else np.nan,
+        volatility=statistics.volatility(returns, yearly) if ratios else np.nan,
+        sharpe=statistics.sharpe(returns, yearly) if ratios else np.nan,
+        sharpe_error=statistics.sharpe_standard_error(returns, yearly) if ratios else np.nan,
+        sortino=statistics.sortino(returns, yearly) if ratios else np.nan,
+        calmar=statistics.calmar(equity, years) if annual else np.nan,
+        period_volatility=statistics.volatility(returns, 1.0),
+        period_sharpe=statistics.sharpe(returns, 1.0),
+        best=float(np.max(returns)) if known else np.nan,
+        worst=float(np.min(returns)) if known else np.nan,
+        value_at_risk=statistics.value_at_risk(returns),
+        expected_shortfall=statistics.expected_shortfall(returns),
+        positive=statistics.win_rate(returns),
+        skewness=statistics.skewness(returns),
+        excess_kurtosis=statistics.excess_kurtosis(returns),
+    )
+
+
+def columns(table: pa.Table) -> Columns:
+    """Return the columns of a table as numpy arrays: times as int64 ns (null: -1), numbers (NaN) and texts ("")."""
+    result: Columns = {}
+    for field in table.schema:
+        column = table[field.name].combine_chunks()
+        if pa.types.is_timestamp(field.type):
+            result[field.name] = column.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+        elif pa.types.is_string(field.type):
+            result[field.name] = np.array(column.fill_null("").to_pylist(), dtype=object)
+        else:
+            result[field.name] = column.to_numpy(zero_copy_only=False)
+    return result
+
+
+def select(table: Columns, rows: NDArray[Any]) -> Columns:
+    """Return the chosen rows (mask or indices) of every column.
+
+    >>> select({"a": np.array([1, 2, 3])}, np.array([2, 0]))["a"].tolist()
+    [3, 1]
+    """
+    return {name: values[rows] for name, values in table.items()}
+
+
+def _by_instrument(prices: Columns) -> dict[str, Columns]:
+    names = sorted(set(prices["instrument_id"].tolist()))
+    return {name: select(prices, prices["instrument_id"] == name) for name in names}
+
+
+def _basket(prices: dict[str, Columns], times_ns: Times) -> Floats:
+    growth = []
+    for table in prices.values():
+        priced = np.isfinite(table["mark"]) & (table["mark"] > 0.0)
+        if priced.any():
+            marks = sample(table["ts"][priced], table["mark"][priced], times_ns)
+            growth.append(marks / marks[0])
+    return np.mean(growth, axis=0) if growth else np.full(times_ns.size, np.nan)
+
+
+def _basket_name(instruments: list[str]) -> str:
+    if len(instruments) == 1:
+        return f"buy and hold {instruments[0]}"
+    return f"buy and hold, equal shares of {' and '.join(instruments)}"
