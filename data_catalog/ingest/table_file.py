@@ -1,0 +1,194 @@
+"""A Parquet or CSV file read in pieces of bounded size, its columns found by name."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from data_catalog.errors import BadInputError
+from data_catalog.ingest.cells import BadCellError
+
+type OnProgress = Callable[[float], None]
+"""Called with the share of the input that is read, 0 to 1."""
+
+_BATCH_ROWS: Final = 65_536
+_BLOCK_BYTES: Final = 1 << 22
+_READ_ERRORS: Final = (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the columns of a file are found.
+
+    Parameters
+    ----------
+    mapping : Mapping[str, str]
+        Our name to the file's, where they differ.
+    ignore : tuple of str
+        Columns of the file to leave out; "*" leaves out every one that is not wanted.
+
+    Examples
+    --------
+    >>> Naming({"size": "qty"}).find("x.csv", ("price", "size"), ("rpi",), ["price", "qty"])
+    {'price': 'price', 'size': 'qty'}
+    >>> Naming().find("x.csv", ("price", "size"), (), ["price", "sizes"])
+    Traceback (most recent call last):
+    data_catalog.errors.BadInputError: x.csv: Expected a column 'size', was none. Did you mean --map size=sizes?
+    """
+
+    mapping: Mapping[str, str]
+    ignore: tuple[str, ...] = ()
+
+    def __init__(self, mapping: Mapping[str, str] | None = None, ignore: Sequence[str] = ()) -> None:
+        object.__setattr__(self, "mapping", dict(mapping or {}))
+        object.__setattr__(self, "ignore", tuple(ignore))
+
+    def find(
+        self, file: Path | str, required: Sequence[str], optional: Sequence[str], header: Sequence[str]
+    ) -> dict[str, str]:
+        """Return our name to the file's, for every wanted column that the file has.
+
+        Raises
+        ------
+        BadInputError
+            A required column is missing, a column is unknown, or a name comes twice.
+        """
+        repeated = sorted({name for name in header if list(header).count(name) > 1})
+        if repeated:
+            raise BadInputError(f"Expected each column once, was '{repeated[0]}' more than once.", file=file)
+        wanted = (*required, *optional)
+        found = {}
+        for name in wanted:
+            theirs = self.mapping.get(name, name)
+            if theirs in header:
+                found[name] = theirs
+            elif name in self.mapping and name in optional:
+                raise BadInputError(f"Expected a column '{theirs}' for {name}, was none. {_list(header)}", file=file)
+            elif name in required:
+                near = difflib.get_close_matches(theirs, [one for one in header if one not in wanted], n=1)
+                hint = f"Did you mean --map {name}={near[0]}?" if near else f"{_list(header)} Say --map {name}=COLUMN."
+                raise BadInputError(f"Expected a column '{theirs}', was none. {hint}", file=file)
+        if "*" not in self.ignore:
+            self._refuse_unknown(file, wanted, header, found)
+        return found
+
+    def _refuse_unknown(
+        self, file: Path | str, wanted: Sequence[str], header: Sequence[str], found: Mapping[str, str]
+    ) -> None:
+        unknown = [name for name in header if name not in found.values() and name not in self.ignore]
+        if unknown:
+            name = unknown[0]
+            near = difflib.get_close_matches(name, [one for one in wanted if one not in found], n=1)
+            hint = f"Did you mean '{near[0]}'? Say --map {near[0]}={name}." if near else f"Say --ignore {name}."
+            raise BadInputError(f"Expected only columns {', '.join(wanted)}, was also '{name}'. {hint}", file=file)
+
+
+class TableFile:
+    """A Parquet or CSV file (also `.csv.gz`), read in batches.
+
+    Parameters
+    ----------
+    path : Path
+    required, optional : sequence of str
+        The columns wanted.
+    naming : Naming
+        How the file calls them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "prices.csv"
+    >>> _ = path.write_text("price,size\\n1.5,2\\n")
+    >>> [(first, batch.to_pylist()) for first, batch in TableFile(path, ("price", "size"), ()).batches()]
+    [(0, [{'price': '1.5', 'size': '2'}])]
+    """
+
+    def __init__(
+        self, path: Path, required: Sequence[str], optional: Sequence[str], naming: Naming | None = None
+    ) -> None:
+        self.path = path
+        self._is_csv = ".csv" in path.suffixes
+        if not self._is_csv and path.suffix != ".parquet":
+            raise BadInputError("Expected a .parquet, .csv or .csv.gz file.", file=path)
+        try:
+            header = self._header()
+        except _READ_ERRORS as error:
+            raise self._unreadable(error) from error
+        self.columns = (naming or Naming()).find(path, required, optional, header)
+
+    def batches(self, on_progress: OnProgress | None = None) -> Iterator[tuple[int, Any]]:
+        """Yield (index of the batch's first row, record batch with our names); text stays text in a CSV file."""
+        first = 0
+        try:
+            for batch, share in self._csv_batches() if self._is_csv else self._parquet_batches():
+                if batch.num_rows:
+                    columns = [batch.column(theirs) for theirs in self.columns.values()]
+                    yield first, pa.RecordBatch.from_arrays(columns, names=list(self.columns))
+                    first += batch.num_rows
+                if on_progress is not None:
+                    on_progress(share)
+        except _READ_ERRORS as error:
+            raise self._unreadable(error, first) from error
+        if not first:
+            raise BadInputError("Expected at least one row, was none.", file=self.path)
+
+    def bad(self, row: int, column: str, problem: str) -> BadInputError:
+        """Return the error that names a row (counted from 0 here) and a column of the file."""
+        where = f"column '{self.columns.get(column, column)}'"
+        if self._is_csv:
+            return BadInputError(f"{where}: {problem}", file=self.path, line=row + 2)  # from 1, and the header
+        return BadInputError(f"row {row + 1}, {where}: {problem}", file=self.path)
+
+    def convert[T](self, first: int, batch: Any, column: str, conversion: Callable[[Any], T]) -> T:
+        """Return a converted column of a batch; a bad cell raises `BadInputError` with its place."""
+        try:
+            return conversion(batch.column(column))
+        except BadCellError as error:
+            raise self.bad(first + error.index, column, error.problem) from None
+
+    def _header(self) -> list[str]:
+        if self._is_csv:
+            with pa.input_stream(str(self.path), compression="detect") as stream:
+                return list(_open_csv(stream).schema.names)
+        return list(pq.read_schema(self.path).names)
+
+    def _csv_batches(self) -> Iterator[tuple[Any, float]]:
+        size = max(self.path.stat().st_size, 1)
+        with self.path.open("rb") as raw:
+            stream: Any = pa.PythonFile(raw, mode="r")
+            if self.path.suffix != ".csv":
+                stream = pa.CompressedInputStream(stream, self.path.suffix.removeprefix(".").replace("gz", "gzip"))
+            for batch in _open_csv(stream, list(self.columns.values())):
+                yield batch, raw.tell() / size
+
+    def _parquet_batches(self) -> Iterator[tuple[Any, float]]:
+        with pq.ParquetFile(self.path) as file:
+            total, done = max(file.metadata.num_rows, 1), 0
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(self.columns.values())):
+                done += batch.num_rows
+                yield batch, done / total
+
+    def _unreadable(self, error: BaseException, rows: int = 0) -> BadInputError:
+        after = f" after row {rows}" if rows else ""
+        kind = "CSV" if self._is_csv else "Parquet"
+        return BadInputError(f"Expected a whole, well-formed {kind} file, was broken{after}: {error}", file=self.path)
+
+
+def _open_csv(stream: Any, columns: Sequence[str] | None = None) -> Any:
+    names = columns or []
+    return pa_csv.open_csv(
+        stream,
+        read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), include_columns=names, strings_can_be_null=False
+        ),
+    )
+
+
+def _list(header: Sequence[str]) -> str:
+    return f"The file has: {', '.join(header)}."
