@@ -1,0 +1,221 @@
+"""Import Bybit's public archive files into a catalog, each once and each as a whole."""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from data_catalog.catalog import Catalog
+from data_catalog.errors import BadInputError, InstrumentError, OverlapError
+from data_catalog.ingest.archive import Advance
+from data_catalog.ingest.bybit_book import BookFile, Timing
+from data_catalog.ingest.bybit_trades import TradeFile
+from data_catalog.instruments import Grid, Instrument, default_instruments, toml_example
+from data_catalog.layout import interval_name
+from data_catalog.ledger import Entry, Ledger, content_hash
+from data_catalog.writers import RowWriter
+
+_BOOK_NAME: Final = re.compile(r"(?:\d{4}-\d{2}-\d{2}_)?([A-Za-z0-9-]{1,30}?)_ob\d+\.data\.zip")
+_TRADES_NAME: Final = re.compile(r"([A-Za-z0-9-]{1,30}?)\d{4}-\d{2}-\d{2}\.csv\.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive file and what its name says of it.
+
+    Parameters
+    ----------
+    path : Path
+    kind : {"book", "trades"}
+    symbol : str
+
+    Examples
+    --------
+    >>> Archive.of(Path("2024-12-01_XRPUSDT_ob500.data.zip")).symbol
+    'XRPUSDT'
+    >>> Archive.of(Path("1000PEPEUSDT2024-12-01.csv.gz")).symbol
+    '1000PEPEUSDT'
+    """
+
+    path: Path
+    kind: Literal["book", "trades"]
+    symbol: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Archive":
+        """Read a file's name; raises `BadInputError` if it is not the name of an archive file."""
+        if match := _BOOK_NAME.fullmatch(path.name):
+            return cls(path, "book", match[1])
+        if match := _TRADES_NAME.fullmatch(path.name):
+            return cls(path, "trades", match[1])
+        raise BadInputError(
+            "Expected the name of a Bybit archive file, such as 2024-12-01_XRPUSDT_ob500.data.zip (order book) or "
+            f"XRPUSDT2024-12-01.csv.gz (trades), was '{path.name}'. Files of other shapes: fathom data import table.",
+            file=path.parent,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of one file.
+
+    Parameters
+    ----------
+    entry : Entry
+        As the ledger has it.
+    secs : float
+        Time it took.
+    already : bool
+        Whether the catalog held it before, so that nothing was written.
+
+    Examples
+    --------
+    >>> entry = Entry("x.zip", "ab", 7, "book", "BTCUSDT-LINEAR.BYBIT", {}, 1_000, 5, 5, "data/x.parquet")
+    >>> Imported(entry, secs=0.5, already=False).rows_per_sec
+    2000.0
+    """
+
+    entry: Entry
+    secs: float
+    already: bool
+
+    @property
+    def rows_per_sec(self) -> float:
+        """Rows written a second."""
+        return self.entry.rows / self.secs if self.secs > 0 else 0.0
+
+
+def plan(
+    files: Iterable[Path], catalog: Catalog, instruments: Mapping[str, Instrument] | None = None
+) -> list[tuple[Archive, Any]]:
+    """Find kind and instrument of each file, before any is read.
+
+    Parameters
+    ----------
+    files : iterable of Path
+    catalog : Catalog
+        Its own instruments come first, where none are given.
+    instruments : mapping, optional
+        By symbol; without it those of `configs/system/instruments.toml`.
+
+    Raises
+    ------
+    BadInputError, InstrumentError
+        A name that is no archive's, or a symbol that nobody defines.
+    """
+    if instruments is None:
+        held = {str(one.raw_symbol): one for one in catalog.instruments() if str(one.id).endswith(".BYBIT")}
+        known: dict[str, Any] = default_instruments() | held
+    else:
+        known = dict(instruments)
+    planned = []
+    for archive in map(Archive.of, files):
+        if archive.symbol not in known:
+            raise InstrumentError(
+                f"Expected an instrument for {archive.symbol} ({archive.path}), was none: known are "
+                f"{', '.join(sorted(known))}. Give --instruments FILE: Bybit's instruments-info JSON, or a .toml with "
+                f"its tick and lot:\n\n"
+                f"{toml_example(archive.symbol)}"
+            )
+        planned.append((archive, known[archive.symbol]))
+    return planned
+
+
+def import_archive(
+    archive: Archive, instrument: Any, catalog: Catalog, timing: Timing, advance: Advance = lambda size: None
+) -> Imported:
+    """Bring one archive file into a catalog.
+
+    Parameters
+    ----------
+    archive : Archive
+    instrument : Instrument
+        The engine's.
+    catalog : Catalog
+    timing : Timing
+    advance : callable, optional
+        Progress, called with bytes of the file read.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    BadInputError
+        The file is damaged, or holds what it should not; with line and value.
+    OverlapError
+        The catalog has other data of that instrument and time.
+    InstrumentError
+        The catalog defines the instrument otherwise.
+    """
+    started = time.perf_counter()
+    path = archive.path
+    if not path.is_file():
+        raise BadInputError("Expected a file, was none.", file=path)
+    digest, size = content_hash(path), path.stat().st_size
+    ledger = Ledger(catalog.path)
+    settings = asdict(timing)
+    key = Entry.key_of(digest, archive.kind, str(instrument.id), settings)
+    if (entry := ledger.find(key)) is not None:
+        advance(size)
+        return Imported(entry, time.perf_counter() - started, already=True)
+    for other in ledger.entries():
+        if other.sha256 == digest and other.instrument_id == str(instrument.id):
+            raise OverlapError(
+                f"Expected {path} with the settings of its import before ({_words(other.settings)}), was "
+                f"{_words(settings)}. Use another catalog, or delete {catalog.path / other.place} first."
+            )
+    grid = Grid.of(instrument)
+    source: BookFile | TradeFile
+
+    def entry_of(writer: RowWriter) -> Entry:
+        assert writer.first_ns is not None
+        assert writer.last_ns is not None
+        return Entry(
+            file=path.name,
+            sha256=digest,
+            size=size,
+            kind=archive.kind,
+            instrument_id=grid.instrument_id,
+            settings=settings,
+            rows=writer.rows,
+            first_ns=writer.first_ns,
+            last_ns=writer.last_ns,
+            place=f"{writer.folder}/{interval_name(writer.first_ns, writer.last_ns)}",
+            notes=_notes(source),
+            warnings=source.warnings(),
+        )
+
+    if archive.kind == "book":
+        source = book = BookFile(path, archive.symbol, grid, timing)
+        with catalog.book_writer(instrument) as writer:
+            for rows in book.read(advance):
+                writer.write(rows)
+            _refuse_empty(writer, path)
+            writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
+    else:
+        source = trades = TradeFile(path, archive.symbol, grid, timing)
+        with catalog.trade_writer(instrument) as writer:
+            for rows, ids in trades.read(advance):
+                writer.write(rows, ids)
+            _refuse_empty(writer, path)
+            writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
+    return Imported(entry_of(writer), time.perf_counter() - started, already=False)
+
+
+def _refuse_empty(writer: RowWriter, path: Path) -> None:
+    if writer.first_ns is None:
+        raise BadInputError("Expected at least one level change or trade, was none.", file=path)
+
+
+def _notes(source: BookFile | TradeFile) -> dict[str, Any]:
+    if isinstance(source, BookFile):
+        return {"messages": source.messages, "snapshots": source.snapshots, "levels": source.levels}
+    return {"rpi_column": source.has_rpi}
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return f"--latency-ms {settings['latency_ns'] / 1e6:g} --max-clock-step-ms {settings['tolerance_ns'] / 1e6:g}"

@@ -1,0 +1,257 @@
+"""Import one trades archive of Bybit: a gzipped CSV, with or without an RPI column, oldest or newest first."""
+
+import difflib
+import tempfile
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pcsv
+from numpy.typing import NDArray
+
+from data_catalog.errors import BadInputError, InstrumentError
+from data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
+from data_catalog.ingest.bybit_book import Timing
+from data_catalog.ingest.decimal_text import Step, parse_decimals
+from data_catalog.instruments import Grid
+from data_catalog.layout import time_text
+from ml.book.events import EVENT, Kind, Side, TradeFlag
+
+type TradeBatch = tuple[NDArray[np.void], pa.Array]
+"""Rows (`EVENT`) and their trade ids."""
+
+_NEEDED: Final = ("timestamp", "symbol", "side", "size", "price", "trdMatchID")
+_UNUSED: Final = ("tickDirection", "grossValue", "homeNotional", "foreignNotional")
+_RPI: Final = "RPI"
+_KNOWN: Final = (*_NEEDED, *_UNUSED, _RPI)
+_NANOSECONDS: Final = Step(places=9, mantissa=1)
+_MAX_ID: Final = 36  # the engine's limit for a trade id
+_FALSE: Final = ("0", "false", "False", "FALSE", "")
+_TRUE: Final = ("1", "true", "True", "TRUE")
+
+
+class TradeFile:
+    """The rows of a trades archive.
+
+    Parameters
+    ----------
+    path : Path
+        Such as ``BTCUSDT2024-08-08.csv.gz``.
+    symbol : str
+        That every trade must have.
+    grid : Grid
+        Of the instrument.
+    timing : Timing
+
+    Examples
+    --------
+    >>> import gzip
+    >>> path = Path(tempfile.mkdtemp()) / "XRPUSDT2024-12-01.csv.gz"
+    >>> text = "timestamp,symbol,side,size,price,trdMatchID,RPI\\n1733011200.5891,XRPUSDT,Sell,7,1.9531,a-1,1\\n"
+    >>> _ = path.write_bytes(gzip.compress(text.encode()))
+    >>> grid = Grid("XRPUSDT-LINEAR.BYBIT", tick_raw=10**12, lot_raw=10**16, price_precision=4, size_precision=0)
+    >>> trades = TradeFile(path, "XRPUSDT", grid, Timing())
+    >>> for rows, ids in trades.read(lambda size: None):
+    ...     print(rows["ts_event"], rows["price"], rows["flags"], ids.to_pylist())
+    [1733011200589100000] [19531] [1] ['a-1']
+    >>> trades.has_rpi
+    True
+    """
+
+    def __init__(self, path: Path, symbol: str, grid: Grid, timing: Timing) -> None:
+        self.path = path
+        self.symbol = symbol
+        self.grid = grid
+        self.timing = timing
+        self.has_rpi = False
+        self.newest_first = False
+        self.trades = 0
+        self.held = 0
+        self._last = -1
+        self._last_line = 0
+
+    def read(self, advance: Advance) -> Iterator[TradeBatch]:
+        """Yield rows and trade ids, oldest first; raises `BadInputError` with the line."""
+        batches = self._batches(advance)
+        first = next(batches, None)
+        if first is None:
+            raise BadInputError("Expected at least one trade, was none.", file=self.path)
+        times = first[0]["ts_event"]
+        self.newest_first = bool(times[0] > times[-1])
+        if self.newest_first:
+            yield from self._reversed(first, batches)
+            return
+        yield self._in_order(first, 2)
+        line = 2 + len(times)
+        for batch in batches:
+            yield self._in_order(batch, line)
+            line += len(batch[0])
+
+    def warnings(self) -> list[str]:
+        """Return what a user should know of the file, in words."""
+        found = []
+        if self.newest_first:
+            found.append("listed newest first: the order was reversed")
+        if self.held:
+            found.append(f"{self.held:,} trades stamped a little before the one before; their ts_init was held")
+        return found
+
+    def _in_order(self, batch: TradeBatch, line: int, step: int = 1) -> TradeBatch:
+        # `line` is the line of the first row; in a reversed file the lines count down.
+        rows, ids = batch
+        times = rows["ts_event"]
+        peaks = np.maximum.accumulate(np.maximum(times, self._last))
+        back = np.empty_like(times)
+        back[0] = self._last - times[0]
+        back[1:] = peaks[:-1] - times[1:]
+        bad = np.flatnonzero(back > self.timing.tolerance_ns)
+        if len(bad):
+            where = int(bad[0])
+            late = back[where] / 1e6
+            raise BadInputError(
+                f"Expected 'timestamp' not to run {'forwards' if step < 0 else 'backwards'}, was "
+                f"{time_text(int(times[where]))}, {late:g} ms out of order. If the recording's clock is known to step, "
+                f"allow it with --max-clock-step-ms {late:g}.",
+                file=self.path,
+                line=line + step * where,
+            )
+        self.held += int(np.count_nonzero(back > 0))
+        self._last = int(peaks[-1])
+        rows["ts_init"] = peaks + self.timing.latency_ns
+        self.trades += len(rows)
+        return rows, ids
+
+    def _reversed(self, first: TradeBatch, batches: Iterator[TradeBatch]) -> Iterator[TradeBatch]:
+        # The oldest trade ends a file that may be larger than memory: put the batches aside, take them backwards.
+        with tempfile.TemporaryFile() as aside:
+            schema = pa.schema([("rows", pa.binary(EVENT.itemsize)), ("ids", pa.string())])
+            with pa.ipc.new_file(aside, schema) as writer:
+                for rows, ids in chain((first,), batches):
+                    writer.write_batch(_packed(rows, ids, schema))
+            reader = pa.ipc.open_file(aside)
+            stored = range(reader.num_record_batches)
+            line = 1 + sum(reader.get_batch(number).num_rows for number in stored)
+            for number in reversed(stored):
+                batch = reader.get_batch(number)
+                rows = np.frombuffer(batch.column("rows").buffers()[1], dtype=EVENT)[: batch.num_rows][::-1].copy()
+                backwards = pa.array(np.arange(batch.num_rows - 1, -1, -1))
+                yield self._in_order((rows, batch.column("ids").take(backwards)), line, step=-1)
+                line -= batch.num_rows
+
+    def _batches(self, advance: Advance) -> Iterator[TradeBatch]:
+        with GzipFile(self.path, advance) as file:
+            reader = self._open(file)
+            line = 2
+            while True:
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+                except pa.ArrowInvalid as error:
+                    raise BadInputError(f"Expected CSV, was: {error}", file=self.path) from error
+                if batch.num_rows:
+                    yield self._rows(batch, line)
+                    line += batch.num_rows
+
+    def _open(self, file: GzipFile) -> Any:
+        try:
+            reader = pcsv.open_csv(
+                file,
+                read_options=pcsv.ReadOptions(use_threads=False, block_size=CHUNK_BYTES),
+                convert_options=pcsv.ConvertOptions(
+                    column_types={name: pa.string() for name in _KNOWN}, strings_can_be_null=False
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            raise BadInputError(f"Expected CSV with a header line, was: {error}", file=self.path) from error
+        names = reader.schema.names
+        for name in names:
+            if name not in _KNOWN or names.count(name) > 1:
+                near = difflib.get_close_matches(name, _KNOWN, n=1)
+                hint = f"Did you mean '{near[0]}'?" if near and near[0] != name else f"Known: {', '.join(_KNOWN)}."
+                raise BadInputError(f"Expected a known column once, was '{name}'. {hint}", file=self.path, line=1)
+        missing = [name for name in _NEEDED if name not in names]
+        if missing:
+            raise BadInputError(
+                f"Expected column '{missing[0]}', was none. Columns: {', '.join(names)}.", file=self.path, line=1
+            )
+        self.has_rpi = _RPI in names
+        return reader
+
+    def _rows(self, batch: pa.RecordBatch, line: int) -> TradeBatch:
+        rows = np.zeros(batch.num_rows, dtype=EVENT)
+        rows["kind"] = Kind.TRADE
+        self._require(pc.equal(batch["symbol"], self.symbol), batch["symbol"], line, f"symbol {self.symbol}", "symbol")
+        side = pc.index_in(batch["side"], value_set=pa.array(["Buy", "Sell"]))
+        self._require(side.is_valid(), batch["side"], line, "'Buy' or 'Sell'", "side")
+        rows["side"] = side.to_numpy(zero_copy_only=False) + int(Side.BUY)
+        rows["ts_event"] = rows["ts_init"] = self._times(batch["timestamp"], line)
+        rows["price"] = self._counts(batch["price"], "price", line)
+        rows["size"] = self._counts(batch["size"], "size", line)
+        ids = batch["trdMatchID"]
+        length = pc.binary_length(ids)
+        fits = pc.and_(pc.greater(length, 0), pc.less_equal(length, _MAX_ID))
+        self._require(fits, ids, line, f"an id of 1 to {_MAX_ID} letters", "trdMatchID")
+        if self.has_rpi:
+            flag = pc.index_in(batch[_RPI], value_set=pa.array([*_FALSE, *_TRUE]))
+            self._require(flag.is_valid(), batch[_RPI], line, "0, 1, true or false", _RPI)
+            rows["flags"] = (flag.to_numpy(zero_copy_only=False) >= len(_FALSE)) * int(TradeFlag.RPI)
+        return rows, ids
+
+    def _require(self, good: Any, column: Any, line: int, expected: str, name: str) -> None:
+        if not pc.all(good).as_py():
+            bad = pc.index(good, False).as_py()
+            raise BadInputError(
+                f"Expected {expected} in '{name}', was '{column[bad]}'.", file=self.path, line=line + bad
+            )
+
+    def _times(self, column: Any, line: int) -> NDArray[np.int64]:
+        times = np.zeros(len(column), dtype=np.int64)
+        bad = parse_decimals(column, _NANOSECONDS, times)
+        while bad >= 0:
+            text = str(column[bad])
+            try:
+                exact = Decimal(text).scaleb(9)
+                good = 0 <= exact < 9 * 10**18 and exact == int(exact)
+            except (InvalidOperation, ValueError, OverflowError):
+                good = False
+            if not good:
+                raise BadInputError(
+                    f"Expected 'timestamp' in seconds with up to 9 decimals, such as 1723161256.523, was '{text}'.",
+                    file=self.path,
+                    line=line + bad,
+                )
+            times[bad] = int(exact)
+            bad = parse_decimals(column, _NANOSECONDS, times, bad + 1)
+        return times
+
+    def _counts(self, column: Any, name: str, line: int) -> NDArray[np.int64]:
+        price = name == "price"
+        step = Step.of(self.grid.tick_raw if price else self.grid.lot_raw)
+        counts = np.zeros(len(column), dtype=np.int64)
+        bad = parse_decimals(column, step, counts)
+        while bad >= 0:
+            text = str(column[bad])
+            try:
+                counts[bad] = self.grid.ticks(text) if price else self.grid.lots(text)
+            except InstrumentError as error:
+                raise BadInputError(
+                    f"'{name}': {error} Check tick and lot of the instrument (--instruments FILE).",
+                    file=self.path,
+                    line=line + bad,
+                ) from None
+            bad = parse_decimals(column, step, counts, bad + 1)
+        if (counts <= 0).any():
+            bad = int(np.argmax(counts <= 0))
+            raise BadInputError(f"Expected a {name} above 0, was '{column[bad]}'.", file=self.path, line=line + bad)
+        return counts
+
+
+def _packed(rows: NDArray[np.void], ids: pa.Array, schema: pa.Schema) -> pa.RecordBatch:
+    blobs = pa.FixedSizeBinaryArray.from_buffers(schema.field("rows").type, len(rows), [None, pa.py_buffer(rows)])
+    return pa.RecordBatch.from_arrays([blobs, ids], schema=schema)
