@@ -81,6 +81,8 @@ def table(
             continues=continues,
             on_progress=show,
         )
+    for already in done.already:
+        click.echo(f"{already} had been imported before: nothing to do.")
     click.echo(f"{catalog}: {done.changes:,} book changes in {done.messages:,} messages, {done.trades:,} trades.")
 
 
@@ -131,7 +133,7 @@ def bars(
     with _refusals(), _progress() as show:
         from data_catalog.ingest.bars import import_bars
 
-        count = import_bars(
+        done = import_bars(
             Catalog(catalog),
             _instrument(name, instruments, catalog),
             file,
@@ -143,7 +145,9 @@ def bars(
             time_unit=time_unit,
             on_progress=lambda share: show("bars", share),
         )
-    click.echo(f"{catalog}: {count:,} bars.")
+    if done.already:
+        click.echo(f"{file} had been imported before: nothing to do.")
+    click.echo(f"{catalog}: {done.bars:,} bars.")
 
 
 def _naming(mapping: tuple[str, ...], ignore: tuple[str, ...]) -> "Naming":

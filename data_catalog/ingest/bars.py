@@ -1,6 +1,7 @@
 """Import bars (open, high, low, close, volume) from CSV or Parquet."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,6 +13,7 @@ from data_catalog.arrow import BAR
 from data_catalog.catalog import Catalog
 from data_catalog.errors import CatalogError
 from data_catalog.ingest.cells import TimeUnit, counts, float_numbers, times_ns
+from data_catalog.ingest.once import Once
 from data_catalog.ingest.table_file import Naming, OnProgress, TableFile
 from data_catalog.instruments import Grid
 from data_catalog.layout import time_text
@@ -23,6 +25,26 @@ type VolumeUnit = Literal["base", "quote"]
 COLUMNS: Final = ("timestamp", "open", "high", "low", "close", "volume")
 _PRICES: Final = ("open", "high", "low", "close")
 _UNEVEN: Final = (BarAggregation.MONTH, BarAggregation.YEAR)
+
+
+@dataclass(frozen=True, slots=True)
+class BarsImport:
+    """What an import brought into the catalog.
+
+    Parameters
+    ----------
+    bars : int
+    already : bool
+        Whether the file had been imported before, so that nothing was written.
+
+    Examples
+    --------
+    >>> BarsImport(45_031).already
+    False
+    """
+
+    bars: int
+    already: bool = False
 
 
 def bar_type_of(instrument: Any, bar: str) -> BarType:
@@ -63,8 +85,8 @@ def import_bars(
     naming: Naming | None = None,
     time_unit: TimeUnit | None = None,
     on_progress: OnProgress | None = None,
-) -> int:
-    """Bring a file of bars into a catalog: all of it or nothing.
+) -> BarsImport:
+    """Bring a file of bars into a catalog: all of it or nothing, and once.
 
     A bar is known when it closes: its ts_event and ts_init are its close, also where the file states its open.
 
@@ -93,8 +115,7 @@ def import_bars(
 
     Returns
     -------
-    int
-        Number of bars.
+    BarsImport
 
     Raises
     ------
@@ -110,7 +131,13 @@ def import_bars(
         if step_ns is None or bar_type.spec.aggregation in _UNEVEN:
             raise CatalogError(f"Expected bars of one length to find the close of each, was {bar}. State the closes.")
         shift_ns = step_ns
+    naming = naming or Naming()
     table = TableFile(file, COLUMNS, (), naming)
+    settings = {"map": dict(naming.mapping), "ignore": list(naming.ignore), "time_unit": time_unit}
+    settings |= {"bar": str(bar_type), "stamp": stamp, "volume_unit": volume_unit, "round_volume": round_volume}
+    once = Once(catalog.path, file, "bars", str(instrument.id), settings)
+    if once.earlier is not None:
+        return BarsImport(once.earlier.rows, already=True)
     with BarWriter(catalog.path, instrument, str(bar_type)) as writer:
         rows = _rows(table, Grid.of(instrument), volume_unit, round_volume, time_unit, on_progress)
         last_ns: int | None = None
@@ -120,7 +147,8 @@ def import_bars(
             _refuse_overlap(table, first, bars["ts_init"], last_ns, step_ns or 0)
             last_ns = int(bars["ts_init"][-1])
             writer.write(bars)
-    return writer.rows
+        once.record(writer, {})
+    return BarsImport(writer.rows)
 
 
 def _step_ns(bar_type: BarType) -> int | None:

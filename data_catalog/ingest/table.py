@@ -13,9 +13,11 @@ from data_catalog.catalog import Catalog
 from data_catalog.errors import CatalogError
 from data_catalog.ingest.cells import BOOK_SIDES, TRADE_SIDES, YES_NO, TimeUnit, counts, texts, times_ns, whole_numbers
 from data_catalog.ingest.cells import words as meanings
+from data_catalog.ingest.once import Once
 from data_catalog.ingest.table_file import Naming, OnProgress, TableFile
 from data_catalog.instruments import Grid
 from data_catalog.layout import time_text
+from data_catalog.writers import RowWriter
 from ml.book.events import EVENT, Action, Flag, Kind, Side, TradeFlag
 
 BOOK_COLUMNS: Final = ("ts_init", "side", "price", "size")
@@ -33,6 +35,8 @@ class TableImport:
     changes, messages : int
         Rows of the book table, and the messages that they made.
     trades : int
+    already : tuple of Path
+        Files that had been imported before, so that nothing was written for them; they are counted all the same.
 
     Examples
     --------
@@ -40,9 +44,10 @@ class TableImport:
     30
     """
 
-    changes: int
-    messages: int
-    trades: int
+    changes: int = 0
+    messages: int = 0
+    trades: int = 0
+    already: tuple[Path, ...] = ()
 
 
 def import_table(
@@ -56,7 +61,7 @@ def import_table(
     continues: bool = False,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> TableImport:
-    """Bring a table of book changes, a table of trades, or both into a catalog: all of it or nothing.
+    """Bring a table of book changes, a table of trades, or both into a catalog: all of it or nothing, and once.
 
     A row of the book table states the new absolute size of a level; size 0 deletes it. Rows with equal ts_init (and
     sequence, where there is one) are one message. The first message is a snapshot: the book starts with its levels.
@@ -90,7 +95,9 @@ def import_table(
         raise CatalogError("Expected a book table, a trades table or both, was neither.")
     grid = Grid.of(instrument)
     naming = naming or Naming()
-    done: dict[str, int] = {"changes": 0, "messages": 0, "trades": 0}
+    settings = {"map": dict(naming.mapping), "ignore": list(naming.ignore), "time_unit": time_unit}
+    counted: dict[str, int] = {}
+    already: list[Path] = []
 
     def progress_of(what: str) -> OnProgress | None:
         return None if on_progress is None else lambda share: on_progress(what, share)
@@ -98,20 +105,43 @@ def import_table(
     with ExitStack() as stack:
         if book is not None:
             file = TableFile(book, BOOK_COLUMNS, BOOK_OPTIONAL, naming)
-            writer = stack.enter_context(catalog.book_writer(instrument))
-            changes = _book_rows(file, grid, time_unit, progress_of("book"))
-            for rows in as_messages(changes, continues=continues):
-                writer.write(rows)
-                done["messages"] += int(np.count_nonzero(rows["flags"] & Flag.LAST))
-                done["changes"] += len(rows)
-            done["changes"] -= 0 if continues else 1  # the CLEAR row is ours
+            once = Once(catalog.path, book, "book", grid.instrument_id, settings | {"continues": continues})
+            if once.earlier is not None:
+                counted |= once.earlier.notes
+                already.append(book)
+            else:
+                writer = stack.enter_context(catalog.book_writer(instrument))
+                notes = _write_book(writer, _book_rows(file, grid, time_unit, progress_of("book")), continues)
+                once.record(writer, notes)
+                counted |= notes
         if trades is not None:
             file = TableFile(trades, TRADE_COLUMNS, TRADE_OPTIONAL, naming)
-            writer = stack.enter_context(catalog.trade_writer(instrument))
-            for rows, ids in _trade_rows(file, grid, time_unit, progress_of("trades")):
-                writer.write(rows, ids)
-                done["trades"] += len(rows)
-    return TableImport(**done)
+            once = Once(catalog.path, trades, "trades", grid.instrument_id, settings)
+            if once.earlier is not None:
+                counted["trades"] = once.earlier.rows
+                already.append(trades)
+            else:
+                writer = stack.enter_context(catalog.trade_writer(instrument))
+                for rows, ids in _trade_rows(file, grid, time_unit, progress_of("trades")):
+                    writer.write(rows, ids)
+                    counted["trades"] = counted.get("trades", 0) + len(rows)
+                once.record(writer, {})
+    return TableImport(**counted, already=tuple(already))
+
+
+def _write_book(writer: RowWriter, changes: Iterator[NDArray[np.void]], continues: bool) -> dict[str, int]:
+    seen = messages = 0
+
+    def counting() -> Iterator[NDArray[np.void]]:
+        nonlocal seen
+        for rows in changes:
+            seen += len(rows)
+            yield rows
+
+    for rows in as_messages(counting(), continues=continues):
+        writer.write(rows)
+        messages += int(np.count_nonzero(rows["flags"] & Flag.LAST))
+    return {"changes": seen, "messages": messages}
 
 
 def as_messages(changes: Iterator[NDArray[np.void]], *, continues: bool = False) -> Iterator[NDArray[np.void]]:

@@ -38,7 +38,8 @@ def write(folder: Path, text: str, name: str = "bars.csv") -> Path:
 
 @pytest.mark.parametrize(("stamp", "shift"), [("open", 60 * 10**9), ("close", 0)])
 def test_a_bar_is_known_when_it_closes(catalog: Catalog, tmp_path: Path, stamp: str, shift: int) -> None:
-    assert import_bars(catalog, XYZ, write(tmp_path, TEXT), bar=MINUTE, stamp=stamp) == 3  # type: ignore[arg-type]
+    done = import_bars(catalog, XYZ, write(tmp_path, TEXT), bar=MINUTE, stamp=stamp)  # type: ignore[arg-type]
+    assert (done.bars, done.already) == (3, False)
     bars = catalog.bars(TYPE)
     assert bars["ts_init"].tolist() == (OPEN_NS + shift).tolist()
     assert bars["ts_event"].tolist() == bars["ts_init"].tolist()
@@ -134,6 +135,17 @@ def test_numbers_for_times_need_a_unit_and_columns_may_be_renamed(catalog: Catal
 def test_bars_whose_close_cannot_be_told_are_refused(catalog: Catalog, tmp_path: Path, bar: str, message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         import_bars(catalog, XYZ, write(tmp_path, TEXT), bar=bar, stamp="open")
+
+
+def test_the_same_file_again_changes_nothing(catalog: Catalog, tmp_path: Path) -> None:
+    path = write(tmp_path, TEXT)
+    import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open")
+    before = catalog.bars(TYPE)
+    again = import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open")
+    assert (again.bars, again.already) == (3, True)
+    np.testing.assert_array_equal(catalog.bars(TYPE), before)
+    with pytest.raises(OverlapError):  # other settings, other rows
+        import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open", volume_unit="quote")
 
 
 def test_bars_over_other_bars_are_refused(catalog: Catalog, tmp_path: Path) -> None:

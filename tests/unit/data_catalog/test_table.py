@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from data_catalog.catalog import Catalog
-from data_catalog.errors import BadInputError, CatalogError
+from data_catalog.errors import BadInputError, CatalogError, OverlapError
 from data_catalog.ingest.table import as_messages, import_table
 from data_catalog.ingest.table_file import Naming
 from data_catalog.instruments import Instrument, InstrumentSpec
@@ -276,6 +276,20 @@ def test_what_is_no_table_is_refused(catalog: Catalog, tmp_path: Path) -> None:
         import_table(catalog, XYZ, book=cut, time_unit="ms")
     with pytest.raises(CatalogError, match="was neither"):
         import_table(catalog, XYZ)
+
+
+def test_the_same_files_again_change_nothing(catalog: Catalog, tmp_path: Path) -> None:
+    book, trades = write(tmp_path, "book.csv", BOOK), write(tmp_path, "trades.csv", TRADES)
+    first = import_table(catalog, XYZ, book=book, time_unit="ms")
+    before = tree(catalog)
+    again = import_table(catalog, XYZ, book=book, time_unit="ms")
+    assert (again.changes, again.messages) == (first.changes, first.messages)
+    assert again.already == (book,)
+    assert tree(catalog) == before
+    both = import_table(catalog, XYZ, book=book, trades=trades, time_unit="ms")
+    assert (both.trades, both.already) == (2, (book,))
+    with pytest.raises(OverlapError):  # other settings, other rows
+        import_table(catalog, XYZ, book=book, time_unit="ms", continues=True)
 
 
 def test_progress_ends_at_the_whole(catalog: Catalog, tmp_path: Path) -> None:
