@@ -133,8 +133,15 @@ def import_bars(
         shift_ns = step_ns
     naming = naming or Naming()
     table = TableFile(file, COLUMNS, (), naming)
-    settings = {"map": dict(naming.mapping), "ignore": list(naming.ignore), "time_unit": time_unit}
-    settings |= {"bar": str(bar_type), "stamp": stamp, "volume_unit": volume_unit, "round_volume": round_volume}
+    settings = {
+        "bar": str(bar_type),
+        "stamp": stamp,
+        "volume_unit": volume_unit,
+        "round_volume": round_volume,
+        "map": dict(naming.mapping),
+        "ignore": list(naming.ignore),
+        "time_unit": time_unit,
+    }
     once = Once(catalog.path, file, "bars", str(instrument.id), settings)
     if once.earlier is not None:
         return BarsImport(once.earlier.rows, already=True)

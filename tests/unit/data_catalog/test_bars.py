@@ -117,9 +117,7 @@ def test_numbers_for_times_need_a_unit_and_columns_may_be_renamed(catalog: Catal
     naming = Naming({"timestamp": "open_time"}, ["*"])
     with pytest.raises(BadInputError, match="Say --time-unit ms"):
         import_bars(catalog, XYZ, write(tmp_path, text), bar=MINUTE, stamp="open", naming=naming)
-    assert (
-        import_bars(catalog, XYZ, write(tmp_path, text), bar=MINUTE, stamp="open", naming=naming, time_unit="ms") == 1
-    )
+    import_bars(catalog, XYZ, write(tmp_path, text), bar=MINUTE, stamp="open", naming=naming, time_unit="ms")
     assert catalog.bars(TYPE)["ts_init"].tolist() == [OPEN_NS[0] + 60 * 10**9]
 
 
