@@ -109,4 +109,4 @@ def _text(x: float, y: float, text: str, anchor: str, size: int, color: str) -> 
 
 def _figure(width: float, height: float, drawn: Sequence[str], label: str) -> Markup:
     head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
-    return Markup(f'<div class="figure">{head}{"".join(drawn)}</svg></div>')
+    return Markup(f'<div class="figure small">{head}{"".join(drawn)}</svg></div>')

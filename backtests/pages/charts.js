@@ -59,11 +59,11 @@
     return { ticks, step: apart * 30 * DAY };
   }
   function valueTicks(low, high, room) {
-    const rough = (high - low) / Math.max(2, Math.floor(room / 44));
+    const rough = (high - low) / Math.max(3, Math.floor(room / 40));
     const size = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 2.5, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
     const ticks = [];
-    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i += 1) ticks.push(i * step);
+    for (let i = Math.ceil(low / step - 1e-9) || 0; i * step <= high + step * 1e-9; i += 1) ticks.push(i === 0 ? 0 : i * step);
     return { ticks, digits: Math.min(10, Math.max(0, -Math.floor(Math.log10(step) + 1e-9) + (/^25/.test(String(step).replace(/[.0]/g, "")) ? 1 : 0))) };
   }
   const show = (v, digits) => v.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");

@@ -11,6 +11,7 @@ quantstats 0.0.86 assumes daily returns. What it draws wrongly at other frequenc
 So the shading of drawdowns, the labels and the windows below are ours; the curves are drawn by quantstats.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +23,7 @@ from backtests.pages.page import Section
 from backtests.pages.tables import empty
 from backtests.pages.thinning import keep
 from backtests.performance import Performance
-from backtests.periods import ratios_refused
+from backtests.periods import MIN_DAYS_FOR_RATIOS, YEAR_DAYS, ratios_refused
 from backtests.statistics import Floats, Times, drawdown_spells, simple_returns
 
 _POINTS: Final = 1_500
@@ -146,35 +147,46 @@ def _distribution(run: Performance) -> Section:
 
 
 def _rolling(run: Performance) -> list[Section]:
-    window = min(max(run.returns.size // 6, 20), round(run.period.periods_per_year / 2))
-    if run.returns.size < 3 * window:
-        return []
     strategy = _series(run.ends_ns[1:], run.returns, "Strategy")
     benchmark = _series(run.ends_ns[1:], run.benchmark_returns, "Benchmark")
     known = bool(np.isfinite(run.benchmark_returns).all())
-    yearly = run.period.periods_per_year
-    wide = duration(window * run.period.length_ns / 1e9)
-    windows: dict[str, Any] = {"period": window, "periods_per_year": yearly, **_COMMON}
-    drawn = [
-        (
+    half_year = round(run.period.periods_per_year / 2)
+    window = min(run.returns.size // 6, half_year)
+    sections = [_matched(run)] if known and np.std(run.benchmark_returns) > 0.0 else []
+    sections.append(
+        _rolled(
+            run,
             "volatility",
-            "Rolling volatility",
-            "y",
-            lambda: _plots().rolling_volatility(strategy, benchmark if known else None, **windows),
-        ),
-        ("sharpe", "Rolling Sharpe", "", lambda: _plots().rolling_sharpe(strategy, **windows)),
-        ("sortino", "Rolling Sortino", "", lambda: _plots().rolling_sortino(strategy, **windows)),
-    ]
-    sections = []
-    if known and np.std(run.benchmark_returns) > 0.0:
-        pair = (
-            _series(run.ends_ns, np.concatenate(([0.0], run.returns)), "Strategy"),
-            _series(run.ends_ns, np.concatenate(([0.0], run.benchmark_returns)), "Benchmark"),
+            window,
+            lambda **windows: _plots().rolling_volatility(strategy, benchmark if known else None, **windows),
         )
-        matched = lambda: _plots().returns(*pair, match_volatility=True, prepare_returns=False, **_COMMON)  # noqa: E731
-        about = "The strategy's returns scaled to the volatility of the benchmark: the same risk, to compare the shape."
-        sections.append(Section("matched", "Cumulative returns, volatility matched", svg(matched, "matched"), about))
-    for anchor, title, percent, draw in drawn:
-        note = f"Windows of {wide} ({window:,} {run.period.name}s), annualised with 365 days."
-        sections.append(Section(f"rolling-{anchor}", title, svg(draw, f"rolling-{anchor}", percent=percent), note))
+    )
+    # A ratio of fewer than 30 days is not annualised anywhere in these pages: neither in a window.
+    days = -(-MIN_DAYS_FOR_RATIOS * run.period.periods_per_year // YEAR_DAYS)
+    window = max(window, int(days))
+    if run.returns.size >= 3 * window:
+        sections.append(_rolled(run, "Sharpe", window, lambda **windows: _plots().rolling_sharpe(strategy, **windows)))
+        sections.append(
+            _rolled(run, "Sortino", window, lambda **windows: _plots().rolling_sortino(strategy, **windows))
+        )
     return sections
+
+
+def _matched(run: Performance) -> Section:
+    strategy = _series(run.ends_ns, np.concatenate(([0.0], run.returns)), "Strategy")
+    benchmark = _series(run.ends_ns, np.concatenate(([0.0], run.benchmark_returns)), "Benchmark")
+    body = svg(
+        lambda: _plots().returns(strategy, benchmark, match_volatility=True, prepare_returns=False, **_COMMON),
+        "matched",
+    )
+    about = "The strategy's returns scaled to the volatility of the benchmark: the same risk, to compare the shape."
+    return Section("matched", "Cumulative returns, volatility matched", body, about)
+
+
+def _rolled(run: Performance, what: str, window: int, draw: Callable[..., Any]) -> Section:
+    options: dict[str, Any] = {"period": window, "periods_per_year": run.period.periods_per_year, **_COMMON}
+    anchor = f"rolling-{what.lower()}"
+    body = svg(lambda: draw(**options), anchor, percent="y" if what == "volatility" else "")
+    wide = duration(window * run.period.length_ns / 1e9)
+    note = f"Windows of {wide} ({window:,} {run.period.name}s), annualised with 365 days."
+    return Section(anchor, f"Rolling {what}", body, note)
