@@ -6,9 +6,9 @@ from typing import Final
 
 from numba import njit
 
-from ml.features.kernels.averages import mean
-from ml.features.kernels.oscillators import ratio
-from ml.features.kernels.shapes import garman_klass, parkinson, realized, weighted_return
+from ml.features.bar_kernels.averages import mean
+from ml.features.bar_kernels.oscillators import ratio
+from ml.features.bar_kernels.shapes import garman_klass, parkinson, realized, weighted_return
 from ml.features.spec import FeatureSpec
 
 BARS: Final = 20

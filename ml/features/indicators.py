@@ -5,9 +5,8 @@ from typing import Final
 
 from numba import njit
 
-from ml.features.indicator_specs import ACCUMULATION, NEUTRAL, RAW, SPECS, STATIONARY, TRADED_PRICE
-from ml.features.kernels.averages import average_true_range, convergence, deviation, exponential, mean
-from ml.features.kernels.oscillators import (
+from ml.features.bar_kernels.averages import average_true_range, convergence, deviation, exponential, mean
+from ml.features.bar_kernels.oscillators import (
     chaikin,
     commodity_channel,
     money_flow,
@@ -18,7 +17,8 @@ from ml.features.kernels.oscillators import (
     traded_price,
     williams,
 )
-from ml.features.kernels.trends import directional, midpoint, parabolic, supertrend
+from ml.features.bar_kernels.trends import directional, midpoint, parabolic, supertrend
+from ml.features.indicator_specs import ACCUMULATION, NEUTRAL, RAW, SPECS, STATIONARY, TRADED_PRICE
 
 __all__ = ["NEUTRAL", "RAW", "SPECS", "STATIONARY", "indicator_values"]
 

@@ -7,7 +7,7 @@ import math
 
 from numba import njit
 
-from ml.features.kernels.averages import ROUNDING, highest, lowest, mean
+from ml.features.bar_kernels.averages import ROUNDING, highest, lowest, mean
 
 
 @njit(cache=True)

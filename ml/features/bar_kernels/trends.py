@@ -4,7 +4,7 @@ import math
 
 from numba import njit
 
-from ml.features.kernels.averages import highest, lowest, true_range
+from ml.features.bar_kernels.averages import highest, lowest, true_range
 
 
 @njit(cache=True)
