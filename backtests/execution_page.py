@@ -6,13 +6,12 @@ import numpy as np
 from markupsafe import Markup
 
 from backtests import execution_tables, first_screen, statistics
-from backtests.artifacts import RunFiles
 from backtests.pages import Page, Section, Tile
 from backtests.pages.bars import histogram, shares, waterfall
 from backtests.pages.charts import AMBER, BAD, BLUE, GOOD, Chart, Curve, Links, Marks
 from backtests.pages.formats import duration, integer, money, number, percent, significant
 from backtests.pages.tables import empty
-from backtests.performance import Columns, Performance, load, select
+from backtests.performance import Columns, Performance, select
 
 MOST_FILLS: Final = 6_000
 """Fills drawn on the charts of a page; more would make it slow to open."""
@@ -24,12 +23,11 @@ _EDGES: Final = (
 """Edges of the bins of holding times, in seconds."""
 
 
-def execution_html(files: RunFiles) -> str:
-    """Return the execution page of a run directory as a self-contained page.
+def execution_html(run: Performance) -> str:
+    """Return the execution page of a run as a self-contained page.
 
     The page is a list of sections, each made by one function of the run: a further section is one more function here.
     """
-    run = load(files)
     sections = [*(price_section(run, name) for name in run.prices), account(run)]
     if run.traded:
         sections += [profit(run), liquidity(run), holding(run), execution_tables.trades(run)]

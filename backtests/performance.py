@@ -143,8 +143,8 @@ class Performance:
         return bool(self.fills["price"].size)
 
 
-def load(files: RunFiles) -> Performance:
-    """Read a run directory and compute its figures.
+def load(files: RunFiles, run_id: str | None = None) -> Performance:
+    """Read a run directory and compute its figures; `run_id` is by default the name of the directory.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def load(files: RunFiles) -> Performance:
     returns = statistics.simple_returns(sample(times_ns, equity, ends_ns))
     benchmark_returns = statistics.simple_returns(sample(times_ns, benchmark, ends_ns))
     return Performance(
-        run_id=files.run_id,
+        run_id=run_id or files.run_id,
         name=str(summary["name"]),
         currency=str(summary["currency"]),
         summary=summary,

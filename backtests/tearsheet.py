@@ -6,11 +6,10 @@ from typing import Final
 import numpy as np
 
 from backtests import first_screen, statistics
-from backtests.artifacts import RunFiles
 from backtests.pages import Page, Section
 from backtests.pages.formats import UNDEFINED, duration, integer, number, percent, utc
 from backtests.pages.tables import Row, empty, heat, months, table
-from backtests.performance import CurveFigures, Performance, load
+from backtests.performance import CurveFigures, Performance
 from backtests.periods import PERIODS, annual_return_refused, period_ends, ratios_refused, sample
 from backtests.statistics import Floats, drawdown_spells, simple_returns
 
@@ -18,15 +17,14 @@ _DAY_NS: Final = 86_400 * 10**9
 _WORST: Final = 10
 
 
-def tearsheet_html(files: RunFiles) -> str:
-    """Return the tearsheet of a run directory as a self-contained page.
+def tearsheet_html(run: Performance) -> str:
+    """Return the tearsheet of a run as a self-contained page.
 
     The panels are those of a quantstats tearsheet, drawn by quantstats where it is right at the frequency of the run;
     the figures are of `backtests.statistics`. A figure that the span does not support is shown as n/a with the reason.
     """
     from backtests.pages.quantstats_panels import panels
 
-    run = load(files)
     page = Page(
         kind="Tearsheet",
         title=run.name,

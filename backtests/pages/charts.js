@@ -59,7 +59,7 @@
     return { ticks, step: apart * 30 * DAY };
   }
   function valueTicks(low, high, room) {
-    const rough = (high - low) / Math.max(3, Math.floor(room / 40));
+    const rough = (high - low) / Math.max(3, Math.min(8, Math.floor(room / 30)));
     const size = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 2.5, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
     const ticks = [];
