@@ -59,7 +59,7 @@ def zip_chunks(path: Path, advance: Advance) -> Iterator[bytes]:
                 size += len(chunk)
                 checksum = isal_zlib.crc32(chunk, checksum)
                 yield chunk
-        except zlib.error as error:
+        except (isal_zlib.error, zlib.error) as error:  # type: ignore[misc]  # the stub hides that it is an exception
             raise BadInputError(f"Expected deflated data, was: {error}. Download it again.", file=path) from error
     if size != member.file_size or checksum != member.CRC:
         raise BadInputError(
@@ -143,7 +143,7 @@ class GzipFile:
             raise BadInputError(
                 "Expected a whole gzip file, was one cut off. Download it again.", file=self.path
             ) from error
-        except (gzip.BadGzipFile, zlib.error) as error:
+        except (gzip.BadGzipFile, isal_zlib.error, zlib.error) as error:  # type: ignore[misc]  # as above
             raise BadInputError(f"Expected a gzip file, was: {error}. Download it again.", file=self.path) from error
         self._advance(self._raw.tell() - self._seen)
         self._seen = self._raw.tell()
