@@ -1,0 +1,215 @@
+"""What a simulated market is made of; every field has its default here and a TOML file states only what differs."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Lean = Annotated[float, Meta(ge=-1, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Span = tuple[NotNegative, NotNegative]
+
+EpisodeKind = Literal[
+    "spoofing",
+    "layering",
+    "quote_stuffing",
+    "decoy_flicker",
+    "decoy_large_trade",
+    "decoy_large_cancel",
+    "decoy_iceberg",
+    "decoy_scroll",
+]
+DisturbanceKind = Literal["gap", "burst", "one_sided", "crossed", "halt", "duplicate", "clock_step"]
+EPISODE_KINDS: Final[tuple[str, ...]] = get_args(EpisodeKind)
+DISTURBANCE_KINDS: Final[tuple[str, ...]] = get_args(DisturbanceKind)
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class InstrumentSpec(_Section, frozen=True):
+    """One simulated perpetual; the scales multiply what the other sections say.
+
+    Examples
+    --------
+    >>> InstrumentSpec().instrument_id
+    'BTCUSDT-LINEAR.SIM'
+    """
+
+    symbol: Annotated[str, Meta(pattern="^[A-Z0-9]+$")] = "BTCUSDT"
+    start_price: Positive = 60_000.0
+    tick_size: str = "0.10"
+    lot_size: str = "0.001"
+    maker_fee_bps: float = 2.0
+    taker_fee_bps: float = 5.5
+    volatility_scale: Positive = 1.0
+    rate_scale: Positive = 1.0
+    size_scale: Positive = 1.0
+    distance_scale: Positive = 1.0
+
+    @property
+    def instrument_id(self) -> str:
+        """Return the engine's identifier; the venue SIM says that no exchange ever quoted it."""
+        return f"{self.symbol}-LINEAR.SIM"
+
+
+class Price(_Section, frozen=True):
+    """The efficient price: a compound Poisson process on the tick lattice, told nothing by the book."""
+
+    volatility_bps: Positive = 1.1  # standard deviation per square root of a second, drift aside
+    moves_per_sec: Positive = 1.0
+    tail: Positive = 1.2  # sigma of the lognormal size of a move
+    traded_share: Share = 0.4  # moves that trade through the book; the others are quotes pulled and replaced
+    correlation: Share = 0.0  # share of moves that all instruments make together
+    shared_states: bool = False  # all instruments live the same hidden states
+
+
+class Spread(_Section, frozen=True):
+    """Spells in which both sides step back from the touch by as much, so that the mid stays."""
+
+    wide_per_hour: NotNegative = 60.0
+    wide_ticks: Count = 15
+    wide_secs: Positive = 0.4
+
+
+class Population(_Section, frozen=True):
+    """Resting orders of one kind: they arrive, wait in the queue of a level, and are cancelled or filled.
+
+    `life_secs` is the mean time to cancellation of one order, so that a population left alone holds
+    `orders_per_sec * life_secs` orders, half of them on each side.
+    """
+
+    name: str
+    orders_per_sec: Positive
+    life_secs: Positive
+    distance_ticks: NotNegative = 0.0  # mean distance from the touch, exponential
+    size_lots: Positive = 20.0  # median, lognormal
+    size_sigma: NotNegative = 1.5
+    pegged_share: Share = 0.0  # orders at the touch that follow it when the price moves
+
+
+class Takers(_Section, frozen=True):
+    """Market orders: they meet the opposite touch, first come first filled, and never take its last lot."""
+
+    orders_per_sec: NotNegative = 14.0
+    size_lots: Positive = 40.0
+    size_sigma: NotNegative = 2.0
+    persistence: Share = 0.2  # probability of repeating the side of the one before (split parents)
+
+
+class Rpi(_Section, frozen=True):
+    """Retail price improvement: hidden size at the touch that only retail takers meet, and flagged trades."""
+
+    taker_share: Share = 0.0
+    refills_per_sec: NotNegative = 1.0
+    size_lots: Positive = 200.0
+    size_sigma: NotNegative = 1.0
+
+
+class HiddenState(_Section, frozen=True):
+    """One state of the hidden Markov chain that drives flow and price.
+
+    The mean stay is exponential; `next` weighs the states that may follow (all others alike where it is empty).
+    """
+
+    name: str
+    mean_secs: Positive = 3600.0
+    next: dict[str, Positive] = {}
+    drift_bps_per_sec: float = 0.0
+    volatility: Positive = 1.0
+    moves: Positive = 1.0
+    intensity: Positive = 1.0
+    taker_lean: Lean = 0.0  # -1 only sells, 1 only buys
+    order_lean: Lean = 0.0  # -1 new orders only on the ask side, 1 only on the bid side
+    half_spread_ticks: Annotated[int, Meta(ge=0)] = 0
+
+
+class Episodes(_Section, frozen=True):
+    """A kind of manipulation or of honest look-alike, and how often it happens.
+
+    Sizes are multiples of `Book.large_lots`; ranges are [low, high] of uniform draws.
+    """
+
+    kind: EpisodeKind
+    per_hour: NotNegative = 20.0
+    size: Span = (1.0, 4.0)
+    orders: tuple[Count, Count] = (1, 1)
+    distance_ticks: Span = (1.0, 40.0)
+    life_secs: Span = (0.5, 6.0)
+    trade_share: Share = 0.8  # of the manipulations: the opposite order trades before the bait is pulled
+    evade_share: Share = 0.85  # of the manipulations: the bait is pulled before a move reaches it
+    response: Share = 0.0  # how far the others' taking and the price lean with the bait
+
+
+class Disturbance(_Section, frozen=True):
+    """A fault of the feed or of the venue, and how often it happens."""
+
+    kind: DisturbanceKind
+    per_hour: NotNegative = 10.0
+    secs: Span = (1.0, 5.0)
+    size: Positive = 1.0  # burst: factor of the flow; crossed: ticks; clock_step: seconds; duplicate: copies
+
+
+class Book(_Section, frozen=True):
+    """How far from the touch orders rest, and what counts as a large one."""
+
+    range_ticks: Annotated[int, Meta(ge=64, le=1 << 16)] = 2048
+    warmup_secs: NotNegative = 30.0
+    large_lots: Positive = 4000.0
+
+
+class Feed(_Section, frozen=True):
+    """What the venue publishes of its book, how often and how late."""
+
+    interval_ms: NotNegative = 50.0  # 0: every change is its own message
+    depth: Count = 1000
+    latency_ms: NotNegative = 2.0
+    jitter_ms: NotNegative = 1.0
+    trades: Literal["with_book", "at_once"] = "at_once"
+
+
+class Labels(_Section, frozen=True):
+    """At which horizons and thresholds the best possible prediction is computed."""
+
+    horizons_secs: tuple[Positive, ...] = (1.0, 5.0, 10.0, 30.0, 60.0)
+    threshold_bps: NotNegative = 1.0
+    fees_bps: tuple[NotNegative, ...] = (5.5, 2.0, 0.0)
+
+
+DEFAULT_POPULATIONS: Final = (
+    Population(name="touch", orders_per_sec=40, life_secs=1.2, size_lots=55, size_sigma=1.3, pegged_share=0.9),
+    Population(name="near", orders_per_sec=130, life_secs=0.6, distance_ticks=70, size_lots=25, size_sigma=2.0),
+    Population(name="quick", orders_per_sec=420, life_secs=1.0, distance_ticks=550, size_lots=60, size_sigma=1.9),
+    Population(name="patient", orders_per_sec=60, life_secs=25, distance_ticks=1100, size_lots=20, size_sigma=2.2),
+)
+
+
+class Simulation(_Section, frozen=True):
+    """A whole simulated market.
+
+    Examples
+    --------
+    >>> Simulation(scenario="null").states[0].name
+    'steady'
+    """
+
+    scenario: str
+    start: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    duration_secs: Positive = 3600.0
+    instruments: Annotated[tuple[InstrumentSpec, ...], Meta(min_length=1)] = (InstrumentSpec(),)
+    price: Price = Price()
+    spread: Spread = Spread()
+    populations: Annotated[tuple[Population, ...], Meta(min_length=1, max_length=8)] = DEFAULT_POPULATIONS
+    takers: Takers = Takers()
+    rpi: Rpi = Rpi()
+    states: Annotated[tuple[HiddenState, ...], Meta(min_length=1, max_length=32)] = (HiddenState(name="steady"),)
+    episodes: tuple[Episodes, ...] = ()
+    disturbances: tuple[Disturbance, ...] = ()
+    book: Book = Book()
+    feed: Feed = Feed()
+    labels: Labels = Labels()
