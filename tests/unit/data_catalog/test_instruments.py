@@ -1,0 +1,147 @@
+"""Instruments from Bybit's JSON and from TOML."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nautilus_trader.model import CryptoPerpetual, CurrencyPair
+
+from data_catalog.errors import InstrumentError
+from data_catalog.instruments import Grid, InstrumentSpec, default_instruments, load_instruments, toml_example
+
+BTC = Grid("BTCUSDT-LINEAR.BYBIT", tick_raw=10**15, lot_raw=10**13, price_precision=2, size_precision=3)
+
+
+@pytest.mark.real_data
+def test_bybits_response_is_read(real_data: Path) -> None:
+    found = load_instruments(real_data / "bybit-protocol" / "instruments-info_linear_5syms.json")
+    assert set(found) == {"BTCUSDT", "ETHUSDT", "XRPUSDT", "SOLUSDT", "DOGEUSDT"}
+    btc = found["BTCUSDT"]
+    assert isinstance(btc, CryptoPerpetual)
+    assert (str(btc.id), btc.price_precision, btc.size_precision) == ("BTCUSDT-LINEAR.BYBIT", 2, 3)
+    assert (str(btc.price_increment), str(btc.size_increment)) == ("0.10", "0.001")
+    assert (str(btc.min_quantity), str(btc.max_quantity), str(btc.min_notional)) == (
+        "0.001",
+        "1500.000",
+        "5.00000000 USDT",
+    )
+
+
+@pytest.mark.real_data
+def test_a_part_of_the_response_is_read_too(real_data: Path, tmp_path: Path) -> None:
+    whole = json.loads((real_data / "bybit-protocol" / "instruments-info_linear_5syms.json").read_text())
+    for number, part in enumerate((whole["result"], whole["result"]["list"])):
+        (tmp_path / f"{number}.json").write_text(json.dumps(part))
+        assert len(load_instruments(tmp_path / f"{number}.json")) == 5
+
+
+@pytest.mark.real_data
+def test_spot_instruments_are_read_and_inverse_ones_left_out(real_data: Path) -> None:
+    messages = real_data / "bybit-protocol" / "messages"
+    spot = load_instruments(messages / "http_get_instruments_spot.json")["BTCUSDT"]
+    assert isinstance(spot, CurrencyPair)
+    assert (str(spot.id), str(spot.size_increment)) == ("BTCUSDT-SPOT.BYBIT", "0.0001")
+    with pytest.raises(InstrumentError, match="Expected at least one instrument, was none"):
+        load_instruments(messages / "http_get_instruments_inverse.json")
+
+
+@pytest.mark.real_data
+def test_the_shipped_ticks_are_bybits(real_data: Path) -> None:
+    bybit = load_instruments(real_data / "bybit-protocol" / "instruments-info_linear_5syms.json")
+    for symbol, instrument in default_instruments().items():
+        if str(instrument.id).endswith(".BYBIT"):
+            assert instrument.price_increment == bybit[symbol].price_increment
+
+
+def test_fees_are_kept() -> None:
+    assert default_instruments()["BTCUSDT"].info == {"maker_fee": "0.0002", "taker_fee": "0.00055"}
+
+
+def test_the_example_for_an_unknown_symbol_works(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(toml_example("ABCUSDT"))
+    instrument = load_instruments(path)["ABCUSDT"]
+    assert (str(instrument.id), str(instrument.base_currency)) == ("ABCUSDT-LINEAR.BYBIT", "ABC")
+
+
+def test_ids_of_other_venues() -> None:
+    def spec(**fields: str) -> InstrumentSpec:
+        given = {"symbol": "A", "base": "BTC", "quote": "USD", "tick": "1", "lot": "1", **fields}
+        return msgspec.convert(given, InstrumentSpec)
+
+    assert spec(venue="BITSTAMP", kind="spot").instrument_id == "A.BITSTAMP"
+    assert spec(kind="spot").instrument_id == "A-SPOT.BYBIT"
+    assert str(spec(id="B.SIM").build().id) == "B.SIM"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[instrument]]\nsymbol = 'X'\n", r"missing required field `base` - at `\$\.instrument\[0\]`"),
+        (toml_example("X").replace("tick", "tik"), "unknown field `tik`"),
+        (toml_example("X").replace('"0.0001"', '"zero"'), "Expected valid increments and limits for X"),
+        (toml_example("X").replace('"0.0001"', '"0.0"'), r"Expected tick and lot above 0 for X, was '0\.0', '1'"),
+        ("instrument = []", "Expected at least one instrument, was none"),
+        ("[[instrument", "Invalid TOML|Expected|expected"),
+    ],
+)
+def test_a_bad_toml_names_file_and_field(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(InstrumentError, match=message) as caught:
+        load_instruments(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "truncated"),
+        ("{}", r"Expected Bybit's instruments-info response with 'result\.list'"),
+        ('[{"symbol": "X", "lotSizeFilter": {}}]', r"Expected field 'baseCoin' in result\.list\[0\], was none"),
+        ("[7]", r"Expected field .* in result\.list\[0\]"),
+    ],
+)
+def test_a_bad_json_names_file_and_field(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(InstrumentError, match=message) as caught:
+        load_instruments(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InstrumentError, match="No such file"):
+        load_instruments(tmp_path / "absent.toml")
+
+
+@given(st.integers(0, 2**50))
+def test_text_and_ticks_are_inverse(ticks: int) -> None:
+    assert BTC.ticks(BTC.price_text(ticks)) == ticks
+    assert BTC.lots(BTC.size_text(ticks)) == ticks
+    assert Decimal(BTC.price_text(ticks)) == ticks * Decimal("0.1")
+
+
+@pytest.mark.parametrize("text", ["61800.25", "1e-9", "0.000000000000000000001"])
+def test_a_price_off_the_grid_is_refused(text: str) -> None:
+    with pytest.raises(InstrumentError, match=r"Expected a price that is a multiple of 0\.10"):
+        BTC.ticks(text)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "NaN", "Infinity", "1.2.3"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(InstrumentError, match="Expected a size"):
+        BTC.lots(text)
+
+
+def test_huge_counts_do_not_overflow() -> None:
+    with pytest.raises(InstrumentError, match="Expected a price"):
+        BTC.ticks("1e30")
+
+
+def test_steps_in_floats() -> None:
+    assert (BTC.tick, BTC.lot) == (0.1, 0.001)
