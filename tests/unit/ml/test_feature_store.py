@@ -24,6 +24,15 @@ SCHEMA = FeatureSet(CONFIG, price_increment=0.1, size_increment=0.001).schema
 PATIENCE = 30.0
 
 
+def _free_port() -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port < 55_000:  # the bus of a cluster node listens 10,000 above
+            return port
+
+
 class Server:
     """A redis-server on a free port of the loopback."""
 
@@ -31,9 +40,7 @@ class Server:
         executable = shutil.which("redis-server")
         if executable is None:
             pytest.skip("redis-server is not installed")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = _free_port()
         self._command = [executable, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self._command += ["--save", "", "--appendonly", "no", *options]
         self.start()
@@ -44,7 +51,8 @@ class Server:
         for line in self._process.stdout:
             if "Ready to accept connections" in line:
                 return
-        raise RuntimeError(f"redis-server ended with {self._process.wait()}")
+        self.kill()
+        raise RuntimeError(f"redis-server ended with {self._process.returncode}")
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
