@@ -1,0 +1,166 @@
+"""The recurrence of the order-book features: `step` takes a row, `sample` closes a grid step, `run` does both."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.book.events import Flag, Kind
+from ml.book.flow import (
+    GRID_NS,
+    GRID_TS,
+    FlowArrays,
+    advance,
+    close_bucket,
+    flow_message,
+    flow_row,
+    flow_trade,
+)
+from ml.book.kernel import kernel
+from ml.book.levels import UNSEEN, BookArrays
+from ml.book.lifecycle import book_row, is_full, trade_row
+from ml.features.kernels import clusters, depth, order_flow, rolling, stoikov, trade_cost
+from ml.features.kernels.windows import Scratch, add_up, new_scratch
+from ml.features.spec import FeatureSpec
+
+SIZE: Final = depth.SIZE + clusters.SIZE + order_flow.SIZE + trade_cost.SIZE + rolling.SIZE
+
+_CLUSTERS: Final = depth.SIZE
+_FLOW: Final = _CLUSTERS + clusters.SIZE
+_COST: Final = _FLOW + order_flow.SIZE
+_ROLLING: Final = _COST + trade_cost.SIZE
+_STOIKOV: Final = SIZE
+
+_BOOK: Final = int(Kind.BOOK)
+_LAST: Final = int(Flag.LAST)
+
+_depth_step = depth.step
+_clusters_step = clusters.step
+_flow_step = order_flow.step
+_cost_step = trade_cost.step
+_rolling_step = rolling.step
+_stoikov_step = stoikov.step
+
+__all__ = ["SIZE", "Scratch", "absorb", "new_scratch", "orderbook_specs", "run", "sample", "step"]
+
+
+@kernel
+def step(
+    book: BookArrays,
+    flow: FlowArrays,
+    ts_init: int,
+    ts_event: int,
+    price: int,
+    size: int,
+    kind: int,
+    action: int,
+    side: int,
+    flags: int,
+) -> None:
+    """Take one row."""
+    advance(flow, ts_init)
+    if kind == _BOOK:
+        book_row(book, price, size, action, side, flags, ts_event)
+        flow_row(book, flow, price, side)
+        if flags & _LAST:
+            flow_message(book, flow)
+    else:
+        flow_trade(flow, price, size, side, flags)
+        trade_row(book, price, size, side, flags, ts_event)
+
+
+@kernel
+def absorb(book: BookArrays, flow: FlowArrays, rows: NDArray[np.void], begin: int, end: int) -> int:
+    """Take ``rows[begin:end]``; return `end`, or the first row that finds the book full."""
+    for i in range(begin, end):
+        row = rows[i]
+        if is_full(book):
+            return i
+        step(book, flow, row.ts_init, row.ts_event, row.price, row.size, row.kind, row.action, row.side, row.flags)
+    return end
+
+
+@kernel
+def sample(
+    book: BookArrays,
+    flow: FlowArrays,
+    scratch: Scratch,
+    tick: float,
+    lot: float,
+    table: NDArray[np.float64],
+    ts: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Close the grid step that ends at `ts`, and write the values of `orderbook_specs` into `out`.
+
+    A `table` of no rows leaves out what needs one.
+    """
+    if flow.head[GRID_TS] != UNSEEN:
+        missed = flow.head[GRID_TS] + flow.head[GRID_NS]
+        while missed < ts:
+            close_bucket(flow, missed)
+            missed += flow.head[GRID_NS]
+    close_bucket(flow, ts)
+    add_up(flow, scratch)
+    _depth_step(book, flow, scratch, tick, lot, out)
+    _clusters_step(book, flow, scratch, tick, lot, out[_CLUSTERS:])
+    _flow_step(flow, scratch, lot, out[_FLOW:])
+    _cost_step(flow, scratch, tick, lot, out[_COST:])
+    _rolling_step(flow, lot, out[_ROLLING:])
+    if len(table) > 0:
+        _stoikov_step(book, table, tick, out[_STOIKOV:])
+
+
+@kernel
+def run(
+    book: BookArrays,
+    flow: FlowArrays,
+    scratch: Scratch,
+    tick: float,
+    lot: float,
+    table: NDArray[np.float64],
+    rows: NDArray[np.void],
+    times: NDArray[np.int64],
+    cuts: NDArray[np.int64],
+    out: NDArray[np.float64],
+    begin: int,
+    first: int,
+) -> tuple[int, int]:
+    """Take the rows from `begin` on and sample row i of `out` (i >= `first`) at ``times[i]`` after ``rows[:cuts[i]]``.
+
+    Returns
+    -------
+    int, int
+        How far it came, in rows and in samples: less than all when the book is full.
+    """
+    done = begin
+    for i in range(first, len(times)):
+        done = absorb(book, flow, rows, done, cuts[i])
+        if done < cuts[i]:
+            return done, i
+        sample(book, flow, scratch, tick, lot, table, times[i], out[i])
+    return absorb(book, flow, rows, done, len(rows)), len(times)
+
+
+def orderbook_specs(grid_ms: int = 1000, *, micro_price: bool = False) -> tuple[FeatureSpec, ...]:
+    """Return what `sample` writes, in its order.
+
+    Parameters
+    ----------
+    grid_ms : int, default 1000
+        Step of the grid.
+    micro_price : bool, default False
+        Whether a micro-price table is given.
+
+    Returns
+    -------
+    tuple of FeatureSpec
+
+    Examples
+    --------
+    >>> specs = orderbook_specs()
+    >>> len(specs) == SIZE, specs[2].name
+    (True, 'mid_price')
+    """
+    parts = (depth, clusters, order_flow, trade_cost, rolling, *((stoikov,) if micro_price else ()))
+    return tuple(spec for part in parts for spec in part.specs(grid_ms))

@@ -1,0 +1,210 @@
+"""The order-book features of one instrument, as a group of a feature set."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.book.flow import FlowArrays, new_flow
+from ml.book.levels import BookArrays
+from ml.book.lifecycle import DEPTH, grown, new_book
+from ml.features.errors import FeatureError
+from ml.features.kernels import orderbook as kernels
+from ml.features.kernels.windows import new_scratch
+from ml.features.micro_price import MicroPriceTable
+from ml.features.spec import FeatureSpec
+
+SPECS: Final = kernels.orderbook_specs(micro_price=True)
+"""Every order-book feature on the default grid, those included that need a micro-price table."""
+
+VERSIONS: Final[Mapping[str, int]] = {"orderbook": 1}
+
+NEUTRAL: Final[Mapping[str, float]] = {
+    "buy_sell_ratio": 0.5,
+    "signed_trade_imbalance": 0.0,
+    "trade_volume_imbalance": 0.0,
+    "smart_money_index": 0.0,
+    "rpi_share": 0.0,
+    "depth_imbalance_ratio": 0.0,
+    "amihud_illiquidity": 0.0,
+    "kyle_lambda": 0.0,
+    "imbalance_5_skew_10s": 0.0,
+    "imbalance_5_skew_30s": 0.0,
+    "imbalance_5_skew_60s": 0.0,
+    "micro_price_offset_skew_10s": 0.0,
+    "micro_price_offset_skew_30s": 0.0,
+    "micro_price_offset_skew_60s": 0.0,
+    "depth_10_skew_10s": 0.0,
+    "depth_10_skew_30s": 0.0,
+    "depth_10_skew_60s": 0.0,
+    "touch_depth_skew_10s": 0.0,
+    "touch_depth_skew_30s": 0.0,
+    "touch_depth_skew_60s": 0.0,
+}
+"""Values that say "nothing happened" where a feature is undefined after its warm-up (see `ml.features.filling`)."""
+
+
+class OrderBookFeatures:
+    """Compute the order-book features of one instrument from its book changes and trades.
+
+    The state is a few flat arrays; `absorb` and `sample` (online) and `run` (batch) loop over the same compiled steps.
+    Rows come in ``ts_init`` order; where a message and a trade have the same time, the one that comes first is known
+    first (a catalog gives the book first). A trade is measured against the last complete message before it. Rows that
+    step back in time count as being of the time already reached. A message counts when its last row (`Flag.LAST`) came.
+
+    Parameters
+    ----------
+    price_increment, size_increment : float
+        Price of a tick and size of a lot.
+    grid_ms : int, default 1000
+        Step of the grid; a divisor of 1000. Every grid time should be sampled; those left out are closed unseen.
+    depth : int, default 0
+        Levels a side that the feed shows, such as 200 for ``orderbook.200``; 0 when it publishes every change.
+    micro_price : MicroPriceTable, optional
+        Fitted table; with it come ``stoikov_micro_price`` and its offset.
+
+    Attributes
+    ----------
+    specs : tuple of FeatureSpec
+        The features, in the order of the values.
+    versions : Mapping[str, int]
+        Version of the group.
+
+    Examples
+    --------
+    >>> from ml.book import EVENT, Action, Flag, Kind, Side
+    >>> rows = np.zeros(2, EVENT)
+    >>> rows["kind"], rows["action"], rows["size"], rows["ts_init"] = Kind.BOOK, Action.ADD, [30, 10], 100
+    >>> rows["price"], rows["side"] = [999, 1001], [Side.BUY, Side.SELL]
+    >>> rows["flags"][-1] = Flag.LAST
+    >>> features = OrderBookFeatures(price_increment=0.1, size_increment=0.5)
+    >>> features.absorb(rows)
+    >>> out = np.empty(len(features.specs))
+    >>> features.sample(1_000_000_000, out)
+    >>> values = dict(zip(features.names, out.round(6).tolist()))
+    >>> values["mid_price"], values["imbalance_5"], values["depth_bid_5"], values["micro_price"]
+    (100.0, 0.5, 15.0, 100.05)
+    """
+
+    versions: Mapping[str, int] = VERSIONS
+
+    def __init__(
+        self,
+        *,
+        price_increment: float,
+        size_increment: float,
+        grid_ms: int = 1000,
+        depth: int = 0,
+        micro_price: MicroPriceTable | None = None,
+    ) -> None:
+        if not (price_increment > 0.0 and size_increment > 0.0):
+            raise ValueError(f"Expected increments above 0, were {price_increment} (price) and {size_increment} (size)")
+        if depth < 0:
+            raise ValueError(f"Expected depth >= 0 (0: every change is published), was {depth}")
+        self._flow = new_flow(grid_ms=grid_ms)
+        self._book = new_book(depth=depth, levels=1024)
+        self._scratch = new_scratch()
+        self._table = np.zeros((0, 0)) if micro_price is None else micro_price.array()
+        self._increments = (float(price_increment), float(size_increment))
+        self.specs: tuple[FeatureSpec, ...] = kernels.orderbook_specs(grid_ms, micro_price=micro_price is not None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the values."""
+        return tuple(spec.name for spec in self.specs)
+
+    @property
+    def book(self) -> BookArrays:
+        """The book; read it, do not write it. Not to be kept: the arrays are replaced when it grows."""
+        return self._book
+
+    @property
+    def flow(self) -> FlowArrays:
+        """The flow; read it, do not write it."""
+        return self._flow
+
+    def absorb(self, rows: NDArray[np.void]) -> None:
+        """Take rows (`ml.book.EVENT`)."""
+        count = len(rows)
+        done = kernels.absorb(self._book, self._flow, rows, 0, count)
+        while done < count:
+            self._book = grown(self._book)
+            done = kernels.absorb(self._book, self._flow, rows, done, count)
+
+    def sample(self, ts_ns: int, out: NDArray[np.float64]) -> None:
+        """Write the values at grid time `ts_ns` into `out`; NaN where undefined."""
+        kernels.sample(self._book, self._flow, self._scratch, *self._increments, self._table, ts_ns, out)
+
+    def run(
+        self,
+        rows: NDArray[np.void],
+        times: NDArray[np.int64],
+        cuts: NDArray[np.int64],
+        out: NDArray[np.float64],
+    ) -> None:
+        """Do what `absorb` and `sample` do at once: row i of `out` at ``times[i]``, after ``rows[:cuts[i]]``."""
+        done = sampled = 0
+        while True:
+            done, sampled = kernels.run(
+                self._book,
+                self._flow,
+                self._scratch,
+                *self._increments,
+                self._table,
+                rows,
+                times,
+                cuts,
+                out,
+                done,
+                sampled,
+            )
+            if done == len(rows) and sampled == len(times):
+                return
+            self._book = grown(self._book)
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold the whole state."""
+        saved: dict[str, NDArray[Any]] = {}
+        for prefix, arrays in (("book", self._book), ("flow", self._flow)):
+            for name, array in arrays._asdict().items():
+                if name != "slots":
+                    saved[f"{prefix}.{name}"] = array.copy()
+        # Half a mebibyte, nearly all of it empty: keep the ticks that are taken.
+        taken = np.flatnonzero(self._book.slots)
+        saved["book.slots.at"] = taken.astype(np.int32)
+        saved["book.slots.of"] = self._book.slots.ravel()[taken]
+        return saved
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over the arrays of a `snapshot` of a group with the same settings.
+
+        Raises
+        ------
+        FeatureError
+            If an array is missing or has another shape, as from another version or other settings.
+        """
+        depth = int(self._book.head[DEPTH])
+        restored: dict[str, NDArray[Any]] = {}
+        try:
+            levels = len(state["book.pool"])
+            fresh = new_book(depth=depth, levels=levels)
+            for prefix, arrays in (("book", fresh), ("flow", self._flow)):
+                for name, array in arrays._asdict().items():
+                    if name == "slots":
+                        array.ravel()[state["book.slots.at"]] = state["book.slots.of"]
+                        restored["book.slots"] = array
+                        continue
+                    saved = state[f"{prefix}.{name}"]
+                    if saved.shape != array.shape or saved.dtype != array.dtype:
+                        raise FeatureError(
+                            f"Expected {prefix}.{name} of shape {array.shape} and type {array.dtype}, was "
+                            f"{saved.shape} and {saved.dtype}: the snapshot is of another grid or version"
+                        )
+                    restored[f"{prefix}.{name}"] = saved.copy()
+        except KeyError as error:
+            raise FeatureError(f"Expected {error} in the snapshot of the order-book features, was absent") from error
+        if restored["book.head"][DEPTH] != depth:
+            raise FeatureError(f"Expected the snapshot of a feed of depth {depth}, was {restored['book.head'][DEPTH]}")
+        self._book = BookArrays(**{name: restored[f"book.{name}"] for name in BookArrays._fields})
+        self._flow = FlowArrays(**{name: restored[f"flow.{name}"] for name in FlowArrays._fields})
