@@ -219,9 +219,8 @@ def expected_shortfall(returns: Floats, level: float = 0.95) -> float:
     >>> round(expected_shortfall(np.linspace(-0.10, 0.10, 21), 0.95), 6)
     -0.095
     """
-    if not returns.size:
-        return np.nan
-    return float(np.mean(returns[returns <= value_at_risk(returns, level) + _FLAT]))
+    edge = value_at_risk(returns, level)
+    return float(np.mean(returns[returns <= edge + _FLAT])) if np.isfinite(edge) else np.nan
 
 
 def beta(returns: Floats, benchmark: Floats) -> float:
@@ -252,8 +251,8 @@ def profit_factor(results: Floats) -> float:
     >>> profit_factor(np.array([30.0, -10.0, -5.0]))
     2.0
     """
-    losses = -float(np.sum(results[results < 0.0]))
-    return float(np.sum(results[results > 0.0])) / losses if losses > 0.0 else np.nan
+    losses = -float(np.sum(np.minimum(results, 0.0)))
+    return float(np.sum(np.maximum(results, 0.0))) / losses if losses > 0.0 else np.nan
 
 
 def win_rate(results: Floats) -> float:
@@ -262,7 +261,8 @@ def win_rate(results: Floats) -> float:
     >>> win_rate(np.array([30.0, -10.0, -5.0, 0.0]))
     0.25
     """
-    return float(np.mean(results > 0.0)) if results.size else np.nan
+    known = results.size and not np.isnan(results).any()
+    return float(np.mean(results > 0.0)) if known else np.nan
 
 
 def payoff_ratio(results: Floats) -> float:
@@ -272,7 +272,8 @@ def payoff_ratio(results: Floats) -> float:
     4.0
     """
     gains, losses = results[results > 0.0], results[results < 0.0]
-    return float(np.mean(gains) / -np.mean(losses)) if gains.size and losses.size else np.nan
+    known = gains.size and losses.size and not np.isnan(results).any()
+    return float(np.mean(gains) / -np.mean(losses)) if known else np.nan
 
 
 def expectancy(results: Floats) -> float:

@@ -26,6 +26,8 @@ def make_run(
     start_ns: int = START,
     drift: float = 0.0,
     leave_open: bool = False,
+    capital: float = CAPITAL,
+    name: str = "synthetic",
 ) -> RunFiles:
     """Write a run of `trips` round trips in each instrument; slippage is drawn, funding is one payment a trip."""
     rng = np.random.default_rng(seed)
@@ -146,7 +148,7 @@ def make_run(
                 exposure=float(exposure[at]),
                 unrealized=0.0,
             )
-    equity = CAPITAL + np.sum(list(parts.values()), axis=0)
+    equity = capital + np.sum(list(parts.values()), axis=0)
     folder.mkdir(parents=True)
     for name in ("orders", "fills", "positions", "prices"):
         write_table(folder, name, filled(name, tables[name]))
@@ -163,7 +165,7 @@ def make_run(
     write_table(folder, "equity", to_table("equity", curve))
     write_text(folder, "config.toml", config)
     write_text(folder, "versions.json", dump_json({"fathom": "0.1.0", "nautilus_trader": "2.0.0rc7"}))
-    write_text(folder, "summary.json", dump_json(summary(times, equity, instruments, seed)))
+    write_text(folder, "summary.json", dump_json(summary(times, equity, instruments, seed) | {"name": name}))
     return RunFiles(folder)
 
 
@@ -230,9 +232,9 @@ def summary(
         "strategies": ["SYN-001"],
         "span": span,
         "data_span": span,
-        "starting_equity": CAPITAL,
+        "starting_equity": float(equity[0]),
         "final_equity": float(equity[-1]),
-        "total_return": float(equity[-1] / CAPITAL - 1.0),
+        "total_return": float(equity[-1] / equity[0] - 1.0),
         "equity_interval": "1s",
         "funding": {"source": "none", "payments": 0},
         "events": {"book_deltas": 1_234_567, "trades": 45_678, "total": 1_280_245},

@@ -1,0 +1,144 @@
+"""The comparison of runs: figures, curves, configurations, and the two commands that make pages."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from backtests import comparison
+from backtests.artifacts import RunFiles
+from backtests.cli_compare import compare
+from backtests.cli_report import report
+from backtests.pages.formats import number, percent
+from backtests.performance import load
+from backtests.report import find_run, write_pages
+from tests.unit.backtests.reading_pages import charts, loads, read, rows
+from tests.unit.backtests.synthetic_run import START, make_run
+
+FIRST = 'name = "a"\nseed = 1\n[venue]\nlatency_ms = 5\n[[strategies]]\nfast = 3\n'
+SECOND = 'name = "b"\nseed = 1\n[venue]\nlatency_ms = 50\n[[strategies]]\nfast = 3\nslow = 9\n'
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunFiles]:
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        make_run(folder / "alpha", span_secs=600, grid_secs=1, trips=35, config=FIRST),
+        make_run(folder / "beta", span_secs=600, grid_secs=1, trips=5, seed=2, config=SECOND),
+        make_run(folder / "flat", span_secs=600, grid_secs=1, trips=0, seed=3, config=SECOND),
+    ]
+
+
+def test_figures_are_those_of_the_files(runs: list[RunFiles]) -> None:
+    found = comparison.figures([load(files) for files in runs])
+    page = comparison.comparison_html([load(files) for files in runs])
+    table = rows(page)
+    for at, files in enumerate(runs):
+        equity = pd.read_parquet(files.path / "equity.parquet")["equity"]
+        net = pd.read_parquet(files.path / "positions.parquet")["pnl_net"]
+        gone = equity.iloc[-1] / equity.iloc[0] - 1.0
+        depth = float((equity / equity.cummax() - 1.0).min())
+        assert found[at]["run"] == files.path.name
+        assert found[at]["total_return"] == pytest.approx(gone)
+        assert found[at]["max_drawdown"] == pytest.approx(depth)
+        assert found[at]["trades"] == len(net)
+        assert found[at]["sharpe"] is None
+        assert found[at]["win_rate"] == (pytest.approx(float((net > 0.0).mean())) if len(net) else None)
+        assert table["Return"][at] == percent(gone, signed=True)
+        assert table["Net result"][at] == number(float(equity.iloc[-1] - equity.iloc[0]), signed=True)
+    assert table["Profit factor"][2] == "–"
+
+
+def test_curves_start_at_one_hundred(runs: list[RunFiles]) -> None:
+    page = comparison.comparison_html([load(files) for files in runs])
+    drawn = charts(page)["rebased"]
+    assert [series["name"] for series in drawn["series"]] == ["alpha", "beta", "flat"]
+    for series, files in zip(drawn["series"], runs, strict=True):
+        equity = pd.read_parquet(files.path / "equity.parquet")["equity"].to_numpy()
+        assert series["v"] == pytest.approx((equity / equity[0] * 100.0).tolist(), rel=1e-8)
+    assert drawn["elapsed"] is False
+    assert drawn["start"] == START // 10**6
+    assert loads(page) == []
+    read(page)
+
+
+def test_runs_at_different_times_are_counted_from_their_starts(runs: list[RunFiles], tmp_path: Path) -> None:
+    later = make_run(tmp_path / "later", span_secs=300, grid_secs=1, trips=4, start_ns=START + 10**15)
+    loaded = [load(runs[0]), load(later)]
+    drawn = charts(comparison.comparison_html(loaded))["rebased"]
+    assert drawn["elapsed"] is True
+    assert [series["t"][0] for series in drawn["series"]] == [0, 0]
+    assert any("different times" in text for text in comparison.cautions(loaded))
+
+
+def test_only_the_keys_that_differ_are_listed(runs: list[RunFiles]) -> None:
+    found = comparison.differences([load(files).config for files in runs[:2]])
+    assert found == [
+        ("name", ["a", "b"]),
+        ("strategies[0].slow", ["(absent)", "9"]),
+        ("venue.latency_ms", ["5", "50"]),
+    ]
+    page = comparison.comparison_html([load(files) for files in runs[:2]])
+    assert rows(page)["venue.latency_ms"] == ["5", "50"]
+    same = comparison.comparison_html([load(files) for files in runs[1:]])
+    assert any("configurations are the same" in text for text in read(same).text)
+
+
+def test_the_command_prints_a_table_and_writes_the_page(runs: list[RunFiles], tmp_path: Path) -> None:
+    page = tmp_path / "compare.html"
+    result = CliRunner().invoke(compare, [*(str(files.path) for files in runs), "--html", str(page)])
+    assert result.exit_code == 0, result.output
+    assert "Max drawdown" in result.output
+    assert "latency_ms" in result.output
+    assert page.read_text() == comparison.comparison_html([load(files) for files in runs])
+    assert [path.name for path in tmp_path.iterdir()] == ["compare.html"]
+
+
+def test_the_command_prints_json(runs: list[RunFiles]) -> None:
+    result = CliRunner().invoke(compare, [*(str(files.path) for files in runs), "--json"])
+    content = json.loads(result.stdout)
+    assert [run["run"] for run in content["runs"]] == ["alpha", "beta", "flat"]
+    assert content["differences"]["venue.latency_ms"] == ["5", "50", "50"]
+
+
+def test_an_unknown_run_names_the_nearest(runs: list[RunFiles]) -> None:
+    folder = runs[0].path.parent
+    assert find_run("beta", folder).path == folder / "beta"
+    with pytest.raises(FileNotFoundError, match="Did you mean 'alpha'"):
+        find_run("alhpa", folder)
+    result = CliRunner().invoke(compare, [str(folder / "gamma")])
+    assert result.exit_code == 1
+    assert "Expected a run directory" in result.output
+
+
+def test_the_report_command_makes_both_pages_again(tmp_path: Path) -> None:
+    files = make_run(tmp_path / "run", span_secs=300, grid_secs=1, trips=6)
+    first = {path.name: path.read_text() for path in write_pages(files.path)}
+    assert set(first) == {"tearsheet.html", "execution.html"}
+    before = {path.name: path.read_bytes() for path in files.path.iterdir()}
+    (files.path / "execution.html").write_text("cut")
+    result = CliRunner().invoke(report, [str(files.path)])
+    assert result.exit_code == 0, result.output
+    assert {path.name: path.read_bytes() for path in files.path.iterdir()} == before
+
+
+def test_pages_of_a_staged_run_carry_its_final_name(tmp_path: Path) -> None:
+    files = make_run(tmp_path / ".new-1", span_secs=300, grid_secs=1, trips=6)
+    write_pages(files.path, "final-name")
+    text = (files.path / "tearsheet.html").read_text()
+    assert "final-name" in text
+    assert ".new-1" not in text
+
+
+def test_benchmark_of_several_is_an_equal_basket(tmp_path: Path) -> None:
+    files = make_run(tmp_path / "two", span_secs=300, grid_secs=1, trips=2, instruments=("A.X", "B.X", "C.X"))
+    run = load(files)
+    prices = pd.read_parquet(files.path / "prices.parquet").pivot_table(
+        index="ts", columns="instrument_id", values="mark"
+    )
+    basket = 10_000.0 / 3.0 * sum(prices[name] / prices[name].iloc[0] for name in prices)
+    assert np.allclose(run.benchmark, basket.to_numpy())
+    assert run.hold.total_return == pytest.approx(float(basket.iloc[-1]) / 10_000.0 - 1.0)
