@@ -121,12 +121,12 @@ class BookFile:
         found = []
         if early:
             found.append(
-                f"{_count(early, 'change')} before the first snapshot (from line 1 on): the book is incomplete there"
+                f"{counted(early, 'change')} before the first snapshot (from line 1 on): the book is incomplete there"
             )
         if breaks:
-            found.append(f"{_count(breaks, 'break')} in the update ids: changes are missing or doubled")
+            found.append(f"{counted(breaks, 'break')} in the update ids: changes are missing or doubled")
         if held:
-            found.append(f"{_count(held, 'message')} stamped a little before the one before; their ts_init was held")
+            found.append(f"{counted(held, 'message')} stamped a little before the one before; their ts_init was held")
         return found
 
     @property
@@ -169,5 +169,12 @@ class BookFile:
         return int(self.state[SNAPSHOTS])
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "break"), counted(2_000, "break")
+    ('1 break', '2,000 breaks')
+    """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from data_catalog.errors import BadInputError, InstrumentError
 from data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
-from data_catalog.ingest.bybit_book import Timing
+from data_catalog.ingest.bybit_book import Timing, counted
 from data_catalog.ingest.decimal_text import Step, parse_decimals
 from data_catalog.instruments import Grid
 from data_catalog.layout import time_text
@@ -98,7 +98,9 @@ class TradeFile:
         if self.newest_first:
             found.append("listed newest first: the order was reversed")
         if self.held:
-            found.append(f"{self.held:,} trades stamped a little before the one before; their ts_init was held")
+            found.append(
+                f"{counted(self.held, 'trade')} stamped a little before the one before; their ts_init was held"
+            )
         return found
 
     def _in_order(self, batch: TradeBatch, line: int, step: int = 1) -> TradeBatch:
