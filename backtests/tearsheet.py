@@ -108,7 +108,8 @@ def _nothing(run: Performance) -> Section:
 
 def _monthly(run: Performance) -> list[tuple[int, list[float]]]:
     months_of_run = np.unique(run.times_ns.astype("datetime64[ns]").astype("datetime64[M]"))
-    edges = np.append(months_of_run, months_of_run[-1] + np.timedelta64(1, "M")).astype("datetime64[ns]").astype(np.int64)
+    starts = np.append(months_of_run, months_of_run[-1] + np.timedelta64(1, "M"))
+    edges = starts.astype("datetime64[ns]").astype(np.int64)
     ends = np.clip(edges, run.times_ns[0], run.times_ns[-1])
     values = sample(run.times_ns, run.equity, ends)
     years: dict[int, list[float]] = {}
