@@ -27,7 +27,7 @@ def make_run(
     drift: float = 0.0,
     leave_open: bool = False,
     capital: float = CAPITAL,
-    name: str = "synthetic",
+    title: str = "synthetic",
 ) -> RunFiles:
     """Write a run of `trips` round trips in each instrument; slippage is drawn, funding is one payment a trip."""
     rng = np.random.default_rng(seed)
@@ -165,7 +165,7 @@ def make_run(
     write_table(folder, "equity", to_table("equity", curve))
     write_text(folder, "config.toml", config)
     write_text(folder, "versions.json", dump_json({"fathom": "0.1.0", "nautilus_trader": "2.0.0rc7"}))
-    write_text(folder, "summary.json", dump_json(summary(times, equity, instruments, seed) | {"name": name}))
+    write_text(folder, "summary.json", dump_json(summary(times, equity, instruments, seed) | {"name": title}))
     return RunFiles(folder)
 
 

@@ -189,7 +189,7 @@ def test_a_big_run_stays_small_and_says_what_is_left_out(tmp_path: Path) -> None
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     files = make_run(
-        tmp_path / "odd", span_secs=300, grid_secs=1, trips=3, instruments=("</script><b>A&B.X",), name="<i>odd</i>"
+        tmp_path / "odd", span_secs=300, grid_secs=1, trips=3, instruments=("</script><b>A&B.X",), title="<i>odd</i>"
     )
     page = execution_html(load(files))
     assert "<b>A" not in page
