@@ -61,7 +61,7 @@ class InstrumentSpec(_Section, frozen=True):
 class Price(_Section, frozen=True):
     """The efficient price: a compound Poisson process on the tick lattice, told nothing by the book."""
 
-    volatility_bps: Positive = 1.1  # standard deviation per square root of a second, drift aside
+    volatility_bps: Positive = 1.2  # standard deviation per square root of a second, drift aside
     moves_per_sec: Positive = 1.0
     tail: Positive = 1.2  # sigma of the lognormal size of a move
     traded_share: Share = 0.4  # moves that trade through the book; the others are quotes pulled and replaced
@@ -91,13 +91,22 @@ class Population(_Section, frozen=True):
     size_lots: Positive = 20.0  # median, lognormal
     size_sigma: NotNegative = 1.5
     pegged_share: Share = 0.0  # orders at the touch that follow it when the price moves
+    follow_share: Share = 0.0  # orders anywhere that keep their distance when the price moves
+
+
+class Activity(_Section, frozen=True):
+    """Busy spells of all order flow, telling nothing of the price: messages of very different length."""
+
+    busy_factor: Annotated[float, Meta(ge=1)] = 4.0
+    busy_secs: Positive = 0.4
+    calm_secs: Positive = 2.0
 
 
 class Takers(_Section, frozen=True):
     """Market orders: they meet the opposite touch, first come first filled, and never take its last lot."""
 
-    orders_per_sec: NotNegative = 14.0
-    size_lots: Positive = 40.0
+    orders_per_sec: NotNegative = 11.0
+    size_lots: Positive = 30.0
     size_sigma: NotNegative = 2.0
     persistence: Share = 0.2  # probability of repeating the side of the one before (split parents)
 
@@ -182,10 +191,18 @@ class Labels(_Section, frozen=True):
 
 
 DEFAULT_POPULATIONS: Final = (
-    Population(name="touch", orders_per_sec=40, life_secs=1.2, size_lots=55, size_sigma=1.3, pegged_share=0.9),
-    Population(name="near", orders_per_sec=130, life_secs=0.6, distance_ticks=70, size_lots=25, size_sigma=2.0),
-    Population(name="quick", orders_per_sec=420, life_secs=1.0, distance_ticks=550, size_lots=60, size_sigma=1.9),
-    Population(name="patient", orders_per_sec=60, life_secs=25, distance_ticks=1100, size_lots=20, size_sigma=2.2),
+    Population(name="touch", orders_per_sec=55, life_secs=2.2, size_lots=60, size_sigma=1.3, pegged_share=0.95),
+    Population(name="near", orders_per_sec=70, life_secs=0.6, distance_ticks=70, size_lots=40, size_sigma=2.0),
+    Population(
+        name="quick",
+        orders_per_sec=220,
+        life_secs=2.0,
+        distance_ticks=450,
+        size_lots=80,
+        size_sigma=1.9,
+        follow_share=0.5,
+    ),
+    Population(name="patient", orders_per_sec=50, life_secs=30, distance_ticks=900, size_lots=20, size_sigma=2.2),
 )
 
 
@@ -205,6 +222,7 @@ class Simulation(_Section, frozen=True):
     price: Price = Price()
     spread: Spread = Spread()
     populations: Annotated[tuple[Population, ...], Meta(min_length=1, max_length=8)] = DEFAULT_POPULATIONS
+    activity: Activity = Activity()
     takers: Takers = Takers()
     rpi: Rpi = Rpi()
     states: Annotated[tuple[HiddenState, ...], Meta(min_length=1, max_length=32)] = (HiddenState(name="steady"),)

@@ -72,6 +72,7 @@ def _halt(m: Market, nanos: int) -> None:
     s.t_common += nanos
     s.t_chain += nanos
     s.t_spread += nanos
+    s.t_activity += nanos
     s.t_rpi += nanos
     s.t_flush += nanos
 

@@ -21,7 +21,7 @@ def schedule_flow(m: Market) -> None:
     for c in range(s.n_populations):
         population = m.populations[c]
         rate += population.rate + m.counts[c] / population.life
-    rate *= m.hidden[s.hidden].intensity * s.burst
+    rate *= m.hidden[s.hidden].intensity * s.burst * s.activity
     s.t_flow = s.now + 1 + int(exponential(m.streams, _FLOW) / rate * 1e9)
 
 

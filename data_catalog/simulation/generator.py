@@ -82,7 +82,7 @@ def build_market(config: Simulation, number: int, seed: int) -> Market:
     populations = np.zeros(n_populations, POPULATION)
     for i, p in enumerate(config.populations):
         reach = p.distance_ticks * instrument.distance_scale
-        populations[i] = (p.orders_per_sec * instrument.rate_scale, p.life_secs, reach, p.pegged_share)
+        populations[i] = (p.orders_per_sec * instrument.rate_scale, p.life_secs, reach, p.pegged_share, p.follow_share)
     drawn = [(p.size_lots, p.size_sigma) for p in config.populations]
     drawn += [(config.takers.size_lots, config.takers.size_sigma), (config.rpi.size_lots, config.rpi.size_sigma)]
     resting = sum(p.orders_per_sec * instrument.rate_scale * p.life_secs for p in config.populations)
@@ -104,7 +104,9 @@ def build_market(config: Simulation, number: int, seed: int) -> Market:
     s["rpi_share"], s["rpi_rate"] = config.rpi.taker_share, config.rpi.refills_per_sec * (config.rpi.taker_share > 0)
     s["large"], s["episode_rate"] = config.book.large_lots * instrument.size_scale, episode_rate
     s["price"] = round(instrument.start_price / float(instrument.tick_size))
-    s["burst"], s["last_taker"], s["n_free"] = 1.0, 1, capacity
+    s["busy_factor"], s["busy_secs"] = config.activity.busy_factor, config.activity.busy_secs
+    s["calm_secs"], s["activity"], s["burst"] = config.activity.calm_secs, 1.0, 1.0
+    s["last_taker"], s["n_free"] = 1, capacity
     lists = np.zeros((n_populations + 2, capacity), np.int32)
     lists[-1] = np.arange(capacity)[::-1]
     slots = np.zeros(SLOTS, SLOT)

@@ -63,3 +63,4 @@ class Stream(IntEnum):
     EPISODES = 6
     FAULTS = 7
     RPI = 8
+    ACTIVITY = 9

@@ -1,6 +1,7 @@
 """Reading a scenario file: what it leaves out has a default, what it gets wrong is named with its place."""
 
 import difflib
+import itertools
 import re
 import tomllib
 import typing
@@ -97,7 +98,7 @@ def _apply(document: dict[str, Any], change: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text  # a bare word is a string
     place: Any = document
-    for name, following in zip(path[:-1], path[1:], strict=True):
+    for name, following in itertools.pairwise(path):
         if isinstance(place, list):
             place = place[_index(place, name, change)]
         else:
@@ -127,17 +128,30 @@ def _explain(message: str, document: Mapping[str, Any], file: Path | str) -> Sce
         hint = f"Did you mean '{near[0]}'?" if near else f"Expected one of: {', '.join(valid)}."
         return ScenarioError(f"Unknown name '{unknown['name']}'. {hint}", file=file, path=path)
     value = _value_at(document, path)
+    if problem.startswith("Invalid enum value"):
+        choices = [str(choice) for choice in typing.get_args(_type_at(path))]
+        near = difflib.get_close_matches(str(value), choices, n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else ""
+        problem = f"Expected one of {', '.join(choices)}; was '{value}'. {hint}".strip()
+        return ScenarioError(problem, file=file, path=path)
     was = "" if value is None or isinstance(value, dict | list) else f", was {value!r}"
     return ScenarioError(f"{problem}{was}.", file=file, path=path)
 
 
-def _valid_names(path: str) -> list[str]:
+def _type_at(path: str) -> Any:
     kind: Any = Simulation
     for part in filter(None, re.split(r"[.\[]", path)):
+        while not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
+            kind = typing.get_args(kind)[0]
         if not part.endswith("]"):
             kind = typing.get_type_hints(kind)[part]
-        while typing.get_args(kind):
-            kind = typing.get_args(kind)[0]
+    return kind
+
+
+def _valid_names(path: str) -> list[str]:
+    kind = _type_at(path)
+    while typing.get_args(kind):
+        kind = typing.get_args(kind)[0]
     return list(getattr(kind, "__struct_fields__", ()))
 
 

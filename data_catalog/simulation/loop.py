@@ -22,6 +22,7 @@ _CHAIN: Final = typed(Stream.CHAIN)
 _SPREAD: Final = typed(Stream.SPREAD)
 _FLOW: Final = typed(Stream.FLOW)
 _RPI: Final = typed(Stream.RPI)
+_ACTIVITY: Final = typed(Stream.ACTIVITY)
 _STATE: Final = typed(Channel.STATE)
 _START: Final = typed(Act.START)
 _PLACE: Final = typed(Act.PLACE)
@@ -98,6 +99,15 @@ def _change_spread(m: Market, trades: Any, log: Any) -> None:
 
 
 @kernel
+def _change_activity(m: Market) -> None:
+    s = m.scalars[0]
+    busy = s.activity == 1.0
+    s.activity = s.busy_factor if busy else 1.0
+    s.t_activity = _wait(m, _ACTIVITY, 1.0 / (s.busy_secs if busy else s.calm_secs))
+    schedule_flow(m)
+
+
+@kernel
 def _refill_rpi(m: Market, log: Any) -> None:
     s = m.scalars[0]
     side = BUY if uniform(m.streams, _RPI) < 0.5 else SELL
@@ -112,7 +122,7 @@ def _next_other(m: Market) -> None:
     s = m.scalars[0]
     s.t_other = min(
         min(min(s.t_own, s.t_common), min(s.t_chain, s.t_flush)),
-        min(min(s.t_spread, s.t_rpi), min(min(s.t_start, s.t_episode), s.t_fault)),
+        min(min(min(s.t_spread, s.t_activity), s.t_rpi), min(min(s.t_start, s.t_episode), s.t_fault)),
     )
 
 
@@ -129,6 +139,8 @@ def _other_event(m: Market, out: Any, trades: Any, log: Any) -> None:
         _enter_state(m, out, trades, log)
     elif s.t_spread == now:
         _change_spread(m, trades, log)
+    elif s.t_activity == now:
+        _change_activity(m)
     elif s.t_rpi == now:
         _refill_rpi(m, log)
     elif s.t_start == now:
@@ -166,6 +178,7 @@ def prepare(m: Market, start: int, out: Any, trades: Any, log: Any) -> None:
     _schedule_own(m)
     s.t_common = _wait(m, _COMMON, s.common_rate)
     s.t_spread = _wait(m, _SPREAD, s.wide_rate)
+    s.t_activity = _wait(m, _ACTIVITY, 1.0 / s.calm_secs) if s.busy_factor != 1.0 else NEVER
     s.t_rpi = _wait(m, _RPI, s.rpi_rate)
     s.t_flush = start + s.interval if s.interval > 0 else NEVER
     s.t_start = NEVER

@@ -26,13 +26,13 @@ SCALARS: Final = _record(
     # what the configuration says
     _fields(_I8, "range mask depth interval latency jitter resolution at_once n_populations n_states wide_ticks"),
     _fields(_F8, "taker_rate persistence traded_share own_rate common_rate max_move_rate wide_rate wide_secs"),
-    _fields(_F8, "rpi_share rpi_rate large episode_rate"),
+    _fields(_F8, "rpi_share rpi_rate large episode_rate busy_factor busy_secs calm_secs"),
     # where the market stands
     _fields(_I8, "now price half wide hidden sequence trade_number last_init last_trade_init shown_price last_taker"),
     _fields(_I8, "n_free n_pending refused episode_number fault_number clock_offset in_gap again live"),
-    _fields(_F8, "push burst"),
+    _fields(_F8, "push burst activity"),
     # when what happens next
-    _fields(_I8, "t_flow t_own t_common t_chain t_flush t_spread t_rpi t_start t_episode t_fault t_other"),
+    _fields(_I8, "t_flow t_own t_common t_chain t_flush t_spread t_activity t_rpi t_start t_episode t_fault t_other"),
     # rows in the output buffers
     _fields(_I8, "n_book n_trades n_log"),
 )
@@ -41,7 +41,7 @@ LEVEL: Final = _record(_fields(_I8, "total head tail count owned"))
 SHOWN: Final = _record(_fields(_I8, "size dirty"))
 ORDER: Final = _record(_fields(_I8, "price size prev next slot owner population side"))
 """64 bytes: one order fills one cache line."""
-POPULATION: Final = _record(_fields(_F8, "rate life distance pegged"))
+POPULATION: Final = _record(_fields(_F8, "rate life distance pegged follow"))
 HIDDEN: Final = _record(
     _fields(_F8, "mean_secs intensity move_rate up taker_lean order_lean"),
     _fields(_I8, "half"),

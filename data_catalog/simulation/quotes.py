@@ -8,7 +8,7 @@ from data_catalog.simulation.compiler import BUY, NOBODY, NONE, SELL, kernel, ty
 from data_catalog.simulation.kinds import Act, Channel, Episode, Stream
 from data_catalog.simulation.matching import note, note_episode, take_level
 from data_catalog.simulation.memory import SIZE_TABLE, Market
-from data_catalog.simulation.orders import add_order, outward, remove_order
+from data_catalog.simulation.orders import add_order, is_last_at_touch, outward, remove_order
 from data_catalog.simulation.rng import below, uniform
 
 _CANCEL: Final = typed(Act.CANCEL)
@@ -99,6 +99,33 @@ def _purge(m: Market, log: Any, side: int, old_edge: int, new_edge: int) -> None
 
 
 @kernel
+def _shift(m: Market, side: int, ticks: int) -> None:
+    # Makers who quote at a distance put their orders where they were, seen from the new price.
+    s = m.scalars[0]
+    best = m.sides[side].best
+    edge = s.price - s.range if side == BUY else s.price + 1 + s.range
+    for c in range(s.n_populations):
+        share = m.populations[c].follow
+        if share <= 0.0:
+            continue
+        i = m.counts[c] - 1
+        while i >= 0:
+            k = m.lists[c, i]
+            order = m.orders[k]
+            i -= 1
+            if order.side != side or uniform(m.streams, _FLOW) >= share:
+                continue
+            price = order.price + ticks
+            if (price - best) * outward(side) < 0 or (edge - price) * outward(side) < 0:
+                continue
+            if is_last_at_touch(m, order):
+                continue
+            size = order.size
+            remove_order(m, k)
+            add_order(m, side, price, size, c, NOBODY)
+
+
+@kernel
 def requote(m: Market, out: Any, log: Any, price: int, half: int, traded: int) -> None:
     """Move the efficient price to `price` and the touch to `half` ticks beyond the one-tick spread on both sides."""
     s = m.scalars[0]
@@ -128,6 +155,8 @@ def requote(m: Market, out: Any, log: Any, price: int, half: int, traded: int) -
     _purge(m, log, BUY, old_price - s.range, price - s.range)
     _purge(m, log, SELL, old_price + 1 + s.range, price + 1 + s.range)
     if price != old_price:
+        _shift(m, BUY, price - old_price)
+        _shift(m, SELL, price - old_price)
         note(m, log, _PRICE, NONE, NONE, NONE, NONE, price, NONE)
 
 
