@@ -113,7 +113,7 @@ RAW: Final = (
         "mean over 3 bars of 100 (C - L14) / (H14 - L14)",
         "Where the close lies in the range of 14 bars, smoothed (slow %K).",
         "Lane 1984",
-        nan_rule=_FLAT,
+        nan_rule="no price moved in 14 bars, at one of the bars it averages",
         stationary=True,
     ),
     _spec(
@@ -124,7 +124,7 @@ RAW: Final = (
         "mean of stochastic_k over 3 bars",
         "Signal line of the slow stochastic.",
         "Lane 1984",
-        nan_rule=_FLAT,
+        nan_rule="no price moved in 14 bars, at one of the bars it averages",
         stationary=True,
     ),
     _spec(
