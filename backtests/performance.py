@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backtests import statistics
@@ -82,7 +83,7 @@ class Performance:
     period : Period
         The return frequency; `ends_ns` its times, `returns` and `benchmark_returns` its returns (one less).
     prices : dict
-        Instrument id -> columns of `prices.parquet`.
+        Instrument id -> the other columns of `prices.parquet`.
     equity_table, fills, positions, orders : dict
         Columns of the tables; times as int64 ns (-1: null), null numbers as NaN.
     strategy, hold : CurveFigures
@@ -158,7 +159,7 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
     times_ns, equity = table["ts"], table["equity"]
     if not times_ns.size:
         raise ValueError(f"Expected at least one row in {files.path / 'equity.parquet'}, was none.")
-    prices = _by_instrument(columns(files.table("prices")))
+    prices = _by_instrument(files.table("prices"))
     benchmark = _basket(prices, times_ns) * equity[0]
     period = fitting_period(int(times_ns[-1] - times_ns[0]))
     ends_ns = period_ends(int(times_ns[0]), int(times_ns[-1]), period)
@@ -244,9 +245,11 @@ def select(table: Columns, rows: NDArray[Any]) -> Columns:
     return {name: values[rows] for name, values in table.items()}
 
 
-def _by_instrument(prices: Columns) -> dict[str, Columns]:
-    names = sorted(set(prices["instrument_id"].tolist()))
-    return {name: select(prices, prices["instrument_id"] == name) for name in names}
+def _by_instrument(prices: pa.Table) -> dict[str, Columns]:
+    ids = prices["instrument_id"]
+    others = prices.drop_columns(["instrument_id"])
+    names = sorted(pc.unique(ids).to_pylist())
+    return {name: columns(others.filter(pc.equal(ids, name))) for name in names}
 
 
 def _basket(prices: dict[str, Columns], times_ns: Times) -> Floats:

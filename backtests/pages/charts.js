@@ -216,9 +216,15 @@
       c.beginPath();
       c.rect(LEFT, 0, this.width - LEFT - RIGHT, this.height - BOTTOM + 1);
       c.clip();
+      // Where marks are too many to tell apart they are small and lie below the line: zooming in makes them large.
+      const [a, b] = this.range, marks = (this.data.marks || []).filter((m) => !this.hidden.has("m" + m.name));
+      const count = marks.reduce((sum, m) => sum + at(m.t, b - this.data.start) - at(m.t, a - this.data.start), 0);
+      const crowded = count > this.width / 2;
+      this.markSize = crowded ? 2.2 : count > this.width / 6 ? 3.5 : 5;
       for (const link of this.data.links || []) this.drawLink(link);
+      if (crowded) for (const m of marks) this.drawMarks(m);
       this.data.series.forEach((s, i) => { if (!this.hidden.has("s" + i)) this.drawSeries(s); });
-      for (const m of this.data.marks || []) if (!this.hidden.has("m" + m.name)) this.drawMarks(m);
+      if (!crowded) for (const m of marks) this.drawMarks(m);
       c.restore();
       this.drawHover();
     }
@@ -294,13 +300,14 @@
       c.setLineDash([]);
     }
     drawMarks(m) {
-      const c = this.c, [a, b] = this.range, start = this.data.start, turn = m.up ? 1 : -1;
+      const c = this.c, [a, b] = this.range, start = this.data.start, turn = m.up ? 1 : -1, wide = this.markSize;
       c.lineWidth = 1.3;
       c.strokeStyle = m.color;
       for (let k = Math.max(0, at(m.t, a - start)); k <= at(m.t, b - start); k += 1) {
         const x = this.x(start + m.t[k]), y = this.y(m.v[k]);
         c.beginPath();
-        c.moveTo(x, y - 6 * turn * 0.2); c.lineTo(x - 5, y + 8 * turn); c.lineTo(x + 5, y + 8 * turn); c.closePath();
+        c.moveTo(x, y - 0.25 * wide * turn); c.lineTo(x - wide, y + 1.6 * wide * turn); c.lineTo(x + wide, y + 1.6 * wide * turn);
+        c.closePath();
         c.fillStyle = m.hollow ? "#ffffff" : m.color;
         c.fill(); c.stroke();
       }
