@@ -151,8 +151,8 @@ class BookAudit(Tally):
 
     @property
     def counts_by_one(self) -> bool:
-        """Whether the sequence counts messages: nine steps in ten, or more, are steps of one."""
-        return bool(self._state[_STEPS] and self._state[_ONES] >= 0.9 * self._state[_STEPS])
+        """Whether the sequence counts messages: more than half of its steps are steps of one."""
+        return bool(2 * self._state[_ONES] > self._state[_STEPS])
 
 
 @njit(cache=True)

@@ -93,7 +93,17 @@ def _configured(ctx: click.Context, parameter: click.Parameter, value: Path | No
     help="TOML file with out, depths, books_url, trades_url, attempts; options and environment win over it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON lines instead of a table.")
+@click.option(
+    "--catalog", type=click.Path(path_type=Path, file_okay=False), help="Import the files into it afterwards."
+)
+@click.option(
+    "--instruments",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="For the import: Bybit's instruments-info JSON, or a TOML of tick and lot.",
+)
+@click.pass_context
 def bybit(
+    ctx: click.Context,
     symbol: str,
     first: datetime,
     last: datetime,
@@ -105,6 +115,8 @@ def bybit(
     trades_url: str,
     attempts: int,
     as_json: bool,
+    catalog: Path | None,
+    instruments: Path | None,
 ) -> None:
     """Download daily files of SYMBOL from Bybit's public archive.
 
@@ -117,6 +129,7 @@ def bybit(
     Example:
       fathom data download bybit BTCUSDT --from 2024-12-01 --to 2024-12-03 --out archive
       fathom data import bybit archive/* --catalog catalog
+    or, in one step, the first with --catalog catalog.
 
     Exit code: 0 if every day is there or the server has none; 1 if a day failed; 130 after Ctrl-C.
     """
@@ -147,6 +160,11 @@ def bybit(
         console.print("Stopped. Run the same command again: it goes on from here.")
         raise click.exceptions.Exit(130) from None
     _report(outcomes, len(files), out, as_json)
+    paths = tuple(outcome.path for outcome in outcomes if outcome.path is not None)
+    if catalog is not None and paths:
+        from data_catalog.cli_bybit import bybit as import_bybit
+
+        ctx.invoke(import_bybit, files=paths, catalog_path=catalog, instruments_path=instruments, as_json=as_json)
     if not all(outcome.ok for outcome in outcomes):
         raise click.exceptions.Exit(1)
 

@@ -81,7 +81,7 @@ def check(folder: Path, instrument: str | None, max_hole: float, strict: bool, a
       deletion of a level that was not there; a level changed twice in a message; quiet spells without trades
 
     Bybit's archives number messages by a cross sequence, which counts the events of the whole venue and so leaves
-    numbers out: only its going backwards is an error. Where nine steps in ten are steps of one, every jump is one.
+    numbers out: only its going backwards is an error. Where most steps are steps of one, every jump is an error too.
 
     \b
     Example:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from data_catalog.catalog import Catalog
 from data_catalog.cli import data
 from tests.archive_server import Answer, ArchiveServer, archive_server
 
@@ -53,6 +54,15 @@ def test_brings_real_files_through_cuts_a_busy_server_and_a_missing_day(archive:
     assert again.exit_code == 0
     assert "2 kept, 2 absent" in again.output
     assert all(request.path not in (BOOK, TRADES) for request in archive.asked[asked:])
+
+
+def test_what_came_can_be_imported_right_away(archive: ArchiveServer, tmp_path: Path) -> None:
+    arguments = ("XRPUSDT", "2024-12-01", "2024-12-02", "--out", str(tmp_path / "archive"))
+    for _ in range(2):
+        result = download(*arguments, "--catalog", str(tmp_path / "catalog"))
+        assert result.exit_code == 0, result.output
+        [span] = Catalog(tmp_path / "catalog").spans()
+        assert (span.data_type, span.identifier) == ("order_book_deltas", "XRPUSDT-LINEAR.BYBIT")
 
 
 def test_a_failed_day_gives_exit_code_1_and_the_others_come(archive: ArchiveServer, tmp_path: Path) -> None:
