@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
-from nautilus_trader.model import NautilusDataType
-from nautilus_trader.persistence import ParquetDataCatalog
 from numpy.typing import NDArray
 
 from data_catalog.arrow import bar_rows, book_rows, trade_rows
@@ -19,17 +16,15 @@ from data_catalog.flag_lookup import FlagLookup
 from data_catalog.instruments import Grid
 from data_catalog.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, Span, parse_interval
 from data_catalog.merge import merge_by_time
+from data_catalog.reading import read_rows
 from data_catalog.staging import Staging, recover
 from data_catalog.writers import BarWriter, RowWriter
 from ml.book.events import Kind
 
-_ENGINE_TYPES = {
-    BOOK: NautilusDataType.OrderBookDelta,
-    TRADES: NautilusDataType.TradeTick,
-    BARS: NautilusDataType.Bar,
-}
 _DATA_FOLDERS = {
-    *_ENGINE_TYPES,
+    BOOK,
+    TRADES,
+    BARS,
     "quotes",
     "order_book_depths",
     "mark_prices",
@@ -144,9 +139,12 @@ class Catalog:
         name, span = grid.instrument_id, (start_ns, end_ns)
         sources: list[Iterator[NDArray[np.void]]] = []
         if book:
-            sources.append(book_rows(batch, grid) for batch in self._batches(BOOK, name, *span))
+            sources.append(read_rows(self.files(BOOK, name), lambda batch: book_rows(batch, grid), *span))
         if trades:
-            sources.append(self._trades(grid, *span))
+            flags = FlagLookup(self.files(TRADE_FLAGS, name))
+            sources.append(
+                read_rows(self.files(TRADES, name), lambda batch: flags.put(batch, trade_rows(batch, grid)), *span)
+            )
         for rows in merge_by_time(*sources):
             for start in range(0, len(rows), batch_rows):
                 yield rows[start : start + batch_rows]
@@ -154,7 +152,7 @@ class Catalog:
     def bars(self, bar_type: str, *, start_ns: int | None = None, end_ns: int | None = None) -> NDArray[np.void]:
         """Return the bars (`data_catalog.arrow.BAR`) of a bar type, in order of ts_init."""
         grid = Grid.of(self.instrument(_instrument_of(bar_type)))
-        parts = [bar_rows(batch, grid) for batch in self._batches(BARS, bar_type, start_ns, end_ns)]
+        parts = list(read_rows(self.files(BARS, bar_type), lambda batch: bar_rows(batch, grid), start_ns, end_ns))
         if not parts:
             raise CatalogError(f"Expected bars of {bar_type} in {self.path}, was none.")
         return np.concatenate(parts)
@@ -181,38 +179,6 @@ class Catalog:
         """Return the files of a data type and identifier, in order of time."""
         recover(self.path)
         return sorted((self.path / ENGINE_DATA / data_type / identifier).glob("*.parquet"), key=parse_interval)
-
-    def _engine(self) -> ParquetDataCatalog:
-        self.path.mkdir(parents=True, exist_ok=True)
-        return ParquetDataCatalog(str(self.path))
-
-    def _trades(self, grid: Grid, start_ns: int | None, end_ns: int | None) -> Iterator[NDArray[np.void]]:
-        flags = None
-        for batch in self._batches(TRADES, grid.instrument_id, start_ns, end_ns):
-            rows = trade_rows(batch, grid)
-            if len(rows):
-                flags = flags or FlagLookup(self.files(TRADE_FLAGS, grid.instrument_id))
-                rows["flags"] = flags.of(rows, batch.column("trade_id"))
-            yield rows
-
-    def _batches(
-        self, data_type: str, identifier: str, start_ns: int | None, end_ns: int | None
-    ) -> Iterator[pa.RecordBatch]:
-        if not self.files(data_type, identifier):
-            return
-        stream = self._engine().query_data_arrow_stream(
-            _ENGINE_TYPES[data_type], [identifier], start_ns, end_ns, display=False
-        )
-        yield from pa.RecordBatchReader.from_stream(_Capsule(stream))
-
-
-class _Capsule:
-    # The engine hands out a bare capsule; Arrow wants an object that has one.
-    def __init__(self, capsule: Any) -> None:
-        self._capsule = capsule
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return self._capsule
 
 
 def _instrument_of(bar_type: str) -> str:

@@ -23,15 +23,21 @@ class FlagLookup:
     Examples
     --------
     >>> from ml.book.events import EVENT
-    >>> FlagLookup([]).of(np.zeros(2, dtype=EVENT), pa.array(["a", "b"]))
+    >>> batch = pa.record_batch({"trade_id": ["a", "b"]})
+    >>> FlagLookup([]).put(batch, np.zeros(2, dtype=EVENT))["flags"]
     array([0, 0], dtype=uint8)
     """
 
     def __init__(self, files: list[Path]) -> None:
         self._files = [(*parse_interval(path), path) for path in files]
 
-    def of(self, rows: NDArray[np.void], trade_ids: Any) -> NDArray[np.uint8]:
-        """Return the flags of trade rows, whose ids are given in the same order."""
+    def put(self, batch: pa.RecordBatch, rows: NDArray[np.void]) -> NDArray[np.void]:
+        """Give rows that were read from a batch of the engine's `TradeTick` columns their flags; returns the rows."""
+        if self._files and len(rows):
+            rows["flags"] = self._of(rows, batch.column("trade_id"))
+        return rows
+
+    def _of(self, rows: NDArray[np.void], trade_ids: Any) -> NDArray[np.uint8]:
         flags = np.zeros(len(rows), dtype=np.uint8)
         first, last = int(rows["ts_init"][0]), int(rows["ts_init"][-1])
         for start, end, path in self._files:
