@@ -21,17 +21,7 @@ from data_catalog.staging import Staging, recover
 from data_catalog.writers import BarWriter, RowWriter
 from ml.book.events import Kind
 
-_DATA_FOLDERS = {
-    BOOK,
-    TRADES,
-    BARS,
-    "quotes",
-    "order_book_depths",
-    "mark_prices",
-    "index_prices",
-    "funding_rates",
-    "custom",
-}
+_DATA_FOLDERS = {BOOK, TRADES, BARS, "quotes", "order_book_depths", "mark_prices", "index_prices", "custom"}
 
 
 class Catalog:
@@ -142,9 +132,10 @@ class Catalog:
             sources.append(read_rows(self.files(BOOK, name), lambda batch: book_rows(batch, grid), *span))
         if trades:
             flags = FlagLookup(self.files(TRADE_FLAGS, name))
-            sources.append(
-                read_rows(self.files(TRADES, name), lambda batch: flags.put(batch, trade_rows(batch, grid)), *span)
+            flagged = read_rows(
+                self.files(TRADES, name), lambda batch: flags.put(batch, trade_rows(batch, grid)), *span
             )
+            sources.append(flagged)
         for rows in merge_by_time(*sources):
             for start in range(0, len(rows), batch_rows):
                 yield rows[start : start + batch_rows]
