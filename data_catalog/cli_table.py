@@ -21,7 +21,13 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--instrument", "name", required=True, metavar="ID", help="Id or symbol, as BTCUSD.BITSTAMP."),
             click.option("--instruments", type=FILE, help="Bybit's instruments-info JSON, or a TOML of tick and lot."),
             click.option("--catalog", type=FOLDER, required=True, help="Where to import to; made if absent."),
-            click.option("--map", "mapping", multiple=True, metavar="NAME=COLUMN", help="The file calls NAME so."),
+            click.option(
+                "--map",
+                "mapping",
+                multiple=True,
+                metavar="NAME=COLUMN",
+                help="The file calls NAME so (trades.NAME: that file).",
+            ),
             click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave a column out; '*': every other one."),
             click.option(
                 "--time-unit",

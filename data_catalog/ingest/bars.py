@@ -131,7 +131,7 @@ def import_bars(
         if step_ns is None or bar_type.spec.aggregation in _UNEVEN:
             raise CatalogError(f"Expected bars of one length to find the close of each, was {bar}. State the closes.")
         shift_ns = step_ns
-    naming = naming or Naming()
+    naming = (naming or Naming()).part("bars", {"bars": COLUMNS})
     table = TableFile(file, COLUMNS, (), naming)
     settings = {
         "bar": str(bar_type),

@@ -24,6 +24,7 @@ BOOK_COLUMNS: Final = ("ts_init", "side", "price", "size")
 BOOK_OPTIONAL: Final = ("ts_event", "sequence")
 TRADE_COLUMNS: Final = ("ts_init", "side", "price", "size", "trade_id")
 TRADE_OPTIONAL: Final = ("ts_event", "rpi")
+_PARTS: Final = {"book": (*BOOK_COLUMNS, *BOOK_OPTIONAL), "trades": (*TRADE_COLUMNS, *TRADE_OPTIONAL)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def import_table(
         raise CatalogError("Expected a book table, a trades table or both, was neither.")
     grid = Grid.of(instrument)
     naming = naming or Naming()
+    of_book, of_trades = naming.part("book", _PARTS), naming.part("trades", _PARTS)
     settings = {"map": dict(naming.mapping), "ignore": list(naming.ignore), "time_unit": time_unit}
     counted: dict[str, int] = {}
     already: list[Path] = []
@@ -104,7 +106,7 @@ def import_table(
 
     with ExitStack() as stack:
         if book is not None:
-            file = TableFile(book, BOOK_COLUMNS, BOOK_OPTIONAL, naming)
+            file = TableFile(book, BOOK_COLUMNS, BOOK_OPTIONAL, of_book)
             once = Once(catalog.path, book, "book", grid.instrument_id, settings | {"continues": continues})
             if once.earlier is not None:
                 counted |= once.earlier.notes
@@ -115,7 +117,7 @@ def import_table(
                 once.record(writer, notes)
                 counted |= notes
         if trades is not None:
-            file = TableFile(trades, TRADE_COLUMNS, TRADE_OPTIONAL, naming)
+            file = TableFile(trades, TRADE_COLUMNS, TRADE_OPTIONAL, of_trades)
             once = Once(catalog.path, trades, "trades", grid.instrument_id, settings)
             if once.earlier is not None:
                 counted["trades"] = once.earlier.rows

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from data_catalog.errors import BadInputError
+from data_catalog.errors import BadInputError, CatalogError
 from data_catalog.ingest.cells import BadCellError
 
 type OnProgress = Callable[[float], None]
@@ -28,7 +28,8 @@ class Naming:
     Parameters
     ----------
     mapping : Mapping[str, str]
-        Our name to the file's, where they differ.
+        Our name to the file's, where they differ. Where several files are read, "trades.ts_init" names the column of
+        one of them.
     ignore : tuple of str
         Columns of the file to leave out; "*" leaves out every one that is not wanted.
 
@@ -47,6 +48,35 @@ class Naming:
     def __init__(self, mapping: Mapping[str, str] | None = None, ignore: Sequence[str] = ()) -> None:
         object.__setattr__(self, "mapping", dict(mapping or {}))
         object.__setattr__(self, "ignore", tuple(ignore))
+
+    def part(self, name: str, parts: Mapping[str, Sequence[str]]) -> "Naming":
+        """Return the names for one of several files, given the columns that each may have.
+
+        Raises
+        ------
+        CatalogError
+            A name stands for no column of any of them.
+
+        Examples
+        --------
+        >>> parts = {"book": ["ts_init", "size"], "trades": ["ts_init", "trade_id"]}
+        >>> naming = Naming({"ts_init": "time", "trades.ts_init": "when", "trade_id": "id"})
+        >>> naming.part("book", parts).mapping, naming.part("trades", parts).mapping
+        ({'ts_init': 'time'}, {'ts_init': 'when', 'trade_id': 'id'})
+        >>> Naming({"trades.ts_int": "time"}).part("book", parts)
+        Traceback (most recent call last):
+        data_catalog.errors.CatalogError: Expected --map NAME=COLUMN with NAME a column of the import, was 'trades.ts_int'. Did you mean 'trades.ts_init'?
+        """  # noqa: E501
+        known = [column for columns in parts.values() for column in columns]
+        known += [f"{one}.{column}" for one, columns in parts.items() for column in columns]
+        for ours in self.mapping:
+            if ours not in known:
+                near = difflib.get_close_matches(ours, known, n=1)
+                hint = f"Did you mean '{near[0]}'?" if near else f"Expected one of {', '.join(dict.fromkeys(known))}."
+                raise CatalogError(f"Expected --map NAME=COLUMN with NAME a column of the import, was '{ours}'. {hint}")
+        shared = {ours: theirs for ours, theirs in self.mapping.items() if ours in parts[name]}
+        own = {ours: self.mapping[f"{name}.{ours}"] for ours in parts[name] if f"{name}.{ours}" in self.mapping}
+        return Naming(shared | own, self.ignore)
 
     def find(
         self, file: Path | str, required: Sequence[str], optional: Sequence[str], header: Sequence[str]

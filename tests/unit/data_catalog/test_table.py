@@ -181,6 +181,15 @@ def test_columns_may_have_other_names_and_company(catalog: Catalog, tmp_path: Pa
     assert import_table(catalog, XYZ, book=path, naming=naming, time_unit="ms").changes == 6
 
 
+def test_two_files_may_call_the_same_thing_differently(catalog: Catalog, tmp_path: Path) -> None:
+    book = write(tmp_path, "book.csv", BOOK.replace("ts_init", "time"))
+    trades = write(tmp_path, "trades.csv", TRADES.replace("ts_init", "when"))
+    naming = Naming({"ts_init": "time", "trades.ts_init": "when"})
+    assert import_table(catalog, XYZ, book=book, trades=trades, naming=naming, time_unit="ms").trades == 2
+    with pytest.raises(CatalogError, match=r"was 'ts_int'\. Did you mean 'ts_init'\?"):
+        import_table(catalog, XYZ, book=book, naming=Naming({"ts_int": "time"}), time_unit="ms")
+
+
 BAD_BOOKS = [
     ("100.10,0", "100.15,0", "line 5: column 'price': Expected a price that is a multiple of 0.1, was 100.15"),
     ("100.10,0", "100.10,-1", "line 5: column 'size': Expected a size >= 0 (0 deletes the level), was -1"),
