@@ -8,6 +8,7 @@ from backtests.pages import Tile
 from backtests.pages.formats import UNDEFINED, duration, integer, money, number, percent, utc
 from backtests.performance import FEW_TRADES, Performance
 from backtests.periods import ratios_refused
+from backtests.simulated import simulated
 
 
 def subtitle(run: Performance) -> str:
@@ -84,19 +85,8 @@ def warnings(run: Performance) -> tuple[str, ...]:
         found.append("The Sharpe ratio is within two standard errors of zero: luck explains it as well as skill.")
     if run.traded and run.years < 1.0 and not ratios_refused(run.span_ns):
         found.append("Less than a year of data: the return is not annualised, and the ratios are extrapolated.")
-    found += [text for text in summary_notes(run.summary) if text not in found]
+    found += [str(note) for note in run.summary["notes"]]
     return tuple(found)
-
-
-def summary_notes(summary: dict[str, Any]) -> list[str]:
-    """Return the notes of the run as sentences."""
-    return [str(note) for note in summary.get("notes", [])]
-
-
-def simulated(config: dict[str, Any], summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what the venue model does, as labels and texts."""
-    funding = summary.get("funding", {})
-    return [("Funding", f"{funding.get('source', 'none')}, {integer(funding.get('payments', 0))} payments")]
 
 
 def _tone(value: float) -> str:

@@ -1,5 +1,6 @@
 """A run as curves and figures: what the tearsheet, the execution page and the comparison are made of."""
 
+import tomllib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,7 +79,8 @@ class Performance:
     summary, config : dict
         `summary.json`, and the resolved configuration.
     times_ns, equity, benchmark : numpy.ndarray
-        The finest grid, the account, and the benchmark scaled to the starting equity (NaN without any price).
+        The finest grid, the account, and the benchmark scaled to the starting equity (NaN without any price): what
+        `report.benchmark` names, else equal shares of all instruments.
     benchmark_name : str
     period : Period
         The return frequency; `ends_ns` its times, `returns` and `benchmark_returns` its returns (one less).
@@ -152,15 +154,16 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
     ValueError
         If `equity.parquet` has no row.
     """
-    import tomllib
-
     summary = files.summary()
     table = columns(files.table("equity"))
     times_ns, equity = table["ts"], table["equity"]
     if not times_ns.size:
         raise ValueError(f"Expected at least one row in {files.path / 'equity.parquet'}, was none.")
     prices = _by_instrument(files.table("prices"))
-    benchmark = _basket(prices, times_ns) * equity[0]
+    config = tomllib.loads(files.config_text())
+    held = config.get("report", {}).get("benchmark")
+    bought = {held: prices[held]} if held in prices else prices
+    benchmark = _basket(bought, times_ns) * equity[0]
     period = fitting_period(int(times_ns[-1] - times_ns[0]))
     ends_ns = period_ends(int(times_ns[0]), int(times_ns[-1]), period)
     returns = statistics.simple_returns(sample(times_ns, equity, ends_ns))
@@ -170,11 +173,11 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
         name=str(summary["name"]),
         currency=str(summary["currency"]),
         summary=summary,
-        config=tomllib.loads(files.config_text()),
+        config=config,
         times_ns=times_ns,
         equity=equity,
         benchmark=benchmark,
-        benchmark_name=_basket_name(list(prices)),
+        benchmark_name=_basket_name(list(bought)),
         period=period,
         ends_ns=ends_ns,
         returns=returns,
@@ -263,6 +266,8 @@ def _basket(prices: dict[str, Columns], times_ns: Times) -> Floats:
 
 
 def _basket_name(instruments: list[str]) -> str:
+    if not instruments:
+        return "no prices to buy and hold at"
     if len(instruments) == 1:
         return f"buy and hold {instruments[0]}"
     return f"buy and hold, equal shares of {' and '.join(instruments)}"

@@ -11,6 +11,32 @@ from backtests.artifacts import RunFiles, dump_json, to_table, write_table, writ
 SECOND = 10**9
 START = 1_723_161_256 * SECOND  # 2024-08-08 23:54:16 UTC
 CAPITAL = 10_000.0
+CONFIG = """name = "synthetic"
+
+[data]
+types = ["book", "trades"]
+
+[venue]
+leverage = 10.0
+
+[venue.fees]
+maker = 0.0002
+taker = 0.00055
+
+[venue.latency]
+base_ms = 20.0
+insert_ms = 0.0
+update_ms = 0.0
+cancel_ms = 5.0
+
+[venue.fill]
+queue_position = true
+liquidity_consumption = true
+limit_probability = 1.0
+
+[venue.liquidation]
+enabled = true
+"""
 FEES = {"MAKER": 0.0002, "TAKER": 0.00055}
 
 
@@ -22,7 +48,7 @@ def make_run(
     trips: int,
     instruments: tuple[str, ...] = ("BTCUSDT-LINEAR.BYBIT",),
     seed: int = 1,
-    config: str = 'name = "synthetic"\n',
+    config: str = CONFIG,
     start_ns: int = START,
     drift: float = 0.0,
     leave_open: bool = False,

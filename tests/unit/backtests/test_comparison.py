@@ -133,6 +133,15 @@ def test_pages_of_a_staged_run_carry_its_final_name(tmp_path: Path) -> None:
     assert ".new-1" not in text
 
 
+def test_the_benchmark_may_be_chosen(tmp_path: Path) -> None:
+    config = 'name = "x"\n[report]\nbenchmark = "B.X"\n'
+    files = make_run(tmp_path / "two", span_secs=300, grid_secs=1, trips=2, instruments=("A.X", "B.X"), config=config)
+    run = load(files)
+    marks = run.prices["B.X"]["mark"]
+    assert run.benchmark_name == "buy and hold B.X"
+    assert run.hold.total_return == pytest.approx(float(marks[-1] / marks[0]) - 1.0)
+
+
 def test_benchmark_of_several_is_an_equal_basket(tmp_path: Path) -> None:
     files = make_run(tmp_path / "two", span_secs=300, grid_secs=1, trips=2, instruments=("A.X", "B.X", "C.X"))
     run = load(files)

@@ -197,6 +197,14 @@ def test_the_panels_are_those_of_quantstats_that_fit(made: dict[str, tuple[RunFi
     assert "rolling-sharpe" not in month  # a window of 30 days does not roll within 31
 
 
+def test_the_first_screen_says_what_is_simulated(made: dict[str, tuple[RunFiles, str]]) -> None:
+    text = " ".join(read(made["a day"][1]).text)
+    assert "maker 0.0200 %, taker 0.0550 % of the notional" in text
+    assert "insert 20 ms, update 20 ms, cancel 25 ms" in text
+    assert "limit orders wait in the queue" in text
+    assert "Funding not simulated" in text
+
+
 def test_the_same_run_gives_the_same_bytes(made: dict[str, tuple[RunFiles, str]]) -> None:
     files, page = made["a month"]
     assert tearsheet_html(load(files)) == page
