@@ -1,7 +1,7 @@
 """Read a catalog's Parquet files in bounded memory, a row group at a time, in order of time.
 
 The engine's own `query_data_arrow_stream` holds the whole answer at once (13 M book changes: 7 GB, at 0.3 M/s), so
-the files are read directly; they are the same files, and which rows are wanted is a matter of their names and of ts_init.
+the files are read directly: the same files, and which rows are wanted is a matter of their names and of ts_init.
 """
 
 from collections.abc import Callable, Iterable, Iterator
