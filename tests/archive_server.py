@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 RANGE = re.compile(r"bytes=(\d+)-")
 PUBLISHED = 1_733_011_200.0
@@ -21,6 +21,7 @@ class Answer:
 
     status: int | None = None  # answer with this status and nothing else
     headers: dict[str, str] = field(default_factory=dict)
+    hold_after: int | None = None  # send so many bytes of the body, then nothing until the server stops
     cut_after: int | None = None  # close the connection after so many bytes of the body
     honours_range: bool = True
     honours_if_range: bool = True
@@ -51,6 +52,8 @@ class ArchiveServer(ThreadingHTTPServer):
         self.files = files
         self.script: defaultdict[str, deque[Answer]] = defaultdict(deque)
         self.asked: list[Asked] = []
+        self.holding = Event()
+        self.stopping = Event()
 
     @property
     def url(self) -> str:
@@ -95,6 +98,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send_header("Connection", "close")
         self.end_headers()
+        if answer.hold_after is not None:
+            self.wfile.write(body[start : start + answer.hold_after])
+            self.server.holding.set()
+            self.server.stopping.wait()
+            self.close_connection = True
+            return
         end = len(body) if answer.cut_after is None else start + answer.cut_after
         self.wfile.write(body[start:end])
         if end < len(body):
@@ -120,5 +129,6 @@ def archive_server(files: dict[str, bytes]) -> Iterator[ArchiveServer]:
         try:
             yield server
         finally:
+            server.stopping.set()
             server.shutdown()
             thread.join()

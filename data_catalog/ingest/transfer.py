@@ -19,7 +19,7 @@ type OnBytes = Callable[[str, int, int | None], None]
 """Called with the file's name, the bytes of it on disk and its size (None while unknown)."""
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 18
 _WHOLE_BUT_DAMAGED_AT_MOST: Final = 2  # then it is the server's copy that is damaged, and asking again is useless
 _DAMAGE: Final[tuple[type[Exception], ...]] = (
     zipfile.BadZipFile,

@@ -1,6 +1,9 @@
 """`fathom data download bybit` against a server on loopback that holds the real archive files."""
 
 import json
+import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +66,31 @@ def test_what_came_can_be_imported_right_away(archive: ArchiveServer, tmp_path: 
         assert result.exit_code == 0, result.output
         [span] = Catalog(tmp_path / "catalog").spans()
         assert (span.data_type, span.identifier) == ("order_book_deltas", "XRPUSDT-LINEAR.BYBIT")
+
+
+def test_ctrl_c_leaves_a_part_that_the_next_run_takes_up(archive: ArchiveServer, tmp_path: Path, project: Path) -> None:
+    archive.script[BOOK].append(Answer(hold_after=1_000_000))
+    arguments = ["bybit", "BTCUSDT", "--from", "2024-08-08", "--to", "2024-08-08", "--depths", "1000", "--books"]
+    command = [sys.executable, "-m", "fathom", "data", "download", *arguments, "--out", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert archive.holding.wait(timeout=60)
+        part = tmp_path / (BOOK.rpartition("/")[2] + ".part")
+        while not (part.is_file() and part.stat().st_size):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert "Run the same command again" in told
+    assert "Traceback" not in told
+    left = part.stat().st_size
+    assert 0 < left <= 1_000_000
+    assert download("BTCUSDT", "2024-08-08", "2024-08-08", *arguments[6:], "--out", str(tmp_path)).exit_code == 0
+    assert archive.asked[-1].range == f"bytes={left}-"
+    assert (tmp_path / BOOK.rpartition("/")[2]).read_bytes() == archive.files[BOOK]
 
 
 def test_a_failed_day_gives_exit_code_1_and_the_others_come(archive: ArchiveServer, tmp_path: Path) -> None:
