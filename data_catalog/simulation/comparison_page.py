@@ -65,9 +65,8 @@ def _span(statistics: MarketStatistics) -> str:
 
 
 def _table(a: MarketStatistics, b: MarketStatistics) -> str:
-    rows = [
-        f"<tr><th>measure</th><th class='a'>{_text(a.instrument)}</th><th class='b'>{_text(b.instrument)}</th></tr>"
-    ]
+    names = f"<th class='a'>{_text(a.instrument)}</th><th class='b'>{_text(b.instrument)}</th>"
+    rows = [f"<tr><th>measure</th>{names}</tr>"]
     section = ""
     for group, measure, left, right in comparison_rows(a, b):
         if group != section:

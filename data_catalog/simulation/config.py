@@ -63,7 +63,7 @@ class Price(_Section, frozen=True):
 
     volatility_bps: Positive = 1.2  # standard deviation per square root of a second, drift aside
     moves_per_sec: Positive = 1.0
-    tail: Positive = 1.2  # sigma of the lognormal size of a move
+    tail: Positive = 0.9  # sigma of the lognormal size of a move
     traded_share: Share = 0.4  # moves that trade through the book; the others are quotes pulled and replaced
     correlation: Share = 0.0  # share of moves that all instruments make together
     shared_states: bool = False  # all instruments live the same hidden states
@@ -105,9 +105,9 @@ class Activity(_Section, frozen=True):
 class Takers(_Section, frozen=True):
     """Market orders: they meet the opposite touch, first come first filled, and never take its last lot."""
 
-    orders_per_sec: NotNegative = 11.0
-    size_lots: Positive = 30.0
-    size_sigma: NotNegative = 2.0
+    orders_per_sec: NotNegative = 10.0
+    size_lots: Positive = 18.0
+    size_sigma: NotNegative = 2.3
     persistence: Share = 0.2  # probability of repeating the side of the one before (split parents)
 
 
@@ -191,18 +191,18 @@ class Labels(_Section, frozen=True):
 
 
 DEFAULT_POPULATIONS: Final = (
-    Population(name="touch", orders_per_sec=55, life_secs=2.2, size_lots=60, size_sigma=1.3, pegged_share=0.95),
-    Population(name="near", orders_per_sec=70, life_secs=0.6, distance_ticks=70, size_lots=40, size_sigma=2.0),
+    Population(name="touch", orders_per_sec=50, life_secs=2.2, size_lots=35, size_sigma=1.6, pegged_share=0.95),
+    Population(name="near", orders_per_sec=35, life_secs=0.4, distance_ticks=100, size_lots=40, size_sigma=2.0),
     Population(
         name="quick",
-        orders_per_sec=220,
+        orders_per_sec=240,
         life_secs=2.0,
-        distance_ticks=450,
+        distance_ticks=700,
         size_lots=80,
         size_sigma=1.9,
         follow_share=0.5,
     ),
-    Population(name="patient", orders_per_sec=50, life_secs=30, distance_ticks=900, size_lots=20, size_sigma=2.2),
+    Population(name="patient", orders_per_sec=35, life_secs=60, distance_ticks=1000, size_lots=20, size_sigma=2.2),
 )
 
 

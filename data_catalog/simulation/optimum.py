@@ -1,5 +1,6 @@
 """The best that anybody can predict: exact distributions of the price, given the hidden state and nothing else."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -87,8 +88,28 @@ def _exponential(matrices: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return total
 
 
-def price_distribution(config: Simulation, number: int, horizon_secs: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the distribution of the efficient price's change over a horizon, for each hidden state at its start.
+def _laws(matrices: NDArray[np.complex128], horizons_secs: Sequence[float]) -> list[NDArray[np.complex128]]:
+    # A horizon that is a few times the one before is a power of it.
+    laws: list[NDArray[np.complex128]] = []
+    reached, law = 0.0, matrices
+    for horizon in horizons_secs:
+        times = round(horizon / reached) if reached else 0
+        if 1 <= times <= 8 and abs(times * reached - horizon) < 1e-9 * horizon:
+            power = law
+            for _ in range(times - 1):
+                power = power @ law
+            law = power
+        else:
+            law = _exponential(matrices * horizon)
+        reached = horizon
+        laws.append(law.sum(axis=-1))
+    return laws
+
+
+def price_distributions(
+    config: Simulation, number: int, horizons_secs: Sequence[float]
+) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+    """Return the distribution of the efficient price's change over horizons, for each hidden state at their start.
 
     The price is a compound Poisson process modulated by a Markov chain, so its characteristic function is a matrix
     exponential, inverted here on the tick lattice: exact but for rounding.
@@ -98,12 +119,13 @@ def price_distribution(config: Simulation, number: int, horizon_secs: float) -> 
     config : Simulation
     number : int
         Of the instrument.
-    horizon_secs : float
+    horizons_secs : sequence of float
 
     Returns
     -------
     ticks : ndarray of int64, shape (n,)
-    probability : ndarray of float64, shape (states, n)
+    probabilities : list of ndarray of float64, shape (states, n)
+        One for each horizon.
 
     References
     ----------
@@ -115,8 +137,9 @@ def price_distribution(config: Simulation, number: int, horizon_secs: float) -> 
     rates = np.array([state.moves * config.price.moves_per_sec for state in config.states])
     ups = np.array([up_probability(config, instrument, state, sizes[i]) for i, state in enumerate(config.states)])
     drift = float(np.abs(rates * (2 * ups - 1) * (sizes @ ticks)).max())
-    spread = float(np.sqrt((rates * (sizes @ ticks**2)).max() * horizon_secs))
-    reach = drift * horizon_secs + 10 * spread + 4 * len(ticks)
+    longest = max(horizons_secs)
+    spread = float(np.sqrt((rates * (sizes @ ticks**2)).max() * longest))
+    reach = drift * longest + 8 * spread + 2 * len(ticks)
     n = min(_MOST_LATTICE, 1 << int(np.ceil(np.log2(2 * reach))))
     lattice = np.zeros((len(rates), n))
     lattice[:, ticks] = ups[:, None] * sizes
@@ -126,10 +149,12 @@ def price_distribution(config: Simulation, number: int, horizon_secs: float) -> 
     matrices += generator_matrix(config)
     diagonal = np.arange(len(rates))
     matrices[:, diagonal, diagonal] += (rates[:, None] * (characteristic - 1.0)).T
-    law = _exponential(matrices * horizon_secs).sum(axis=-1)
-    probability = np.clip(np.fft.irfft(law.T, n, axis=1), 0.0, None)
-    probability /= probability.sum(axis=1, keepdims=True)
-    return np.arange(-n // 2, n // 2), np.roll(probability, n // 2, axis=1)
+    found = []
+    for law in _laws(matrices, horizons_secs):
+        probability = np.clip(np.fft.irfft(law.T, n, axis=1), 0.0, None)
+        probability /= probability.sum(axis=1, keepdims=True)
+        found.append(np.roll(probability, n // 2, axis=1))
+    return np.arange(-n // 2, n // 2), found
 
 
 def _classes(ticks: NDArray[Any], probability: NDArray[Any], threshold: float) -> NDArray[np.float64]:
@@ -187,8 +212,9 @@ def optimum(config: Simulation, number: int) -> tuple[Optimum, ...]:
     shares = state_shares(config)
     names = [state.name for state in config.states]
     found = []
-    for horizon in config.labels.horizons_secs:
-        ticks, law = price_distribution(config, number, horizon)
+    horizons = sorted(config.labels.horizons_secs)
+    ticks, laws = price_distributions(config, number, horizons)
+    for horizon, law in zip(horizons, laws, strict=True):
         signs = _classes(ticks, law, 0.0)
         moved = signs[:, [0, 2]]
         at_threshold = _classes(ticks, law, config.labels.threshold_bps / tick)
