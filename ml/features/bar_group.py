@@ -183,9 +183,11 @@ class BarGroup:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         held, end = int(self._clock[HELD]), int(self._clock[END])
+        clock = self._clock.copy()
+        clock[END] = held
         return {
             "bars": self._columns[:, end - held : end].copy(),
-            "clock": self._clock.copy(),
+            "clock": clock,
             "forming": self._forming.copy(),
         }
 
@@ -197,7 +199,6 @@ class BarGroup:
                 "restore it into a set with the same bar_ms"
             )
         self._clock[:] = clock
-        self._clock[END] = bars.shape[1]
         self._columns[:] = 0.0
         self._columns[:, : bars.shape[1]] = bars
         self._forming[:] = state["forming"]

@@ -24,6 +24,8 @@ class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Length of a bar. One second suits a busy perpetual; a slow market needs up to a minute.
     bars : {"trades", "outside"}
         Whether bars are built from the trades, or closed bars are fed beside the events.
+    depth : int
+        Levels a side that the feed of the book shows, such as 200 for ``orderbook.200``; 0 where it shows every change.
     max_silence_ms : int
         A grid time later than this after the last event before it gets no vector: the feed is dead, not quiet.
 
@@ -39,6 +41,7 @@ class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     grid_ms: int = 1_000
     bar_ms: int = 1_000
     bars: Literal["trades", "outside"] = "trades"
+    depth: int = 0
     max_silence_ms: int = 300_000
 
     def __post_init__(self) -> None:
@@ -46,5 +49,7 @@ class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             value = getattr(self, name)
             if value <= 0:
                 raise ValueError(f"Expected {name} above 0, was {value}")
+        if self.depth < 0:
+            raise ValueError(f"Expected depth of 0 (every change) or more, was {self.depth}")
         if not self.groups or len(set(self.groups)) != len(self.groups):
             raise ValueError(f"Expected groups to be distinct and not empty, was {list(self.groups)}")

@@ -1,6 +1,7 @@
 """A feature set: the groups of one instrument, sampled together on the event-time grid."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from ml.features.config import MS, FeatureConfig
 from ml.features.errors import FeatureError
 from ml.features.filling import Filling
 from ml.features.group import Group
+from ml.features.micro_price import MicroPriceTable
 from ml.features.schema import FeatureSchema
 from ml.features.snapshot import SavedArray, pack, pack_all, unpack, unpack_all
 
@@ -74,6 +76,8 @@ class FeatureSet:
         Which features, on which grid, from which bars.
     price_increment, size_increment : float
         Price of a tick and size of a lot of the instrument.
+    micro_price : MicroPriceTable, optional
+        Fitted table of the instrument; with it come ``stoikov_micro_price`` and its stationary form.
     groups : sequence of Group, optional
         The parts to compose; those of the registry for `config` by default.
 
@@ -107,15 +111,25 @@ class FeatureSet:
         *,
         price_increment: float,
         size_increment: float,
+        micro_price: MicroPriceTable | None = None,
         groups: Sequence[Group] | None = None,
     ) -> None:
         self.config = config or FeatureConfig()
         if groups is None:
-            groups = registry.build_groups(self.config, price_increment=price_increment, size_increment=size_increment)
+            groups = registry.build_groups(
+                self.config,
+                price_increment=price_increment,
+                size_increment=size_increment,
+                micro_price=micro_price,
+            )
         self._groups = list(groups)
         self._bars = next((group for group in self._groups if isinstance(group, BarGroup)), None)
         specs = [spec for group in self._groups for spec in group.specs]
         settings: dict[str, int | float | str] = {"grid_ms": self.config.grid_ms}
+        if "orderbook" in self.config.groups:
+            settings["depth"] = self.config.depth
+        if micro_price is not None:
+            settings["micro_price"] = sha256(micro_price.to_json()).hexdigest()
         if self._bars is not None:
             settings |= {"bar_ms": self.config.bar_ms, "bars": self.config.bars}
         everything = FeatureSchema.of(

@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ml.features import bar_group, candles, indicators
+from ml.features import bar_group, candles, indicators, orderbook
 from ml.features.bar_group import BarGroup
 from ml.features.config import MS, FeatureConfig
 from ml.features.errors import UnknownFeatureError
 from ml.features.group import Group
+from ml.features.micro_price import MicroPriceTable
+from ml.features.orderbook import OrderBookFeatures
 from ml.features.spec import FeatureSpec
 
-SPECS: Final[Mapping[str, FeatureSpec]] = MappingProxyType({spec.name: spec for spec in bar_group.SPECS})
+SPECS: Final[Mapping[str, FeatureSpec]] = MappingProxyType(
+    {spec.name: spec for spec in (*orderbook.SPECS, *bar_group.SPECS)}
+)
 """Every feature by name, in the order of the groups."""
 
-NEUTRAL: Final[Mapping[str, float]] = MappingProxyType({**candles.NEUTRAL, **indicators.NEUTRAL})
+NEUTRAL: Final[Mapping[str, float]] = MappingProxyType({**orderbook.NEUTRAL, **candles.NEUTRAL, **indicators.NEUTRAL})
 """Neutral values of the features that have one (see `ml.features.filling`)."""
 
 
@@ -41,9 +45,21 @@ def spec(name: str) -> FeatureSpec:
         raise UnknownFeatureError(name, SPECS) from None
 
 
-def build_groups(config: FeatureConfig, *, price_increment: float, size_increment: float) -> list[Group]:
+def build_groups(
+    config: FeatureConfig, *, price_increment: float, size_increment: float, micro_price: MicroPriceTable | None = None
+) -> list[Group]:
     """Return the groups that compute the features of `config` for an instrument with these increments."""
     groups: list[Group] = []
+    if "orderbook" in config.groups:
+        groups.append(
+            OrderBookFeatures(
+                price_increment=price_increment,
+                size_increment=size_increment,
+                grid_ms=config.grid_ms,
+                depth=config.depth,
+                micro_price=micro_price,
+            )
+        )
     if "candles" in config.groups or "indicators" in config.groups:
         groups.append(
             BarGroup(

@@ -8,14 +8,14 @@ from ml.features import FeatureConfig, FeatureSpec, UnknownFeatureError
 from ml.features.registry import NEUTRAL, SPECS, build_groups, spec
 
 GROUPS = {"orderbook", "candles", "indicators"}
-UNITS = {"price", "base units", "ticks", "bps", "bps per bar", "percent", "-"}
 
 
 def test_names_are_unique_and_groups_known() -> None:
     groups = build_groups(FeatureConfig(), price_increment=0.1, size_increment=0.001)
-    built = [each for group in groups for each in group.specs]
-    assert [each.name for each in built] == list(SPECS)
-    assert {each.top_group for each in built} <= GROUPS
+    built = [each.name for group in groups for each in group.specs]
+    # Without a fitted table there is no micro-price in the sense of Stoikov.
+    assert built == [name for name in SPECS if not name.startswith("stoikov")]
+    assert {each.top_group for each in SPECS.values()} == GROUPS
 
 
 @pytest.mark.parametrize("each", SPECS.values(), ids=lambda each: each.name)
@@ -28,11 +28,17 @@ def test_a_description_is_complete(each: FeatureSpec) -> None:
     assert each.warm_up >= 0
     if each.stationary_of is not None:
         assert each.stationary
-        assert not SPECS[each.stationary_of].stationary
+        assert each.stationary_of in SPECS
 
 
-def test_prices_and_sizes_are_not_stationary() -> None:
-    assert not [each.name for each in SPECS.values() if each.unit in ("price", "base units") and each.stationary]
+def test_prices_are_not_stationary() -> None:
+    assert not [each.name for each in SPECS.values() if each.unit == "price" and each.stationary]
+
+
+def test_what_is_not_stationary_has_a_stationary_form_unless_it_is_listed() -> None:
+    forms = {each.stationary_of for each in SPECS.values()}
+    # What stands in for each: volume_ma_ratio (volume), sma_20_bps (the middle band is the average).
+    assert {each.name for each in SPECS.values() if not each.stationary} - forms == {"bollinger_middle"}
 
 
 def test_neutral_values_belong_to_features_that_can_be_undefined() -> None:

@@ -1,0 +1,94 @@
+"""The laws over every registered feature at once, bitwise, on recorded and simulated markets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ml.features import FeatureConfig, FeatureSet, Vectors
+from ml.features.micro_price import fit_micro_price
+from ml.features.registry import SPECS
+from tests import raw_books, trade_streams
+
+pytestmark = pytest.mark.real_data
+STEPS = {**raw_books.PERP_STEPS, "bitstamp": (0.01, 1e-8)}
+
+
+@pytest.fixture(scope="module", params=["BTCUSDT", "ETHUSDT", "bitstamp"])
+def market(request: pytest.FixtureRequest, real_data: Path) -> "Market":
+    name: str = request.param
+    if name == "bitstamp":
+        rows = raw_books.bitstamp_events(real_data)
+        return Market(name, rows[: len(rows) // 4])
+    return Market(name, raw_books.perp_events(real_data, name))
+
+
+class Market:
+    """Rows of a recorded market, and feature sets for it."""
+
+    def __init__(self, name: str, rows: NDArray[np.void]) -> None:
+        self.name = name
+        self.rows = rows
+        self.micro_price = fit_micro_price(rows[: len(rows) // 4], instrument=name)
+        self.want = self.make().update_many(rows)
+
+    def make(self) -> FeatureSet:
+        tick, lot = STEPS[self.name]
+        slow = self.name == "bitstamp"
+        config = FeatureConfig(bar_ms=60_000 if slow else 1_000, depth=20 if slow else 0)
+        return FeatureSet(config, price_increment=tick, size_increment=lot, micro_price=self.micro_price)
+
+
+def assert_equal(got: list[Vectors], want: Vectors) -> None:
+    np.testing.assert_array_equal(np.concatenate([part.ts for part in got]), want.ts)
+    values = np.concatenate([part.values for part in got])
+    np.testing.assert_array_equal(values.view(np.int64), want.values.view(np.int64))
+
+
+def test_every_registered_feature_is_there(market: Market) -> None:
+    assert set(market.make().schema.names) == set(SPECS)
+
+
+def test_chunks_and_drivers_do_not_matter(market: Market) -> None:
+    rng = np.random.default_rng(41)
+    pieces = trade_streams.chunks(rng, len(market.rows), 40)
+    features = market.make()
+    turns = [features.update if i % 3 else features.update_many for i in range(len(pieces))]
+    assert_equal([turn(market.rows[piece]) for turn, piece in zip(turns, pieces, strict=True)], market.want)
+
+
+def test_one_message_at_a_time_is_the_batch(market: Market) -> None:
+    rows = market.rows[:60_000]
+    ends = np.flatnonzero(np.diff(rows["ts_init"])) + 1
+    features = market.make()
+    want = market.make().update_many(rows)
+    parts = np.split(rows, ends)
+    assert_equal([features.update(part) for part in parts], want)
+
+
+def test_the_future_does_not_matter(market: Market) -> None:
+    rng = np.random.default_rng(42)
+    for cut in rng.integers(1, len(market.rows), 3).tolist():
+        some = market.make().update_many(market.rows[:cut])
+        known = len(some.ts)
+        assert_equal([some], Vectors(market.want.ts[:known], market.want.values[:known]))
+
+
+def test_a_restart_does_not_matter(market: Market) -> None:
+    rng = np.random.default_rng(43)
+    parts, features = [], market.make()
+    for piece in trade_streams.chunks(rng, len(market.rows), 6):
+        parts.append(features.update_many(market.rows[piece]))
+        state = features.snapshot()
+        features = market.make()
+        features.restore(state)
+    assert_equal(parts, market.want)
+
+
+def test_nothing_is_infinite_and_nothing_undefined_once_it_was_defined(market: Market) -> None:
+    values = market.want.values
+    assert not np.isinf(values).any()
+    known = np.maximum.accumulate(~np.isnan(values), axis=0)
+    assert not (known & np.isnan(values)).any()
+    assert known[-1].all()
