@@ -76,6 +76,9 @@ def price_section(run: Performance, instrument: str) -> Section:
     table = run.prices[instrument]
     fills = select(run.fills, run.fills["instrument_id"] == instrument)
     trips = select(run.positions, (run.positions["instrument_id"] == instrument) & run.closed)
+    title = f"{instrument}: price and fills"
+    if not np.isfinite(table["mark"]).any():
+        return Section(f"fills-{_slug(instrument)}", title, empty("The data of the run hold no price of it."))
     total, limit = fills["price"].size, MOST_FILLS // len(run.prices)
     if total > limit:
         fills = select(fills, np.linspace(0, total - 1, limit).astype(np.int64))
@@ -98,7 +101,7 @@ def price_section(run: Performance, instrument: str) -> Section:
     body = chart.html()
     if not total:
         note = "No order was filled."
-    return Section(f"fills-{_slug(instrument)}", f"{instrument}: price and fills", body, note)
+    return Section(f"fills-{_slug(instrument)}", title, body, note)
 
 
 def account(run: Performance) -> Section:
@@ -227,7 +230,5 @@ def _slug(instrument: str) -> str:
 
 
 def _decimals(prices: statistics.Floats) -> int:
-    known = prices[np.isfinite(prices)]
-    if not known.size:
-        return 2
-    return int(np.clip(5 - np.floor(np.log10(max(float(np.median(known)), 1e-8))), 2, 10)) if known.size else 2
+    middle = float(np.nanmedian(prices))
+    return int(np.clip(5 - np.floor(np.log10(max(middle, 1e-8))), 2, 10))

@@ -39,7 +39,7 @@ def tiles(run: Performance) -> tuple[Tile, ...]:
             money(result, run.currency, signed=True),
             _tone(result) if run.traded else "",
         ),
-        Tile("Benchmark", percent(run.hold.total_return, signed=True), run.benchmark_name),
+        Tile("Benchmark", percent(run.hold.total_return, signed=True), _short_name(run.benchmark_name)),
         Tile("Max drawdown", percent(strategy.max_drawdown), money(strategy.max_drawdown_money, run.currency)),
         sharpe,
         Tile("Trades (round trips)", integer(closed), f"{wins}, {still_open} still open" if still_open else wins),
@@ -59,6 +59,7 @@ def facts(run: Performance) -> tuple[tuple[str, str], ...]:
         ("Account", f"{money(float(run.equity[0]), run.currency)} at the start, marked to market {_grid(run)}"),
         ("Returns", f"{run.returns.size:,}, one a {run.period.name}; {_annualised(run)}"),
         ("Trades", f"{int(run.closed.sum()):,} round trips, {run.fills['price'].size:,} fills, {_orders(run)} orders"),
+        ("Strategies", ", ".join(summary["strategies"]) or "none"),
         *simulated(run.config, summary),
         ("Seed, config", f"{summary['seed']}, {summary['config_hash']}"),
     ]
@@ -87,6 +88,11 @@ def warnings(run: Performance) -> tuple[str, ...]:
         found.append("Less than a year of data: the return is not annualised, and the ratios are extrapolated.")
     found += [str(note) for note in run.summary["notes"]]
     return tuple(found)
+
+
+def _short_name(benchmark: str) -> str:
+    count = benchmark.count(" and ", len("buy and hold"))
+    return f"buy and hold, equal shares of {count + 1} instruments" if count else benchmark
 
 
 def _tone(value: float) -> str:

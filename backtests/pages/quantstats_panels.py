@@ -71,6 +71,8 @@ def _shown(run: Performance) -> Times:
 
 
 def _cumulative(run: Performance) -> Section:
+    if run.times_ns.size < 3:
+        return Section("cumulative", "Cumulative returns", empty("The run is too short to draw: fewer than 3 samples."))
     at = _shown(run)
     strategy = _growth(run.times_ns[at], run.equity[at], "Strategy")
     benchmark = None

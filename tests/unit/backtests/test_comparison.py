@@ -1,15 +1,17 @@
 """The comparison of runs: figures, curves, configurations, and the two commands that make pages."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
 from backtests import comparison
-from backtests.artifacts import RunFiles
+from backtests.artifacts import RunFiles, write_table
 from backtests.cli_compare import compare
 from backtests.cli_report import report
 from backtests.pages.formats import number, percent
@@ -151,3 +153,22 @@ def test_benchmark_of_several_is_an_equal_basket(tmp_path: Path) -> None:
     basket = 10_000.0 / 3.0 * sum(prices[name] / prices[name].iloc[0] for name in prices)
     assert np.allclose(run.benchmark, basket.to_numpy())
     assert run.hold.total_return == pytest.approx(float(basket.iloc[-1]) / 10_000.0 - 1.0)
+
+
+def test_runs_at_the_edges_have_pages(tmp_path: Path) -> None:
+    for name, span, trips in (("one sample", 0, 0), ("two", 1, 0), ("five seconds", 5, 2), ("open", 90, 1)):
+        files = make_run(tmp_path / name, span_secs=span, grid_secs=1, trips=trips, leave_open=name == "open")
+        for path in write_pages(files.path):
+            assert not re.search(r"\b(nan|inf|nat)\b", " ".join(read(path.read_text()).text).lower())
+
+
+def test_a_run_without_prices_says_so(tmp_path: Path) -> None:
+    files = make_run(tmp_path / "run", span_secs=60, grid_secs=1, trips=0)
+    prices = files.table("prices")
+    for column in ("bid", "ask", "last", "mark"):
+        at = prices.schema.get_field_index(column)
+        prices = prices.set_column(at, prices.schema.field(at), pa.nulls(len(prices), pa.float64()))
+    write_table(files.path, "prices", prices)
+    tearsheet, execution = (path.read_text() for path in write_pages(files.path))
+    assert any("no price of it" in text for text in read(execution).text)
+    assert rows(tearsheet)["Total return"] == ["0.00 %", "–"]
