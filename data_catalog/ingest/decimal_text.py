@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from data_catalog.instruments import FIXED_PRECISION
 
 _DOT, _ZERO = ord("."), ord("0")
-_MAX_DIGITS = 18
-_POWERS = np.array([10**i for i in range(_MAX_DIGITS + 1)], dtype=np.int64)
+_MAX = 2**63 - 1
+_MAX_DIGITS = 19  # more would not fit; of 19, those that do not fit wrap to a negative number
+_POWERS = np.array([10**i for i in range(_MAX_DIGITS)], dtype=np.int64)
 
 
 class Step(NamedTuple):
@@ -71,7 +72,7 @@ def _parse(
                 value = value * 10 + digit
                 digits += 1
                 fraction += dots
-        if not good or digits + places - fraction > _MAX_DIGITS:
+        if not good or value < 0 or value > _MAX // _POWERS[places - fraction]:
             return i
         value *= _POWERS[places - fraction]
         if mantissa != 1:

@@ -201,9 +201,19 @@ def test_text_is_read_as_decimal_does(texts: list[str], places: int, mantissa: i
     assert counts[:good].tolist() == [int(number) for number in exact[:good]]
 
 
-@pytest.mark.parametrize("text", ["", ".", ".5", "5.", "1.2.3", "-1", "+1", "1e3", " 1", "1 ", "٣", "9" * 19])
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", ".5", "5.", "1.2.3", "-1", "+1", "1e3", " 1", "1 ", "٣", "9" * 19, "9" * 18, "922337203685477580.8"],
+)
 def test_text_in_other_notation_is_left_to_the_careful_reader(text: str) -> None:
     assert parse_decimals(pa.array(["1", text, "2"]), Step(1, 1), np.zeros(3, dtype=np.int64)) == 1
+
+
+def test_the_largest_number_that_fits_is_read() -> None:
+    counts = np.zeros(2, dtype=np.int64)
+    assert parse_decimals(pa.array(["922337203685477580.7", "9223372036.854775807"]), Step(1, 1), counts) == 1
+    assert parse_decimals(pa.array(["0", "9223372036.854775807"]), Step(9, 1), counts) == -1
+    assert counts[1] == 2**63 - 1
 
 
 def test_a_slice_of_a_column_is_read_from_where_it_starts() -> None:
