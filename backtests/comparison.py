@@ -54,10 +54,6 @@ def _maker(run: Performance) -> float:
     return float(np.sum(notional[run.fills["liquidity"] == "MAKER"])) / total if total else np.nan
 
 
-def _in_market(run: Performance) -> float:
-    return statistics.time_in_market(run.times_ns, run.equity_table["gross_exposure"], int(run.times_ns[-1]))
-
-
 MEASURES: Final[tuple[Measure, ...]] = (
     Measure("total_return", "Return", lambda run: run.strategy.total_return, _signed_percent),
     Measure("benchmark_return", "Benchmark", lambda run: run.hold.total_return, _signed_percent),
@@ -77,7 +73,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
     Measure("expectancy", "Expectancy", lambda run: statistics.expectancy(run.results), _signed),
     Measure("turnover", "Turnover", lambda run: float(np.sum(run.fills["notional"])), integer),
     Measure("maker_share", "Maker share", _maker, _share),
-    Measure("time_in_market", "Time in market", _in_market, _share),
+    Measure("time_in_market", "Time in market", lambda run: run.time_in_market, _share),
     Measure("span_secs", "Span", lambda run: run.span_ns / 1e9, duration),
 )
 """The rows of the table, in order. NaN where a run does not define the figure or is too short for it."""

@@ -52,9 +52,6 @@ def tiles(run: Performance) -> tuple[Tile, ...]:
     net = float(run.equity[-1] - run.equity[0])
     notional, fills = float(np.sum(run.fills["notional"])), run.fills["price"].size
     maker = float(np.sum(run.fills["notional"][run.fills["liquidity"] == "MAKER"]))
-    in_market = statistics.time_in_market(
-        run.times_ns, run.equity_table["gross_exposure"], end_ns=int(run.times_ns[-1])
-    )
     gross_most = float(np.max(run.equity_table["gross_exposure"]))
     tone = "good" if net > 0.0 else "bad" if net < 0.0 else ""
 
@@ -67,7 +64,7 @@ def tiles(run: Performance) -> tuple[Tile, ...]:
         Tile("Fees", number(last["fees"], signed=True), share(last["fees"])),
         Tile("Slippage", number(last["slippage"], signed=True), share(last["slippage"])),
         Tile("Maker share", percent(maker / notional, 1) if notional else "–", f"{fills:,} fills"),
-        Tile("Time in market", percent(in_market, 1), f"most {money(gross_most, run.currency)} gross"),
+        Tile("Time in market", percent(run.time_in_market, 1), f"most {money(gross_most, run.currency)} gross"),
     )
 
 

@@ -141,6 +141,13 @@ class Performance:
         return np.asarray(self.positions["pnl_net"][self.closed], np.float64)
 
     @property
+    def time_in_market(self) -> float:
+        """Share of the run in which a position was open, from the times of the positions."""
+        start_ns, end_ns = int(self.times_ns[0]), int(self.times_ns[-1])
+        closed_ns = np.where(self.closed, self.positions["ts_closed"], end_ns)
+        return statistics.time_in_market(self.positions["ts_opened"], closed_ns, start_ns, end_ns)
+
+    @property
     def traded(self) -> bool:
         """Whether anything was filled."""
         return bool(self.fills["price"].size)

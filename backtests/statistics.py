@@ -285,18 +285,21 @@ def expectancy(results: Floats) -> float:
     return float(np.mean(results)) if results.size else np.nan
 
 
-def time_in_market(times_ns: Times, exposure: Floats, end_ns: int) -> float:
-    """Return the share of time with an exposure other than zero, 0 to 1.
+def time_in_market(opened_ns: Times, closed_ns: Times, start_ns: int, end_ns: int) -> float:
+    """Return the share of the time from start to end in which at least one position was open, 0 to 1.
 
-    `exposure[i]` holds from `times_ns[i]` to the next time, the last until `end_ns`. NaN for a span of zero.
+    Positions may overlap; what lies outside is cut off. NaN for a span of zero.
 
-    >>> time_in_market(np.array([0, 10, 20]), np.array([0.0, 2.5, 0.0]), end_ns=40)
-    0.25
+    >>> time_in_market(np.array([0, 5, 30]), np.array([10, 15, 99]), start_ns=0, end_ns=40)
+    0.625
     """
-    if not times_ns.size or end_ns <= int(times_ns[0]):
+    if end_ns <= start_ns:
         return np.nan
-    lengths = np.diff(times_ns, append=end_ns)
-    return float(np.sum(lengths[exposure != 0.0]) / np.sum(lengths))
+    order = np.argsort(opened_ns, kind="stable")
+    opened = np.clip(opened_ns[order], start_ns, end_ns)
+    closed = np.clip(closed_ns[order], start_ns, end_ns)
+    covered_before = np.maximum.accumulate(np.concatenate(([start_ns], closed)))[:-1]
+    return float(np.sum(np.maximum(closed - np.maximum(opened, covered_before), 0)) / (end_ns - start_ns))
 
 
 def _standard_moment(values: Floats, power: int) -> float:

@@ -162,10 +162,8 @@ def _trade_rows(run: Performance) -> list[Row]:
     results = run.results
     side = run.positions["side"]
     holding = run.positions["holding_secs"][run.closed]
-    end_ns = int(run.times_ns[-1])
     gross = run.equity_table["gross_exposure"]
     leverage = float(np.mean(gross / run.equity)) if np.all(run.equity > 0.0) else np.nan
-    in_market = statistics.time_in_market(run.times_ns, gross, end_ns)
 
     def row(label: str, text: str) -> Row:
         return [label, text, ""]
@@ -182,7 +180,7 @@ def _trade_rows(run: Performance) -> list[Row]:
         row("Worst trade", number(float(np.min(results)), 2, signed=True) if results.size else UNDEFINED),
         row("Median holding time", duration(float(np.median(holding))) if holding.size else UNDEFINED),
         ["Exposure"],
-        row("Time in market", percent(in_market, 1)),
+        row("Time in market", percent(run.time_in_market, 1)),
         row("Mean leverage", f"{number(leverage)} ×"),
     ]
 

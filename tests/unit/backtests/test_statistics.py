@@ -135,9 +135,13 @@ def test_results_of_trades() -> None:
     assert statistics.expectancy(results) == pytest.approx(4.0)
 
 
-def test_time_in_market_weighs_by_time() -> None:
-    times = np.array([0, 5, 6, 100], np.int64)
-    assert statistics.time_in_market(times, np.array([1.0, 0.0, -2.0, 0.0]), 200) == pytest.approx(99.0 / 200.0)
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(-5, 60), st.integers(0, 30)), max_size=12))
+def test_time_in_market_counts_each_moment_once(trips: list[tuple[int, int]]) -> None:
+    opened = np.array([start for start, _ in trips], np.int64)
+    closed = np.array([start + length for start, length in trips], np.int64)
+    moments = sum(any(start <= moment < start + length for start, length in trips) for moment in range(50))
+    assert statistics.time_in_market(opened, closed, 0, 50) == pytest.approx(moments / 50)
 
 
 NOTHING: NDArray[np.float64] = np.array([])
@@ -178,7 +182,7 @@ FLAT = np.zeros(50)
         statistics.excess_kurtosis(FLAT),
         statistics.beta(np.array([0.1, 0.2]), np.zeros(2)),
         statistics.correlation(np.zeros(2), np.array([0.1, 0.2])),
-        statistics.time_in_market(np.array([5], np.int64), np.array([1.0]), 5),
+        statistics.time_in_market(np.array([1]), np.array([2]), 5, 5),
     ],
 )
 def test_what_is_undefined_is_nan(value: float) -> None:

@@ -151,6 +151,7 @@ def test_trades_are_counted_from_the_positions(made: dict[str, tuple[RunFiles, s
 
 
 def test_time_in_market_is_the_share_of_the_grid(made: dict[str, tuple[RunFiles, str]]) -> None:
+    # Positions are opened and closed on the grid here, so that the grid tells the same.
     files, page = made["a day"]
     gross = pd.read_parquet(files.path / "equity.parquet")["gross_exposure"].to_numpy()
     assert rows(page)["Time in market"][0] == percent(float(np.mean(gross[:-1] != 0.0)), 1)
