@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.events import Side, TradeFlag
+from ml.book.events import Flag, Side, TradeFlag
 from ml.book.kernel import kernel
 from ml.book.levels import (
     ASK,
@@ -132,6 +132,7 @@ _VPIN_START_MS: Final = 10_000
 _NEAR: Final = 2000  # 10 bps of the mid, as a divisor of MID2
 
 _BUY: Final = int(Side.BUY)
+_LAST: Final = int(Flag.LAST)
 _SELL: Final = int(Side.SELL)
 _RPI: Final = int(TradeFlag.RPI)
 _BLOCK: Final = int(TradeFlag.BLOCK)
@@ -225,9 +226,9 @@ def new_flow(*, grid_ms: int = 1000) -> FlowArrays:
 
 
 @kernel
-def flow_row(book: BookArrays, flow: FlowArrays, price: int, side_code: int) -> None:
-    """Count a book row that `book_row` has just applied."""
-    if book.head[SNAPSHOT_OPEN] == 1:
+def flow_row(book: BookArrays, flow: FlowArrays, price: int, side_code: int, flags: int) -> None:
+    """Count a book row that `book_row` has just applied; the rows of a snapshot do not count."""
+    if book.head[SNAPSHOT_OPEN] == 1 or (flags & _LAST and book.head[SNAPSHOT_LAST] == 1):
         return
     flow.open_counts[ROW_COUNT] += 1
     if book.head[CHANGE] > 0 and flow.head[HELD] == 1:

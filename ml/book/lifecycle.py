@@ -378,6 +378,7 @@ def _end_message(book: BookArrays, ts_event: int) -> None:
         sides[side, THROUGH_BEFORE] = sides[side, THROUGH]
         sides[side, THROUGH_BEFORE_TS] = sides[side, THROUGH_TS]
         sides[side, THROUGH] = -NO_KEY
+        sides[side, THROUGH_TS] = UNSEEN
     head[FINAL_FROM] = max(head[FINAL_TO], head[CLOSED_COUNT] - CLOSED)
     head[FINAL_TO] = head[CLOSED_NOW]
     head[FINAL_FROM] = min(head[FINAL_FROM], head[FINAL_TO])

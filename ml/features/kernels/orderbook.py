@@ -61,7 +61,7 @@ def step(
     advance(flow, ts_init)
     if kind == _BOOK:
         book_row(book, price, size, action, side, flags, ts_event)
-        flow_row(book, flow, price, side)
+        flow_row(book, flow, price, side, flags)
         if flags & _LAST:
             flow_message(book, flow)
     else:
