@@ -66,10 +66,12 @@ class Catalog:
 
     def instruments(self) -> list[Any]:
         """Return the engine's instruments, in order of their ids."""
+        recover(self.path)
         return list(held_instruments(self.path).values())
 
     def instrument(self, instrument_id: str) -> Any:
         """Return one instrument; raises `InstrumentError` with the nearest name if there is none."""
+        recover(self.path)
         by_id = held_instruments(self.path)
         if str(instrument_id) in by_id:
             return by_id[str(instrument_id)]

@@ -83,7 +83,7 @@ def bybit(
     catalog = Catalog(catalog_path)
     timing = Timing(round(latency_ms * 1e6), round(max_clock_step_ms * 1e6))
     done: list[Imported] = []
-    failure: CatalogError | None = None
+    failure: CatalogError | OSError | None = None
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -100,7 +100,7 @@ def bybit(
                 done.append(
                     import_archive(archive, instrument, catalog, timing, lambda size: progress.advance(task, size))
                 )
-    except CatalogError as error:
+    except (CatalogError, OSError) as error:
         failure = error
     if as_json:
         _print_json(done)

@@ -43,6 +43,10 @@ class Staging:
     def __init__(self, catalog: Path) -> None:
         self.catalog = catalog
         self.folder = catalog / OWN_DATA / "staging" / uuid.uuid4().hex
+        with catalog_lock(catalog):  # so that nobody finds the folder before its owner holds it
+            self._own()
+
+    def _own(self) -> None:
         self.folder.mkdir(parents=True)
         # Held while this process lives; the kernel drops it on any death: a folder whose lock can be taken is dead.
         self._lock = (self.folder / _OWNER).open("w")
@@ -81,9 +85,10 @@ class Staging:
             _finish(self.catalog, self.folder)
 
     def discard(self) -> None:
-        """Remove the folder; does nothing after a commit."""
+        """Remove the folder, unless its files are promised to the catalog: then whoever comes next moves them."""
         self._lock.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.file(_INTENT).exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager
@@ -99,7 +104,8 @@ def catalog_lock(catalog: Path) -> Iterator[None]:
 
 def recover(catalog: Path) -> None:
     """Finish or clear what dead processes left behind."""
-    if (catalog / OWN_DATA / "staging").is_dir():
+    staging = catalog / OWN_DATA / "staging"
+    if staging.is_dir() and any(staging.iterdir()):
         with catalog_lock(catalog):
             pass
 
@@ -142,5 +148,8 @@ def _finish(catalog: Path, folder: Path) -> None:
         if source.exists():  # else moved before the process died
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
-            sync(target.parent)
+        for folder_of in (target.parent, *target.parent.parents):
+            sync(folder_of)
+            if folder_of == catalog:
+                break
     (folder / _INTENT).unlink()

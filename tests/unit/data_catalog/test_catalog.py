@@ -1,6 +1,7 @@
 """The catalog: what is written is read back, by Fathom and by the engine; what is refused leaves nothing."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,6 +241,23 @@ def test_a_move_that_was_cut_off_is_finished(tmp_path: Path) -> None:
     Catalog(tmp_path).put_instrument(BTC)
     assert ((tmp_path / "data" / "moved").read_text(), (tmp_path / "data" / "late").read_text()) == ("1", "2")
     assert not dead.exists()
+
+
+def test_a_move_that_fails_is_finished_later(tmp_path: Path) -> None:
+    catalog, rows = Catalog(tmp_path), book_rows(10)
+    (tmp_path / "data").write_text("a file where the engine's folder belongs")
+    with pytest.raises(NotADirectoryError), catalog.book_writer(BTC) as writer:
+        writer.write(rows)
+    (tmp_path / "data").unlink()
+    assert np.array_equal(np.concatenate(list(catalog.events(ID))), rows)
+    assert list((tmp_path / "fathom" / "staging").iterdir()) == []
+
+
+def test_a_catalog_that_cannot_be_written_is_read(filled: tuple[Catalog, NDArray[np.void]]) -> None:
+    catalog, _ = filled
+    shutil.rmtree(catalog.path / "fathom")
+    assert len(catalog.spans()) == 3
+    assert not (catalog.path / "fathom").exists()
 
 
 def test_what_was_not_promised_is_thrown_away_but_not_what_lives(tmp_path: Path) -> None:
