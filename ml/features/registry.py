@@ -21,6 +21,20 @@ SPECS: Final[Mapping[str, FeatureSpec]] = MappingProxyType(
 NEUTRAL: Final[Mapping[str, float]] = MappingProxyType({**orderbook.NEUTRAL, **candles.NEUTRAL, **indicators.NEUTRAL})
 """Neutral values of the features that have one (see `ml.features.filling`)."""
 
+ALIKE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        ("returns", "log_returns"): "They differ by half their square: 5e-9 for a move of 1 bps. Both are on the list.",
+        ("returns", "close_open_diff"): "A busy market opens a bar where the last one closed; a quiet one does not.",
+        ("log_returns", "close_open_diff"): "As `returns` and `close_open_diff`.",
+        ("bid_ask_spread_rel", "mid_price"): "Where the spread never leaves one tick, only the price under it moves.",
+    }
+)
+"""Pairs of features that may have a correlation beyond 0.999, and why.
+
+Beside them all raw prices are alike, as they follow the price (`mid_price` stands for any of them above), and so are a
+feature and its stationary form. This is why a model takes the stationary ones.
+"""
+
 
 def spec(name: str) -> FeatureSpec:
     """Return what a feature is.

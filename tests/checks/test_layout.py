@@ -1,0 +1,77 @@
+"""Rules of the house that no linter knows: what a package says of itself, and how large a module may grow."""
+
+import ast
+import importlib
+import re
+from enum import Enum
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PACKAGES = ("ml", "detectors", "data_catalog", "actors", "strategies", "backtests", "live")
+MODULES = sorted(path for package in PACKAGES for path in (PROJECT / package).rglob("*.py"))
+INITS = [path for path in MODULES if path.name == "__init__.py" and path.parent != PROJECT / "ml"]
+LARGEST = 500
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@pytest.mark.parametrize("path", INITS, ids=name_of)
+def test_a_package_says_in_two_sentences_what_it_is(path: Path) -> None:
+    text = ast.get_docstring(parsed(path))
+    assert text, "Expected a definition of the package in two sentences, was none"
+    assert text.endswith(".")
+    assert 1 <= len(re.findall(r"\.(?=\s|$)", text)) <= 2, text
+
+
+@pytest.mark.parametrize("path", INITS, ids=name_of)
+def test_a_package_names_what_it_offers(path: Path) -> None:
+    module = importlib.import_module(name_of(path))
+    offered = module.__all__
+    assert offered == sorted(offered, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert all(hasattr(module, name) for name in offered)
+
+
+def test_the_root_of_ml_is_empty() -> None:
+    assert (PROJECT / "ml" / "__init__.py").read_text().strip() == ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_holds_one_concept(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LARGEST
+    assert path.stem not in VAGUE
+
+
+@pytest.mark.parametrize("path", INITS, ids=name_of)
+def test_what_a_package_offers_is_explained(path: Path) -> None:
+    module = importlib.import_module(name_of(path))
+    for name in module.__all__:
+        offered = getattr(module, name)
+        if not isinstance(offered, type):
+            continue
+        assert offered.__doc__, f"Expected a docstring of {name}, was none"
+        if not issubclass(offered, Enum | BaseException):
+            assert ">>>" in offered.__doc__, f"Expected an example that runs in the docstring of {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_that_is_forbidden(path: Path) -> None:
+    for node in ast.walk(parsed(path)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        assert not {"pickle", "dill", "cloudpickle", "joblib"} & {name.partition(".")[0] for name in names}
+        if isinstance(node, ast.Call):
+            set_ = {each.arg: each.value.value for each in node.keywords if isinstance(each.value, ast.Constant)}
+            assert not set_.get("fastmath"), "Expected exact arithmetic, was fast-math"
+            assert not set_.get("parallel"), "Expected loops in order, was parallel"
