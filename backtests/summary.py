@@ -98,7 +98,7 @@ class Fills(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
-    """Exposure on the grid: `time_in_market` is the share of samples with a position, leverage is gross / equity."""
+    """Exposure on the grid, leverage being gross / equity; `time_in_market` is the share of the time with a position."""
 
     time_in_market: float
     gross_mean: float
@@ -152,7 +152,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     currency
         Currency of every amount of money.
     span, data_span
-        The time simulated, and the time of the first and last datum.
+        The time configured (that of the data, where `data.start` or `data.end` is absent), and the time of the data in
+        it, which is what was simulated.
     starting_equity, final_equity, total_return
         `total_return` = final / starting - 1.
     annual_return

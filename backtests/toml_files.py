@@ -260,9 +260,9 @@ def _value(value: Any) -> str:
 
 def _value_at(settings: Any, path: Path_) -> Any:
     for step in path:
-        if (isinstance(settings, dict) and step in settings) or (isinstance(settings, list) and isinstance(step, int)):
+        try:
             settings = settings[step]
-        else:
+        except (KeyError, IndexError, TypeError):
             return None
     return settings
 

@@ -1,0 +1,177 @@
+"""Running the engine over a feed: streamed, with progress in simulated time, failing where a handler fails."""
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
+from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, LogLevel, TimeEvent
+from nautilus_trader.data import DataEngineConfig
+from nautilus_trader.model import ActorId
+
+from backtests import escapes
+from backtests.config import Resolved
+from backtests.data_feed import Feed, constant_funding, iso
+from backtests.errors import Interrupted, RunError
+from backtests.records import Records, collect
+from backtests.venue_models import venue_config
+from strategies import system
+
+type Tick = Callable[[int], None]
+
+_STEPS = 400
+
+
+class Finished(NamedTuple):
+    """What a simulation leaves.
+
+    Attributes
+    ----------
+    records
+        Orders, fills, funding and account states.
+    strategies
+        Ids of the strategies that ran.
+    messages
+        Data events that the engine processed (a book message counts once).
+    elapsed_secs
+        Wall clock of the simulation, loading included.
+    peak_rss_mib
+        Largest memory of the process so far.
+    """
+
+    records: Records
+    strategies: list[str]
+    messages: int
+    elapsed_secs: float
+    peak_rss_mib: float
+
+
+def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_level: str = "OFF") -> Finished:
+    """Run the strategies over the feed.
+
+    Parameters
+    ----------
+    resolved
+        The configuration.
+    feed
+        Its data.
+    tick
+        Called now and then with the simulated time (ns).
+    log_level
+        The engine's own log on standard output: `OFF`, `ERROR`, `WARNING`, `INFO` or `DEBUG`.
+
+    Raises
+    ------
+    RunError
+        An exception left a strategy or an actor, the engine logged an error, or it stopped before the end of the data.
+    Interrupted
+        On Ctrl-C.
+    """
+    with tempfile.TemporaryDirectory(prefix="fathom-funding-") as scratch:
+        datasets = list(feed.datasets)
+        if resolved.config.funding.source == "constant":
+            datasets += constant_funding(feed, resolved.config.funding, Path(scratch))
+        run = BacktestRunConfig(
+            [venue_config(resolved.config)],
+            datasets,
+            engine=_engine_config(log_level),
+            chunk_size=resolved.config.data.chunk_events,
+            raise_exception=True,  # else a failure to load the data is an empty result
+            dispose_on_completion=False,
+        )
+        node = BacktestNode([run])
+        try:
+            return _run(node, run.id, resolved, feed, tick)
+        finally:
+            node.dispose()
+
+
+def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: Tick | None) -> Finished:
+    node.build()
+    clock = Clockwork("Clockwork-001", max(1_000_000, (feed.end_ns - feed.start_ns) // _STEPS), tick)
+    node.add_actor(run_id, clock)
+    taken: set[str] = set()
+    components: list[Any] = []
+    for strategy in resolved.strategies:
+        components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken)
+    for component in components:
+        node.add_strategy(run_id, component)
+    began = time.perf_counter()
+    results, escaped = escapes.call(node.run)
+    elapsed = time.perf_counter() - began
+    for escape in escaped:
+        if isinstance(escape.error, KeyboardInterrupt):
+            raise Interrupted(f"Stopped at {iso(clock.now_ns)} of simulated time.") from escape.error
+    if escaped:
+        first = escaped[0]
+        raise RunError(
+            f"An exception left {first.handler} after {iso(clock.now_ns)} of simulated time; "
+            f"the run has no result.\n\n{first.trace}"
+        ) from first.error
+    if not results:
+        raise RunError("Expected a result from the engine, was none; `--log-level ERROR` shows its log.")
+    ended = results[0].backtest_end or 0
+    if clock.stopped_ns == 0 or clock.stopped_ns < feed.end_ns:
+        raise RunError(
+            f"Expected a simulation until {iso(feed.end_ns)}, was one until {iso(max(ended, clock.now_ns))}: the engine "
+            "stopped at an error of its own. `--log-level ERROR` shows it."
+        )
+    records = collect(node.get_engine_cache(run_id), feed.instruments)
+    return Finished(records, sorted(taken), int(results[0].iterations), elapsed, peak_rss_mib())
+
+
+def _engine_config(log_level: str) -> BacktestEngineConfig:
+    level = {"WARN": "WARNING"}.get(log_level.upper(), log_level.upper())
+    return BacktestEngineConfig(
+        logging=LoggerConfig(stdout_level=getattr(LogLevel, level), print_config=False),
+        run_analysis=False,
+        shutdown_on_error=True,  # else the engine logs an exception of a handler, and goes on
+        data_engine=DataEngineConfig(emit_quotes_from_book=True),
+    )
+
+
+class Clockwork(DataActor):
+    """Tells the simulated time now and then, and when the engine stopped. It subscribes to nothing.
+
+    Parameters
+    ----------
+    actor_id
+        Its name.
+    step_ns
+        Simulated time between two calls.
+    tick
+        Called with the time (ns).
+    """
+
+    def __new__(cls, actor_id: str, step_ns: int, tick: Tick | None) -> Self:
+        return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
+
+    def __init__(self, actor_id: str, step_ns: int, tick: Tick | None) -> None:
+        super().__init__()
+        self.step_ns = step_ns
+        self.tick = tick
+        self.now_ns = 0
+        self.stopped_ns = 0
+
+    def on_start(self) -> None:
+        self.now_ns = self.clock.timestamp_ns()
+        self.clock.set_timer_ns("tick", self.step_ns)
+
+    def on_time_event(self, event: TimeEvent) -> None:
+        self.now_ns = event.ts_event
+        if self.tick is not None:
+            self.tick(event.ts_event)
+
+    def on_stop(self) -> None:
+        self.stopped_ns = self.clock.timestamp_ns()
+        self.clock.cancel_timers()
+
+
+def peak_rss_mib() -> float:
+    """Return the largest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

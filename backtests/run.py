@@ -1,0 +1,137 @@
+"""One backtest from configuration files to a run directory."""
+
+import datetime
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from backtests import artifacts, equity, figures, ledger, tables
+from backtests.config import Resolved, fitting_interval, interval_ns, load
+from backtests.data_feed import Feed, open_feed
+from backtests.engine import Finished, Tick, peak_rss_mib, simulate
+from backtests.marks import Marks, read_marks
+from backtests.periods import Period, period_ends
+from backtests.summary import Summary
+
+_PACKAGES: Final = ("fathom-trader", "nautilus_trader", "numpy", "numba", "pyarrow", "pandas", "TA-Lib", "quantstats")
+
+
+class Outcome(NamedTuple):
+    """A finished run: its directory, its summary, and how long it took."""
+
+    path: Path
+    summary: Summary
+    timing: dict[str, float]
+
+
+def run(
+    files: Iterable[Path | str],
+    *,
+    out: Path | str = "runs",
+    assignments: Iterable[str] = (),
+    log_level: str = "OFF",
+    pages: bool = True,
+    started: Callable[[Feed], Tick | None] | None = None,
+) -> Outcome:
+    """Run the backtest of TOML files and write its run directory.
+
+    Parameters
+    ----------
+    files, assignments
+        See `backtests.config.load`.
+    out
+        The folder of runs; the run gets a folder of its own in it, whole or not at all.
+    log_level
+        The engine's log, see `backtests.engine.simulate`.
+    pages
+        Whether to write `tearsheet.html` and `execution.html`.
+    started
+        Called with the feed when the data are found; may return a function that is told the simulated time.
+
+    Raises
+    ------
+    BacktestError
+        The configuration is wrong, the simulation failed, or its result contradicts itself; nothing is written then.
+    """
+    resolved = load(files, assignments)
+    feed = open_feed(resolved.config)
+    tick = started(feed) if started else None
+    finished = simulate(resolved, feed, tick=tick, log_level=log_level)
+    ground, contents, interval = _account(resolved, feed, finished)
+    summary = figures.summarize(ground, interval)
+    timing = {
+        "elapsed_secs": finished.elapsed_secs,
+        "events": summary.events["total"],
+        "events_per_sec": summary.events["total"] / finished.elapsed_secs,
+        "messages": finished.messages,
+        "simulated_secs_per_sec": summary.span.seconds / finished.elapsed_secs,
+        "peak_rss_mib": peak_rss_mib(),
+    }
+    now = datetime.datetime.now(datetime.UTC)
+    name = f"{now:%Y%m%d-%H%M%S}-{resolved.config.name}-{resolved.digest}"
+    with artifacts.NewRun(Path(out), name) as new:
+        artifacts.write_text(new.folder, "config.toml", resolved.text)
+        artifacts.write_text(new.folder, "summary.json", artifacts.dump_json(msgspec.to_builtins(summary)))
+        artifacts.write_text(new.folder, "versions.json", artifacts.dump_json(_versions(resolved, feed)))
+        artifacts.write_text(new.folder, "timing.json", artifacts.dump_json(timing))
+        for table, columns in contents.items():
+            artifacts.write_table(new.folder, table, artifacts.to_table(table, columns))
+        if pages:
+            from backtests.report import write_pages
+
+            write_pages(new.folder, name)
+    return Outcome(new.path, summary, timing)
+
+
+def _account(resolved: Resolved, feed: Feed, finished: Finished) -> tuple[tables.Ground, dict[str, Any], str]:
+    config, records = resolved.config, finished.records
+    interval = config.report.equity_interval
+    if interval == "auto":
+        interval = fitting_interval(feed.end_ns - feed.start_ns)
+    grid = period_ends(feed.start_ns, feed.end_ns, Period(interval, interval_ns(interval)))
+    multipliers = {name: float(item.multiplier) for name, item in feed.instruments.items()}
+    marks: dict[str, Marks] = {}
+    counts: dict[str, int] = {}
+    for name, instrument in feed.instruments.items():
+        times = [order.ts_init for order in records.orders if order.instrument_id == name]
+        times += [fill.ts_event for fill in records.fills if fill.order.instrument_id == name]
+        wanted = np.union1d(grid, np.array(times, np.int64))
+        marks[name], rows = read_marks(feed.catalog, instrument, config.data, wanted, feed.start_ns, feed.end_ns)
+        counts = {kind: counts.get(kind, 0) + rows.get(kind, 0) for kind in counts.keys() | rows.keys()}
+    arrival = {
+        order.client_order_id: float(marks[order.instrument_id].at(np.array([order.ts_init]))[0])
+        for order in records.orders
+    }
+    books = ledger.keep(records, arrival, multipliers)
+    precision = next(iter(feed.instruments.values())).quote_currency.precision
+    curve = equity.trace(grid, records, books, marks, multipliers, 10.0**-precision)
+    ground = tables.Ground(
+        resolved, feed, records, finished.strategies, arrival, books, curve, marks, counts, multipliers
+    )
+    fill_mids = [
+        float(marks[entry.fill.order.instrument_id].at(np.array([entry.fill.ts_event]))[0]) for entry in books.entries
+    ]
+    contents = {
+        "orders": tables.order_columns(ground),
+        "fills": tables.fill_columns(ground, fill_mids),
+        "positions": tables.position_columns(ground),
+        "equity": {"ts": grid, **curve.columns},
+        "prices": equity.price_columns(curve, marks),
+    }
+    return ground, contents, interval
+
+
+def _versions(resolved: Resolved, feed: Feed) -> dict[str, Any]:
+    return {
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "config_hash": resolved.digest,
+        "seed": resolved.config.seed,
+        "data_fingerprint": feed.fingerprint,
+    }
