@@ -16,9 +16,9 @@ _GROUPS = {
 }
 
 _BARS_NOTE = """\
-Warm-up in closed bars. O, H, L, C and V are open, high, low, close and volume of the last closed bar; X[k] is X of k bars
-before; Hn and Ln are the highest high and the lowest low of the last n bars; TR is the true range, the largest of H - L,
-|H - C[1]| and |L - C[1]|.\
+Warm-up in closed bars. O, H, L, C and V are open, high, low, close and volume of the last closed bar; X[k] is X of k
+bars before; Hn and Ln are the highest high and the lowest low of the last n bars; TR is the true range, the largest of
+H - L, |H - C[1]| and |L - C[1]|.\
 """
 _NOTES = {
     "orderbook": "Warm-up in grid samples.",
@@ -53,8 +53,8 @@ stationary form of each.
 - Values change once per closed bar, never per tick. They are functions of the last {window} closed bars and of nothing
   else: a stream that is joined late gives, {window} bars later, the same bits as one that ran for a year. Recursive
   indicators (exponential and Wilder averages, SAR, SuperTrend) begin at the oldest of these bars, as TA-Lib does at the
-  start of its input; TA-Lib over the same bars is their oracle in the tests. What is cut off of an average weighs at most
-  2.7e-4 (EMA 50).
+  start of its input; TA-Lib over the same bars is their oracle in the tests. What is cut off of an average weighs at
+  most 2.7e-4 (EMA 50).
 - OBV and A/D accumulate over 200 bars, VWAP over 60: a sum since the start would depend on when the start was.
 - Closed bars may come from outside instead (`bars = "outside"`). Like every event, such a bar is used from the first
   grid time after its `ts_init` on.
