@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     "--instruments",
     "instruments_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Bybit's instruments-info JSON, or a .toml (see below). Default: what the catalog holds, then "
+    help="Bybit's instruments-info JSON, or a .toml (see above). Default: what the catalog holds, then "
     "configs/system/instruments.toml.",
 )
 @click.option(

@@ -25,6 +25,7 @@ _REPEATS = 3
 _IMPORT = """
 import json, resource, sys, tempfile, time
 from pathlib import Path
+from nautilus_trader.persistence import ParquetDataCatalog
 from data_catalog.catalog import Catalog
 from data_catalog.ingest.bybit import Archive, import_archive
 from data_catalog.ingest.bybit_book import Timing
@@ -33,16 +34,32 @@ from data_catalog.instruments import default_instruments
 small, large, repeats = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 instrument = default_instruments()["BTCUSDT"]
 
-def imported(path):
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        done = import_archive(Archive.of(path), instrument, Catalog(folder), Timing())
-        return time.perf_counter() - started, done.entry.notes["levels"]
+def imported(path, folder):
+    started = time.perf_counter()
+    done = import_archive(Archive.of(path), instrument, Catalog(folder), Timing())
+    return time.perf_counter() - started, done.entry
 
-imported(small)  # compiles
-results = [imported(large) for _ in range(repeats)]
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"secs": [secs for secs, _ in results], "levels": results[0][1], "peak_mib": peak}))
+def timed(work):
+    started = time.perf_counter()
+    rows = work()
+    return rows / (time.perf_counter() - started)
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+with tempfile.TemporaryDirectory() as folder:
+    imported(small, Path(folder) / "small")  # compiles
+    secs = []
+    for repeat in range(repeats):
+        taken, entry = imported(large, Path(folder) / str(repeat))
+        secs.append(taken)
+    result = {"secs": secs, "levels": entry.notes["levels"], "peak_mib": peak_mib()}
+    catalog, name = Catalog(Path(folder) / "0"), entry.instrument_id
+    result["read"] = [timed(lambda: sum(len(rows) for rows in catalog.events(name))) for _ in range(repeats)]
+    result["read_peak_mib"] = peak_mib()
+    engine = ParquetDataCatalog(str(catalog.path))
+    result["engine_read"] = [timed(lambda: len(engine.query_order_book_deltas([name]))) for _ in range(repeats)]
+print(json.dumps(result))
 """
 
 
@@ -64,11 +81,14 @@ def run() -> list[Measure]:
         result = json.loads(done.stdout)
     levels = result["levels"]
     secs = statistics.median(result["secs"])
-    note = f"baseline: bare orjson.loads of the same {len(lines):,} lines; median of {_REPEATS}"
+    note = f"baseline: orjson.loads of the same {len(lines):,} lines; median of {_REPEATS}"
+    read, engine_read = (statistics.median(result[name]) for name in ("read", "engine_read"))
     return [
         Measure("import bybit book, end to end", levels / secs, "level changes/s", levels / bare, note),
         Measure("import bybit book, time", secs, "s", bare, f"{levels:,} level changes; {note}"),
-        Measure("import bybit book, peak memory", result["peak_mib"], "MiB", None, "whole process, bound 1,024 MiB"),
+        Measure("import bybit book, peak memory", result["peak_mib"], "MiB", None, "whole process; bound: 1,024 MiB"),
+        Measure("read events from catalog", read, "rows/s", engine_read, "baseline: the engine's query to objects"),
+        Measure("read events, peak memory", result["read_peak_mib"], "MiB", None, "same process, after the imports"),
     ]
 
 
