@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from nautilus_trader.model import OrderFilled, OrderSide, PositionAdjusted
 
-from strategies.supertrend import role_of
+from strategies.brackets import role_of
 
 
 class Order(NamedTuple):
