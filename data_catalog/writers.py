@@ -71,6 +71,18 @@ class SpanWriter(ABC):
         On `write` or exit, if the catalog already has data of that time.
     CatalogError
         On `write`, if time runs backwards.
+
+    Examples
+    --------
+    `RowWriter` and `BarWriter` are such writers; what they share:
+
+    >>> import tempfile
+    >>> from data_catalog.instruments import default_instruments
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with RowWriter(folder, default_instruments()["BTCUSDT"], Kind.BOOK) as writer:
+    ...     writer.also("fathom/note.txt", lambda: b"written with the rows, or not at all")
+    >>> (folder / "fathom" / "note.txt").read_bytes()
+    b'written with the rows, or not at all'
     """
 
     def __init__(self, catalog: Path, data_type: str, identifier: str, instrument: Any, schema: pa.Schema) -> None:
