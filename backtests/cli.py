@@ -1,0 +1,26 @@
+"""The command group `fathom backtest`: it finds the subcommand and imports only that one."""
+
+from collections.abc import Mapping
+
+import click
+
+from lazy_commands import LazyGroup
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "compare": ("backtests.cli_compare:compare", "Compare the figures and curves of runs."),
+    "report": ("backtests.cli_report:report", "Make the pages of existing runs again."),
+    "run": ("backtests.cli_run:run", "Run a backtest from TOML files."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def backtest() -> None:
+    """Run, compare and report backtests.
+
+    A run is a folder: its configuration, figures, orders, fills, round trips, equity curve and pages.
+
+    \b
+    Example:
+      fathom backtest run configs/backtest/perp-ticks.toml --set data.catalog=catalog
+      fathom backtest compare runs/*
+    """
