@@ -75,7 +75,10 @@ BUCKET_BUY: Final = 14  # lots in the open VPIN bucket
 BUCKET_SELL: Final = 15
 BUCKET_OPEN: Final = 16  # size of the open VPIN bucket
 BUCKETS: Final = 17  # VPIN buckets filled
-FLOW_HEAD: Final = 18
+STALE: Final = 18  # for each side: a level as good as the last of `top` changed since the last message
+LOTS_5: Final = 20  # for each side: lots of its 5 best levels after the last message
+LOTS_10: Final = 22
+FLOW_HEAD: Final = 24
 
 # Columns of `FlowArrays.counts`: int64.
 OFI: Final = 0  # order-flow imbalance of level 1, lots; the next four are those of levels 2 to 5
@@ -228,71 +231,67 @@ def new_flow(*, grid_ms: int = 1000) -> FlowArrays:
 @kernel
 def flow_row(book: BookArrays, flow: FlowArrays, price: int, side_code: int, flags: int) -> None:
     """Count a book row that `book_row` has just applied; the rows of a snapshot do not count."""
+    head = flow.head
+    side = BID if side_code == _BUY else ASK
+    key = price if side == ASK else -price
+    if key <= flow.top[side, 0, TOP - 1]:
+        head[STALE + side] = 1
     if book.head[SNAPSHOT_OPEN] == 1 or (flags & _LAST and book.head[SNAPSHOT_LAST] == 1):
         return
     flow.open_counts[ROW_COUNT] += 1
-    if book.head[CHANGE] > 0 and flow.head[HELD] == 1:
-        if side_code == _BUY:
-            if (-price - book.sides[BID, BEST]) * _NEAR <= flow.head[MID2]:
-                flow.open_counts[BID_ADDS] += 1
-        elif (price - book.sides[ASK, BEST]) * _NEAR <= flow.head[MID2]:
-            flow.open_counts[ASK_ADDS] += 1
+    if book.head[CHANGE] > 0 and head[HELD] == 1 and (key - book.sides[side, BEST]) * _NEAR <= head[MID2]:
+        flow.open_counts[BID_ADDS + side] += 1
 
 
 @kernel
 def flow_message(book: BookArrays, flow: FlowArrays) -> None:
     """Take the book after a message: at the time ``flow.head[NOW]``."""
-    head, count = flow.head, flow.open_counts
+    head, count, top = flow.head, flow.open_counts, flow.top
     weigh(flow)
     fresh = head[KNOWN] == 0 or book.head[SNAPSHOT_LAST] == 1
     count[MESSAGE_COUNT] += 1
-    bids5 = asks5 = bids10 = asks10 = np.int64(0)
     changed = False
-    place_bid, place_ask = first_place(book, BID), first_place(book, ASK)
-    for i in range(TOP):
-        imbalance = np.int64(0)
-        for side in range(2):
-            place = place_bid if side == BID else place_ask
+    for side in range(2):
+        if head[STALE + side] == 0 and not fresh:
+            continue
+        head[STALE + side] = 0
+        sign = 1 if side == BID else -1
+        total = np.int64(0)
+        place = first_place(book, side)
+        for i in range(TOP):
             key, lots = NO_KEY, np.int64(0)
             if place >= 0:
                 slot = slot_at(book, side, place)
                 key, lots = book.pool[slot, KEY], book.pool[slot, LOTS]
                 place = next_place(book, side, place + 1)
-            key_before, lots_before = flow.top[side, 0, i], flow.top[side, 1, i]
-            flow.top[side, 0, i] = key
-            flow.top[side, 1, i] = lots
+            key_before, lots_before = top[side, 0, i], top[side, 1, i]
+            top[side, 0, i] = key
+            top[side, 1, i] = lots
+            total += lots
+            if i == 4:
+                head[LOTS_5 + side] = total
+            if fresh:
+                continue
             pressure = np.int64(0)
             if key <= key_before:
                 pressure += lots
             if key >= key_before:
                 pressure -= lots_before
+            count[OFI_ALL] += sign * pressure
+            if i < 5:
+                count[OFI + i] += sign * pressure
             if i == 0 and (key != key_before or lots != lots_before):
                 changed = True
-            if side == BID:
-                place_bid = place
-                imbalance += pressure
-                bids10 += lots
-                if i < 5:
-                    bids5 += lots
-            else:
-                place_ask = place
-                imbalance -= pressure
-                asks10 += lots
-                if i < 5:
-                    asks5 += lots
-        if not fresh:
-            if i < 5:
-                count[OFI + i] += imbalance
-            count[OFI_ALL] += imbalance
+        head[LOTS_10 + side] = total
     head[KNOWN] = 1
-    if changed and not fresh:
+    if changed:
         count[QUOTES] += 1
-    _hold(flow, fresh, bids5, asks5, bids10 + asks10)
+    _hold(flow, fresh)
     _count_ends(book, flow)
 
 
 @kernel
-def _hold(flow: FlowArrays, fresh: bool, bids5: int, asks5: int, lots10: int) -> None:
+def _hold(flow: FlowArrays, fresh: bool) -> None:
     head, held, top = flow.head, flow.held, flow.top
     was_held = head[HELD]
     head[HELD_SINCE] = head[NOW]
@@ -308,9 +307,10 @@ def _hold(flow: FlowArrays, fresh: bool, bids5: int, asks5: int, lots10: int) ->
     head[MID2] = mid2
     head[SPREAD] = spread
     bid, ask = top[BID, 1, 0], top[ASK, 1, 0]
+    bids5, asks5 = head[LOTS_5 + BID], head[LOTS_5 + ASK]
     held[IMBALANCE_5] = (bids5 - asks5) / (bids5 + asks5)
     held[MICRO_OFFSET] = 1e4 * (spread * ((bid - ask) / (bid + ask))) / mid2
-    held[DEPTH_10] = lots10
+    held[DEPTH_10] = head[LOTS_10 + BID] + head[LOTS_10 + ASK]
     held[SPREAD_TICKS] = spread
     held[TOUCH_LOTS] = 0.5 * (bid + ask)
 

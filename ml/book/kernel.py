@@ -1,9 +1,17 @@
 """The decorator of every compiled function of the book and its features."""
 
+import functools
+import hashlib
+import inspect
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from numba import njit
+
+_HERE: Final = Path(__file__).parent
+_SHARED: Final = (_HERE, _HERE.parent / "features" / "kernels")
+"""Folders whose kernels are called from other folders."""
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -14,6 +22,9 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     `ml.book.lifecycle` takes 3.5 times as long (220 against 62 ns a row). A kernel that does allocate (``np.empty``,
     a copy, a slice assigned to a slice) fails to compile. Division by zero gives inf or NaN, as in numpy; it raises
     nothing.
+
+    The compiled code is kept on disk until a kernel changes, be it one that this kernel calls: numba's own cache
+    looks at the kernel's file only, and would go on with the old code of a callee in another file.
 
     Parameters
     ----------
@@ -34,5 +45,17 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     (4711, -1)
     """
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
-    compiled: Callable[..., Any] = njit(**options)(function)
-    return compiled
+    compiled: Any = njit(**options)(function)
+    index = compiled._cache._cache_file
+    folder = Path(inspect.getfile(function)).parent
+    index._source_stamp = (index._source_stamp, *(_stamp(each) for each in dict.fromkeys((folder, *_SHARED))))
+    found: Callable[..., Any] = compiled
+    return found
+
+
+@functools.cache
+def _stamp(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

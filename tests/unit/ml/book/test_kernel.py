@@ -1,9 +1,15 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numba.core.errors import NumbaError
 
 from ml.book import flow, levels, lifecycle
 from ml.book.kernel import kernel
+from tests.conftest import PROJECT
 
 
 @kernel
@@ -31,3 +37,21 @@ def test_no_kernel_of_the_book_counts_references(module: object) -> None:
     compiled = [function for function in vars(module).values() if hasattr(function, "py_func")]
     assert compiled
     assert all(function.targetoptions["_nrt"] is False for function in compiled)
+
+
+def test_a_changed_callee_is_compiled_anew(tmp_path: Path) -> None:
+    callee, caller = tmp_path / "callee.py", tmp_path / "caller.py"
+    head = "from ml.book.kernel import kernel\n"
+    caller.write_text(
+        head + "from callee import inner\n\n@kernel\ndef outer(x):\n    return inner(x)\n\nprint(outer(5))\n"
+    )
+    answers = []
+    for factor in (2, 3):
+        callee.write_text(head + f"\n@kernel\ndef inner(x):\n    return {factor} * x\n")
+        environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            [sys.executable, str(caller)], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+        )
+        answers.append(int(done.stdout))
+    assert answers == [10, 15]
+    assert list((tmp_path / "__pycache__").glob("caller.outer-*.nbi"))
