@@ -1,5 +1,6 @@
 """The laws of bar features, bitwise: chunking, no look-ahead, restoring, joining late, scale; and their naive twins."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -213,3 +214,22 @@ def test_naive_twins_on_recorded_markets(symbol: str, real_data: Path) -> None:
         expected = np.array([want[name] for name in NAMES])
         defined = ~np.isnan(expected)
         np.testing.assert_allclose(values[closed - 1][defined], expected[defined], rtol=1e-9, atol=2e-8)
+
+
+def test_memory_does_not_grow_over_ten_million_trades() -> None:
+    rows = trade_streams.busy(35, 500_000, seconds=20_000)
+    config = FeatureConfig(groups=("candles", "indicators"), grid_ms=60_000)
+    features = FeatureSet(config, price_increment=0.1, size_increment=0.001)
+    shift = int(rows["ts_init"][-1] - rows["ts_init"][0]) + 1
+    features.update_many(rows)
+    tracemalloc.start()
+    try:
+        sizes = []
+        for _ in range(19):
+            rows["ts_init"] += shift
+            features.update_many(rows)
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert sizes[-1] - sizes[2] < 16 * 1024
+    assert len(features.snapshot()) < 64 * 1024

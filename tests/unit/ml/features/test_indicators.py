@@ -1,13 +1,17 @@
 """Indicators against TA-Lib over the same window, and against published numbers."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import talib
 from numpy.typing import NDArray
 
+from ml.book import EVENT
+from ml.features import BAR, FeatureConfig, FeatureSet
 from ml.features.bars import WINDOW
 from ml.features.indicators import NEUTRAL, RAW, SPECS, STATIONARY, indicator_values
 from tests import naive_bars, raw_books, trade_streams
@@ -142,13 +146,31 @@ def test_equals_talib_over_the_same_window(name: str, markets: list[list[naive_b
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
-def test_equals_talib_on_a_recorded_market(symbol: str, real_data: object) -> None:
-    rows = raw_books.perp_trades(real_data, symbol)  # type: ignore[arg-type]
+def test_equals_talib_on_a_recorded_market(symbol: str, real_data: Path) -> None:
+    rows = raw_books.perp_trades(real_data, symbol)
     bars = naive_bars.bars_before(rows, int(rows["ts_init"][-1]), SECOND)
     for end in range(210, len(bars), 40):
         window = Bars(bars[max(0, end - WINDOW) : end])
         values = window.values()
         assert all(_compare(name, window, values[name]) for name in ORACLE)
+
+
+@pytest.mark.real_data
+def test_equals_talib_on_recorded_minute_bars(real_data: Path) -> None:
+    table = pd.read_csv(real_data / "bars" / "btc-perp-20211231-20220201_1m.csv.gz", nrows=12_000)
+    bars = np.zeros(len(table), BAR)
+    for name in ("open", "high", "low", "close"):
+        bars[name] = np.rint(10 * table[name])
+    bars["volume"] = np.rint(1e4 * table["volume"])
+    bars["turnover"] = np.nan
+    bars["ts_init"] = pd.to_datetime(table["timestamp"]).astype("datetime64[ns]").astype(np.int64)
+    config = FeatureConfig(groups=("indicators",), bars="outside", grid_ms=60_000, bar_ms=60_000)
+    features = FeatureSet(config, price_increment=1.0, size_increment=1.0)
+    _, values = features.update_many(np.zeros(0, EVENT), bars)
+    for row in range(300, len(values), 391):
+        # The vector of a grid time has the bars before it.
+        window = Bars([naive_bars.Bar(*map(float, list(bar)[2:])) for bar in bars[row + 1 - WINDOW : row + 1]])
+        assert all(_compare(name, window, values[row, NAMES.index(name)]) for name in ORACLE)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
