@@ -11,10 +11,10 @@ from backtests.pages.bars import histogram, shares, waterfall
 from backtests.pages.charts import AMBER, BAD, BLUE, GOOD, Chart, Curve, Links, Marks
 from backtests.pages.formats import duration, integer, money, number, percent, significant
 from backtests.pages.tables import empty
-from backtests.performance import Columns, Performance, select
+from backtests.performance import Columns, Performance, executions, select
 
 MOST_FILLS: Final = 6_000
-"""Fills drawn on the charts of a page; more would make it slow to open."""
+"""Executions drawn on the charts of a page; more would make it slow to open."""
 
 _EDGES: Final = (
     *(0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0),
@@ -69,9 +69,9 @@ def tiles(run: Performance) -> tuple[Tile, ...]:
 
 
 def price_section(run: Performance, instrument: str) -> Section:
-    """Return the price of an instrument with every fill (at most `MOST_FILLS` a page) and its round trips."""
+    """Return the price of an instrument with its executions (at most `MOST_FILLS` a page) and round trips."""
     table = run.prices[instrument]
-    fills = select(run.fills, run.fills["instrument_id"] == instrument)
+    fills = executions(select(run.fills, run.fills["instrument_id"] == instrument))
     trips = select(run.positions, (run.positions["instrument_id"] == instrument) & run.closed)
     title = f"{instrument}: price and fills"
     if not np.isfinite(table["mark"]).any():
@@ -94,7 +94,7 @@ def price_section(run: Performance, instrument: str) -> Section:
     )
     note = "Filled triangles open or add, hollow ones reduce or close; dashes join entry and exit (green: won)."
     if total > limit:
-        note += f" {limit:,} of {total:,} fills are drawn, evenly chosen; fills.parquet holds all."
+        note += f" {limit:,} of {total:,} executions are drawn, evenly chosen; fills.parquet holds all."
     body = chart.html()
     if not total:
         note = "No order was filled."
@@ -210,9 +210,10 @@ def _marks(fills: Columns, currency: str) -> list[Marks]:
 
 def _fill_text(fills: Columns, row: int, currency: str) -> list[str]:
     slippage = f"slippage {number(fills['slippage_bps'][row], 2, signed=True)} bps"
+    levels = f" · {fills['fills'][row]:,} fills" if fills["fills"][row] > 1 else ""
     return [
         f"{fills['side'][row]} {significant(fills['quantity'][row])} @ {significant(fills['price'][row])}",
-        f"{fills['role'][row].lower()} · {fills['type'][row].lower()} · {fills['liquidity'][row].lower()}",
+        f"{fills['role'][row].lower()} · {fills['type'][row].lower()} · {fills['liquidity'][row].lower()}{levels}",
         f"fee {money(fills['commission'][row], currency)} · {slippage}",
         f"position after {significant(fills['position_after'][row])}",
     ]

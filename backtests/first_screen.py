@@ -70,6 +70,10 @@ def warnings(run: Performance) -> tuple[str, ...]:
     """Return the sentences that qualify the figures, the gravest first, then the notes of the run."""
     found = []
     closed = int(run.closed.sum())
+    account, trades = float(run.equity[-1] - run.equity[0]), float(np.sum(run.positions["pnl_net"]))
+    if abs(account - trades) > 0.01:
+        sums = f"{money(account, run.currency, signed=True)} and {money(trades, run.currency, signed=True)}"
+        found.append(f"The result of the account and the sum of the trades differ: {sums}.")
     if float(np.min(run.equity)) <= 0.0:
         found.append("The equity fell to zero or below: returns and ratios after that point mean nothing.")
     if not run.traded:

@@ -255,6 +255,36 @@ def select(table: Columns, rows: NDArray[Any]) -> Columns:
     return {name: values[rows] for name, values in table.items()}
 
 
+def executions(fills: Columns) -> Columns:
+    """Return one row for each order, time and position: what a market order takes from several levels, together.
+
+    Sizes and money are sums, prices and slippage means (weighted with size and notional), `position_after` the last;
+    the column `fills` counts the rows of `fills` in each.
+
+    >>> fills = {"client_order_id": np.array(["a", "a"], object), "ts_event": np.array([5, 5]), "position": np.zeros(2)}
+    >>> fills |= {name: np.array([1.0, 3.0]) for name in ("quantity", "price", "notional", "commission")}
+    >>> fills |= {name: np.array([1.0, 3.0]) for name in ("slippage", "slippage_bps", "position_after")}
+    >>> one = executions(fills)
+    >>> one["fills"].tolist(), one["quantity"].tolist(), one["price"].tolist()
+    ([2], [4.0], [2.5])
+    """
+    count = fills["price"].size
+    keys = [fills[name] for name in ("client_order_id", "ts_event", "position")]
+    starts = np.ones(count, np.bool_)
+    if count:
+        starts[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    first = np.flatnonzero(starts)
+    result = select(fills, first)
+    if not count:
+        return result | {"fills": first}
+    sums = {name: np.add.reduceat(fills[name], first) for name in ("quantity", "notional", "commission", "slippage")}
+    price = np.add.reduceat(fills["price"] * fills["quantity"], first) / sums["quantity"]
+    bps = np.add.reduceat(fills["slippage_bps"] * fills["notional"], first) / sums["notional"]
+    after = fills["position_after"][np.append(first[1:], count) - 1]
+    means = {"price": price, "slippage_bps": bps, "position_after": after}
+    return result | sums | means | {"fills": np.diff(first, append=count)}
+
+
 def _by_instrument(prices: pa.Table) -> dict[str, Columns]:
     ids = prices["instrument_id"]
     others = prices.drop_columns(["instrument_id"])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from backtests.artifacts import RunFiles
+from backtests.artifacts import SCHEMAS, RunFiles, write_table
 from backtests.execution_page import MOST_FILLS, execution_html
 from backtests.execution_tables import MOST_TRADES
 from backtests.pages.charts import MOST_POINTS
@@ -183,7 +184,7 @@ def test_a_big_run_stays_small_and_says_what_is_left_out(tmp_path: Path) -> None
     (chart,) = (chart for anchor, chart in charts(page).items() if anchor.startswith("price-"))
     assert sum(len(marks["t"]) for marks in chart["marks"]) == MOST_FILLS
     text = " ".join(read(page).text)
-    assert f"{MOST_FILLS:,} of 40,000 fills" in text
+    assert f"{MOST_FILLS:,} of 40,000 executions" in text
     assert f"{MOST_TRADES:,} largest results of 20,000" in text
 
 
@@ -200,3 +201,29 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_the_same_run_gives_the_same_bytes(made: Made) -> None:
     files, page = made["a day of two"]
     assert execution_html(load(files)) == page
+
+
+def test_the_levels_that_one_order_takes_are_one_mark(tmp_path: Path) -> None:
+    files = make_run(tmp_path / "run", span_secs=300, grid_secs=1, trips=4)
+    entry, *others = files.table("fills").to_pylist()
+    levels = []
+    for part, step in ((0.5, 0.0), (0.25, 1.0), (0.25, 3.0)):
+        quantity, price = entry["quantity"] * part, entry["price"] + step
+        taken = {"quantity": quantity, "price": price, "notional": quantity * price}
+        levels.append(entry | taken | {"commission": entry["commission"] / 3.0})
+    write_table(files.path, "fills", pa.Table.from_pylist([*levels, *others], schema=SCHEMAS["fills"]))
+    (chart,) = (chart for anchor, chart in charts(execution_html(load(files))).items() if anchor.startswith("price-"))
+    assert sum(len(marks["t"]) for marks in chart["marks"]) == 1 + len(others)
+    texts = [text for marks in chart["marks"] for text in marks["text"]]
+    (merged,) = (text for text in texts if text[1].endswith("3 fills"))
+    assert merged[0] == f"{entry['side']} {entry['quantity']:g} @ {entry['price'] + 1.0:,.2f}".rstrip("0").rstrip(".")
+    assert f"{entry['commission']:.2f}" in merged[2]
+
+
+def test_an_account_that_contradicts_its_trades_is_reported(tmp_path: Path) -> None:
+    files = make_run(tmp_path / "run", span_secs=300, grid_secs=1, trips=4)
+    assert "differ:" not in execution_html(load(files))
+    positions = files.table("positions").to_pylist()
+    positions[0]["pnl_net"] += 1.0
+    write_table(files.path, "positions", pa.Table.from_pylist(positions, schema=SCHEMAS["positions"]))
+    assert any("sum of the trades differ:" in text for text in read(execution_html(load(files))).text)
