@@ -24,7 +24,7 @@ $(UV):
 .venv/.synced: requirements.lock pyproject.toml .python-version | $(UV)
 	@echo ">> Python $$(cat .python-version) and the locked packages into .venv"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
