@@ -6,8 +6,9 @@ says which are taken; the few levels farther out stand in a sorted array. All le
 far levels, always; when the touch leaves the first half of the window, the window moves.
 
 Measured on the recorded BTCUSDT perpetual (445 k changes, 5,018 + 4,578 levels at the end, 616,597 ticks, levels from
-1,000.00 to 621,368.70; this machine, one core): sorted arrays with binary search 280-300 ns a change; this structure
-with walking the ten best levels after each message 19 ns; a bare open-addressed hash that knows no best price 4 ns.
+1,000.00 to 621,368.70; one core), sizes only: sorted arrays with binary search 280-300 ns a change; a dense window with
+the bitmap, the ten best levels walked after each message, 19 ns; an open-addressed hash that knows no best price 4 ns.
+With every level's life (`ml.book.lifecycle`) this book takes 62 ns.
 """
 
 # numba types the kernels: mypy knows neither its integers nor that a kernel is no plain function.

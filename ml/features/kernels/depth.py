@@ -138,7 +138,8 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
     ratio = "(bids - asks) / (bids + asks) of "
     found: list[FeatureSpec] = [
         micro(
-            "bid_ask_spread_abs", "price", "best ask - best bid", "Cost of crossing the book at once.", stationary=False
+            "bid_ask_spread_abs", "price", "best ask - best bid",
+            "Cost of crossing the book at once. A tick throughout where a tick is large.", stationary=False,
         ),
         micro(
             "bid_ask_spread_rel", "bps", "1e4 (best ask - best bid) / mid", "Spread that compares over prices.",
