@@ -213,7 +213,12 @@ def _refuse_empty(writer: RowWriter, path: Path) -> None:
 
 def _notes(source: BookFile | TradeFile) -> dict[str, Any]:
     if isinstance(source, BookFile):
-        return {"messages": source.messages, "snapshots": source.snapshots, "levels": source.levels}
+        return {
+            "messages": source.messages,
+            "snapshots": source.snapshots,
+            "levels": source.levels,
+            "breaks": source.breaks,
+        }
     return {"rpi_column": source.has_rpi}
 
 

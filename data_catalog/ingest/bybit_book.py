@@ -98,6 +98,11 @@ class BookFile:
         """Level changes read so far."""
         return int(self.state[LEVELS])
 
+    @property
+    def breaks(self) -> int:
+        """Changes read so far whose update id does not follow the one before."""
+        return int(self.state[BREAKS])
+
     def read(self, advance: Advance) -> Iterator[NDArray[np.void]]:
         """Yield the rows (`EVENT`), which are overwritten at the next step; raises `BadInputError` with the line."""
         rest = b""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from data_catalog.arrow import BAR, bar_batch, book_batch, trade_batch
 from data_catalog.book_audit import BOOK_CHECKS, BookAudit
 from data_catalog.catalog import Catalog
+from data_catalog.cli_bybit import bybit as bybit_command
 from data_catalog.cli_quality import check as check_command
 from data_catalog.cli_quality import list_ as list_command
 from data_catalog.coverage import Hole, coverage
@@ -25,6 +26,7 @@ from data_catalog.layout import BARS, BOOK, TRADES, interval_name
 from data_catalog.quality import check
 from data_catalog.row_audit import BAR_CHECKS, TRADE_CHECKS
 from ml.book.events import EVENT, Action, Kind, Side
+from tests.unit.data_catalog.bybit_files import book_zip, line, message
 
 XYZ = InstrumentSpec(symbol="XYZUSDT", base="XYZ", quote="USDT", tick="0.10", lot="0.001").build()
 ID = "XYZUSDT-LINEAR.BYBIT"
@@ -490,3 +492,18 @@ def test_the_list_prints_and_gives_json(catalog: Catalog, tmp_path: Path) -> Non
     assert [hole["secs"] for hole in one["holes"]] == [1.0] * 4
     (tmp_path / "empty").mkdir()
     assert "holds nothing" in run(list_command, Catalog(tmp_path / "empty")).stdout
+
+
+def test_a_hole_in_the_update_ids_of_an_archive_is_an_error(tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog"
+    book = {"bids": [("61000.00", "1.000")], "asks": [("61000.10", "1.000")]}
+    updates = ((0, "snapshot", 1), (1_000, "delta", 2), (2_000, "delta", 4))
+    lines = [line(message(1_723_161_256_501 + ms, kind=kind, u=u, seq=10 * u, **book)) for ms, kind, u in updates]
+    archive = book_zip(tmp_path, lines)
+    imported = CliRunner().invoke(bybit_command, [str(archive), "--catalog", str(catalog)])
+    assert imported.exit_code == 0, imported.output
+    result = CliRunner().invoke(check_command, ["--catalog", str(catalog), "--json"])
+    assert result.exit_code == 1
+    found = {finding["check"]: finding for finding in json.loads(result.stdout)["findings"]}
+    assert found["update_ids_broken"]["severity"] == "error"
+    assert found["update_ids_broken"]["count"] == 1
