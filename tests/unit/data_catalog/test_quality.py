@@ -26,7 +26,8 @@ from data_catalog.layout import BARS, BOOK, TRADES, interval_name
 from data_catalog.quality import check
 from data_catalog.row_audit import BAR_CHECKS, TRADE_CHECKS
 from ml.book.events import EVENT, Action, Kind, Side
-from tests.unit.data_catalog.bybit_files import book_zip, line, message
+from tests.unit.data_catalog.bybit_files import book_zip, line
+from tests.unit.data_catalog.bybit_files import message as book_message
 
 XYZ = InstrumentSpec(symbol="XYZUSDT", base="XYZ", quote="USDT", tick="0.10", lot="0.001").build()
 ID = "XYZUSDT-LINEAR.BYBIT"
@@ -498,7 +499,7 @@ def test_a_hole_in_the_update_ids_of_an_archive_is_an_error(tmp_path: Path) -> N
     catalog = tmp_path / "catalog"
     book = {"bids": [("61000.00", "1.000")], "asks": [("61000.10", "1.000")]}
     updates = ((0, "snapshot", 1), (1_000, "delta", 2), (2_000, "delta", 4))
-    lines = [line(message(1_723_161_256_501 + ms, kind=kind, u=u, seq=10 * u, **book)) for ms, kind, u in updates]
+    lines = [line(book_message(1_723_161_256_501 + ms, kind=kind, u=u, seq=10 * u, **book)) for ms, kind, u in updates]
     archive = book_zip(tmp_path, lines)
     imported = CliRunner().invoke(bybit_command, [str(archive), "--catalog", str(catalog)])
     assert imported.exit_code == 0, imported.output
