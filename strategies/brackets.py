@@ -30,6 +30,9 @@ from nautilus_trader.model import (
     OrderFilled,
     OrderSide,
     OrderType,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
     Price,
     Quantity,
     StrategyId,
@@ -107,6 +110,8 @@ class BracketStrategy(Strategy):
         self._wish: Signal | None = None
         self._price = 0.0
         self._age = 0
+        self._held: Quantity | None = None
+        self._is_long = False
         self._live: dict[ClientOrderId, str] = {}
         self._cancelled: set[ClientOrderId] = set()
         self._acting = False
@@ -117,6 +122,8 @@ class BracketStrategy(Strategy):
         if instrument is None:
             raise ValueError(f"Expected the instrument {self.instrument_id} in the data, was none.")
         self.instrument = instrument
+        for position in self.cache.positions_open(instrument_id=self.instrument_id, strategy_id=self.strategy_id):
+            self._held, self._is_long = position.quantity, position.is_long
 
     def decide(self, price: float, signal: Signal | None) -> None:
         """Take a decision at a price: a new signal replaces the last wish; None leaves it as it is."""
@@ -133,6 +140,10 @@ class BracketStrategy(Strategy):
             self._act()
 
     def on_position_event(self, event: Any) -> None:
+        if isinstance(event, PositionClosed):
+            self._held = None
+        elif isinstance(event, PositionOpened | PositionChanged):
+            self._held, self._is_long = event.quantity, event.signed_qty > 0
         self._act()
 
     def on_stop(self) -> None:
@@ -157,12 +168,11 @@ class BracketStrategy(Strategy):
 
     def _take_next_step(self) -> None:
         live = self._live_orders()
-        positions = self.cache.positions_open(instrument_id=self.instrument_id, strategy_id=self.strategy_id)
         if "EXIT" in live.values():
             return
         entry = next((name for name, role in live.items() if role == "ENTRY"), None)
-        if positions:
-            self._watch(positions[0], live, entry)
+        if self._held is not None:
+            self._watch(self._held, live, entry)
         elif entry is not None:
             if self._entry_is_late() or self._wish is not None:
                 self._cancel(entry)
@@ -172,14 +182,13 @@ class BracketStrategy(Strategy):
 
     def _live_orders(self) -> dict[ClientOrderId, str]:
         for name in list(self._live):
-            order = self.cache.order(name)
-            if order is not None and order.is_closed:
+            if self.cache.is_order_closed(name):  # never cache.order: it copies the order with all its events
                 del self._live[name]
                 self._cancelled.discard(name)
         return self._live
 
-    def _watch(self, position: Any, live: dict[ClientOrderId, str], entry: ClientOrderId | None) -> None:
-        held = 1 if position.is_long else -1
+    def _watch(self, quantity: Quantity, live: dict[ClientOrderId, str], entry: ClientOrderId | None) -> None:
+        held = 1 if self._is_long else -1
         wish = self._wish
         if wish is not None and (wish.direction == held or not self.bracket.exit_on_flip):
             self._wish = wish = None
@@ -192,7 +201,7 @@ class BracketStrategy(Strategy):
         order = self.order_factory.market(
             self.instrument_id,
             OrderSide.SELL if held > 0 else OrderSide.BUY,
-            position.quantity,
+            quantity,
             reduce_only=True,
             tags=self._tags("EXIT"),
         )
