@@ -15,6 +15,7 @@ from ml.features.bars import BAR
 from ml.features.config import MS, FeatureConfig
 from ml.features.errors import FeatureError
 from ml.features.filling import Filling
+from ml.features.grid import EventGrid
 from ml.features.group import Group
 from ml.features.micro_price import MicroPriceTable
 from ml.features.schema import FeatureSchema
@@ -53,13 +54,10 @@ class Vectors(NamedTuple):
 class _Saved(msgspec.Struct, frozen=True):
     schema: bytes
     increments: tuple[float, float]
-    clock: SavedArray
+    next_ns: int
+    newest_ns: int
     last: SavedArray
     groups: list[dict[str, SavedArray]]
-
-
-# Cells of the clock: next grid time (0 before the first event), ts_init of the newest event.
-_NEXT, _NEWEST = range(2)
 
 
 class FeatureSet:
@@ -152,9 +150,7 @@ class FeatureSet:
         self._parts = np.split(self._whole, np.cumsum(self._widths)[:-1])
         self._columns = np.array([everything.index(name) for name in names], np.int64)
         self._filling = Filling(names, registry.NEUTRAL)
-        self._grid_ns = self.config.grid_ms * MS
-        self._silence_ns = self.config.max_silence_ms * MS
-        self._clock = np.zeros(2, np.int64)
+        self._grid = EventGrid(step_ns=self.config.grid_ms * MS, silence_ns=self.config.max_silence_ms * MS)
         self._none = Vectors(np.zeros(0, np.int64), np.zeros((0, len(names))))
 
     def update(self, rows: NDArray[np.void], bars: NDArray[np.void] = NO_BARS) -> Vectors:
@@ -167,28 +163,23 @@ class FeatureSet:
         bars : ndarray
             Closed bars (`ml.features.bars.BAR`) of the same span of time, where ``bars = "outside"``.
         """
-        newest = self._newest(rows, bars)
+        ts, bars_ts = rows["ts_init"], bars["ts_init"]
+        newest = _newest(ts, bars_ts)
         if not newest:
             return self._none
-        self._count_late(rows, bars)
-        if newest < self._clock[_NEXT]:
+        grid = self._grid
+        self.late += grid.late(ts) + grid.late(bars_ts)
+        if newest < grid.next_ns:
             for group in self._groups:
                 self._absorb(group, rows, bars)
-            self._clock[_NEWEST] = max(newest, int(self._clock[_NEWEST]))
+            grid.newest_ns = max(newest, grid.newest_ns)
             return self._none
-        times, cuts, bar_cuts = self._due(newest, rows, bars)
-        vectors = np.empty((len(times), len(self.schema)))
-        done = bars_done = 0
-        for i in range(len(times)):
-            for group, part in zip(self._groups, self._parts, strict=True):
-                self._absorb(group, rows[done : cuts[i]], bars[bars_done : bar_cuts[i]])
-                group.sample(int(times[i]), part)
-            vectors[i] = self._whole[self._columns]
-            done, bars_done = cuts[i], bar_cuts[i]
+        due = grid.due(newest, ts, bars_ts)
+        vectors = self._sampled(due, rows, bars)
+        _, done, bars_done = due[-1] if due else (0, 0, 0)
         for group in self._groups:
             self._absorb(group, rows[done:], bars[bars_done:])
-        self._filling.apply(vectors)
-        return Vectors(times, vectors)
+        return vectors
 
     def update_many(self, rows: NDArray[np.void], bars: NDArray[np.void] = NO_BARS) -> Vectors:
         """Take many events at once and return the vectors that they complete; arguments as for `update`.
@@ -206,11 +197,12 @@ class FeatureSet:
                     f"Expected events ordered by ts_init, was {events['ts_init'][at]} at place {at} "
                     f"after {events['ts_init'][at - 1]}: sort them before"
                 )
-        newest = self._newest(rows, bars)
+        ts, bars_ts = rows["ts_init"], bars["ts_init"]
+        newest = _newest(ts, bars_ts)
         if not newest:
             return self._none
-        self._count_late(rows, bars)
-        times, cuts, bar_cuts = self._due(newest, rows, bars)
+        self.late += self._grid.late(ts) + self._grid.late(bars_ts)
+        times, cuts, bar_cuts = self._grid.due_many(newest, ts, bars_ts)
         whole = np.empty((len(times), len(self._whole)))
         start = 0
         for group, width in zip(self._groups, self._widths, strict=True):
@@ -230,16 +222,9 @@ class FeatureSet:
 
         A timer may call this where every event before `ts_ns` has been taken; see `late`.
         """
-        if not self._clock[_NEXT] or ts_ns < self._clock[_NEXT]:
+        if not self._grid.next_ns or ts_ns < self._grid.next_ns:
             return self._none
-        times, _, _ = self._due(ts_ns, _NO_ROWS, NO_BARS)
-        vectors = np.empty((len(times), len(self.schema)))
-        for i in range(len(times)):
-            for group, part in zip(self._groups, self._parts, strict=True):
-                group.sample(int(times[i]), part)
-            vectors[i] = self._whole[self._columns]
-        self._filling.apply(vectors)
-        return Vectors(times, vectors)
+        return self._sampled(self._grid.due(ts_ns, _NO_ROWS["ts_init"], NO_BARS["ts_init"]), _NO_ROWS, NO_BARS)
 
     def snapshot(self) -> bytes:
         """Return the whole state as bytes, for `restore`."""
@@ -247,7 +232,8 @@ class FeatureSet:
             _Saved(
                 schema=self.schema.to_json(),
                 increments=self._increments,
-                clock=pack(self._clock),
+                next_ns=self._grid.next_ns,
+                newest_ns=self._grid.newest_ns,
                 last=pack(self._filling.last),
                 groups=[pack_all(group.snapshot()) for group in self._groups],
             )
@@ -273,7 +259,7 @@ class FeatureSet:
             )
         for group, arrays in zip(self._groups, saved.groups, strict=True):
             group.restore(unpack_all(arrays))
-        self._clock[:] = unpack(saved.clock)
+        self._grid.next_ns, self._grid.newest_ns = saved.next_ns, saved.newest_ns
         self._filling.last[:] = unpack(saved.last)
 
     def _absorb(self, group: Group, rows: NDArray[np.void], bars: NDArray[np.void]) -> None:
@@ -282,36 +268,19 @@ class FeatureSet:
         if len(bars) and group is self._bars:
             self._bars.absorb_bars(bars)
 
-    def _newest(self, rows: NDArray[np.void], bars: NDArray[np.void]) -> int:
-        newest = 0
-        for events in (rows, bars):
-            if len(events):
-                newest = max(newest, int(events["ts_init"][-1]))
-        return newest
+    def _sampled(self, due: list[tuple[int, int, int]], rows: NDArray[np.void], bars: NDArray[np.void]) -> Vectors:
+        vectors = np.empty((len(due), len(self._columns)))
+        done = bars_done = 0
+        for i, (ts_ns, cut, bar_cut) in enumerate(due):
+            for group, part in zip(self._groups, self._parts, strict=True):
+                self._absorb(group, rows[done:cut], bars[bars_done:bar_cut])
+                group.sample(ts_ns, part)
+            np.take(self._whole, self._columns, out=vectors[i], mode="clip")
+            done, bars_done = cut, bar_cut
+        self._filling.apply(vectors)
+        return Vectors(np.array([ts_ns for ts_ns, _, _ in due], np.int64), vectors)
 
-    def _count_late(self, rows: NDArray[np.void], bars: NDArray[np.void]) -> None:
-        given = int(self._clock[_NEXT]) - self._grid_ns
-        for events in (rows, bars):
-            if len(events) and events["ts_init"][0] < given:
-                self.late += int(np.searchsorted(events["ts_init"], given, side="left"))
 
-    def _due(
-        self, until: int, rows: NDArray[np.void], bars: NDArray[np.void]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        step = self._grid_ns
-        start, newest = self._clock.tolist()
-        if not start:
-            first = min(int(events["ts_init"][0]) for events in (rows, bars) if len(events))
-            start = (first // step + 1) * step
-        times = np.arange(start, until + 1, step)
-        before = np.full(len(times), newest)
-        cuts = []
-        for events in (rows, bars):
-            cut = np.searchsorted(events["ts_init"], times, side="left")
-            some = cut > 0
-            before[some] = np.maximum(before[some], events["ts_init"][cut[some] - 1])
-            cuts.append(cut)
-        self._clock[_NEXT] = start + len(times) * step
-        self._clock[_NEWEST] = max(newest, self._newest(rows, bars))
-        alive = times - before <= self._silence_ns
-        return times[alive], cuts[0][alive], cuts[1][alive]
+def _newest(ts: NDArray[np.int64], bars_ts: NDArray[np.int64]) -> int:
+    newest = int(ts[-1]) if len(ts) else 0
+    return max(newest, int(bars_ts[-1])) if len(bars_ts) else newest

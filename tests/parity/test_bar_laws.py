@@ -216,6 +216,53 @@ def test_naive_twins_on_recorded_markets(symbol: str, real_data: Path) -> None:
         np.testing.assert_allclose(values[closed - 1][defined], expected[defined], rtol=1e-9, atol=2e-8)
 
 
+def test_a_market_upside_down_gives_the_mirror_image() -> None:
+    rows = trade_streams.busy(36, 6_000)
+    turned = rows.copy()
+    centre = 2 * 61_800
+    turned["price"] = centre - rows["price"]
+    config = FeatureConfig(groups=("candles", "indicators"))
+    up, down = (
+        FeatureSet(config, price_increment=1.0, size_increment=1.0).update_many(some).values for some in (rows, turned)
+    )
+    column = {name: place for place, name in enumerate(NAMES)}
+    same = ["volume", "volume_ma_ratio", "volume_change_rate", "doji_strength", "adx", "atr_14"]
+    against = [
+        "hammer_strength",
+        "macd",
+        "macd_signal",
+        "macd_histogram",
+        "cci",
+        "momentum_10",
+        "obv",
+        "ad_line",
+        "cmf",
+    ]
+    against += ["obv_share", "ad_line_share"]
+    around = {"open": "open", "close": "close", "high": "low", "bollinger_upper": "bollinger_lower"}
+    around |= {name: name for name in NAMES if name.startswith(("sma_", "ema_", "ichimoku_")) and "bps" not in name}
+    around |= {"vwap": "vwap", "keltner_upper": "keltner_lower"}
+    swapped = {"plus_di": "minus_di"}
+    turned_over = {"rsi_14": 100.0, "rsi_28": 100.0, "stochastic_k": 100.0, "stochastic_d": 100.0, "williams_r": -100.0}
+    turned_over["bollinger_pct"] = 1.0
+    image = np.full_like(up, np.nan)
+    for name in same:
+        image[:, column[name]] = up[:, column[name]]
+    for name in against:
+        image[:, column[name]] = -up[:, column[name]]
+    for one, two in around.items():
+        image[:, column[one]], image[:, column[two]] = centre - up[:, column[two]], centre - up[:, column[one]]
+    for one, two in swapped.items():
+        image[:, column[one]], image[:, column[two]] = up[:, column[two]], up[:, column[one]]
+    for name, whole in turned_over.items():
+        image[:, column[name]] = whole - up[:, column[name]]
+    checked = [
+        column[name] for name in {*same, *against, *around, *around.values(), *swapped, *swapped.values(), *turned_over}
+    ]
+    assert len(checked) > 40
+    np.testing.assert_allclose(down[:, checked], image[:, checked], rtol=1e-9, atol=1e-6)
+
+
 def test_memory_does_not_grow_over_ten_million_trades() -> None:
     rows = trade_streams.busy(35, 500_000, seconds=20_000)
     config = FeatureConfig(groups=("candles", "indicators"), grid_ms=60_000)
