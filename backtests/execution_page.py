@@ -141,7 +141,7 @@ def profit(run: Performance) -> Section:
         f"In {run.currency}. Price: what the trades would have made at their reference prices (mid on arrival, "
         "trigger or limit price). Slippage: the difference to the prices paid. With fees and funding: the net result."
     )
-    body = Markup('<div class="pair"><div>{}</div><div>{}</div></div>').format(
+    body = Markup('<div class="pair table"><div>{}</div><div>{}</div></div>').format(
         drawing, execution_tables.profit_by_instrument(run)
     )
     return Section("profit", "Where the result came from", body, note)
@@ -151,7 +151,7 @@ def liquidity(run: Performance) -> Section:
     """Return maker and taker shares, and what each cost."""
     notional, kind = run.fills["notional"], run.fills["liquidity"]
     parts = [(name.lower(), float(np.sum(notional[kind == name]))) for name in sorted(set(kind.tolist()))]
-    body = Markup('<div class="pair"><div>{}</div><div>{}</div></div>').format(
+    body = Markup('<div class="pair table"><div>{}</div><div>{}</div></div>').format(
         shares(parts, "Shares of turnover by liquidity"), execution_tables.costs(run)
     )
     note = (

@@ -71,6 +71,7 @@ def orders(run: Performance) -> Section:
     if not status.size:
         return Section("orders", "Orders", empty("The strategy sent no order."))
     found = [name for name, _ in Counter(status.tolist()).most_common()]
+    found.sort(key=lambda name: name != "FILLED")
     roles = [name for name, _ in Counter(run.orders["role"].tolist()).most_common()]
     rows: list[Row] = [_order_row(role.capitalize(), run.orders, run.orders["role"] == role, found) for role in roles]
     rows.append(_order_row("All", run.orders, np.ones(status.size, np.bool_), found))

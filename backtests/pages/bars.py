@@ -102,9 +102,10 @@ def shares(parts: Sequence[tuple[str, float]], label: str) -> Markup:
 
 
 def _text(x: float, y: float, text: str, anchor: str, size: int, color: str) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{color}">{escape(text)}</text>'
-    )
+    # A white outline keeps a text readable where a line passes behind it.
+    halo = 'paint-order="stroke" stroke="#fff" stroke-width="3"'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
+    return f'<text {place} {halo} fill="{color}">{escape(text)}</text>'
 
 
 def _figure(width: float, height: float, drawn: Sequence[str], label: str) -> Markup:

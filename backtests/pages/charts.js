@@ -8,7 +8,7 @@
   const SECOND = 1e3, MINUTE = 6e4, HOUR = 36e5, DAY = 864e5;
   const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 15 * SECOND, 30 * SECOND,
     MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
-    DAY, 2 * DAY, 7 * DAY, 14 * DAY];
+    DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY];
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const groups = new Map();
   const pad = (n, w = 2) => String(n).padStart(w, "0");
