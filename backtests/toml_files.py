@@ -173,18 +173,20 @@ def _explained(kind: Any, settings: Any, layers: Layers, above: Path_, path: Pat
         known = f"was only {', '.join(found)}" if isinstance(found, dict) and found else "was absent"
         field = (*full, missing[1])
         return ConfigError(f"Expected a value, {known}.", source=layers.source(full), path=dotted(field))
-    problem = problem.replace("`", "").rstrip(".")
-    if problem.startswith("Invalid enum value") or problem.startswith("Expected"):
+    ours = "`" not in problem  # msgspec quotes what it names; a check of a struct states the value itself
+    problem = re.sub(r", got .*$", "", problem.replace("`", "").rstrip("."))
+    if not ours:
         value = _value_at(settings, path)
-        problem = re.sub(r", got .*$", "", problem)
         options = _options(_type_at(kind, path))
+        shown = {dict: "a table", list: f"an array of {len(value)}"} if isinstance(value, dict | list) else {}
+        was = shown.get(type(value), f"{value!r} ({type(value).__name__})")
         if options:
             near = difflib.get_close_matches(str(value), options, n=1)
-            problem = f"Expected one of: {', '.join(options)}"
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            return ConfigError(f"{problem}; was {value!r}.{hint}", source=layers.source(full), path=dotted(full))
-        if not (problem.count(", was ") and isinstance(value, dict)):
-            problem = f"{problem}, was {value!r} ({type(value).__name__})"
+            was = f"{value!r}.{hint}" if not shown else f"{was}."
+            problem = f"Expected one of: {', '.join(options)}; was {was}"
+            return ConfigError(problem, source=layers.source(full), path=dotted(full))
+        problem = f"{problem}, was {was}"
     return ConfigError(f"{problem}.", source=layers.source(full), path=dotted(full))
 
 
