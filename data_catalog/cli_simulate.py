@@ -119,8 +119,6 @@ def compare(
     Example:
       fathom data compare real simulated --instrument-a BTCUSDT-LINEAR.BYBIT --html compare.html
     """
-    import json
-
     import msgspec
     from rich.console import Console
 
@@ -137,7 +135,8 @@ def compare(
     except CatalogError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(json.dumps([msgspec.to_builtins(statistics) for statistics, _ in sides], indent=1))
+        found = msgspec.json.encode([statistics for statistics, _ in sides])  # what is not a number becomes null
+        click.echo(msgspec.json.format(found, indent=1).decode())
     else:
         Console().print(comparison_table(sides[0][0], sides[1][0]))
     if html is not None:

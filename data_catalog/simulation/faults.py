@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from data_catalog.simulation.compiler import BUY, NEVER, NONE, SECOND, SELL, kernel, typed
-from data_catalog.simulation.feed import publish, publish_snapshot
+from data_catalog.simulation.feed import publish_snapshot
 from data_catalog.simulation.flow import schedule_flow
 from data_catalog.simulation.kinds import Act, Channel, Fault, Stream
 from data_catalog.simulation.matching import note
@@ -78,7 +78,7 @@ def _halt(m: Market, nanos: int) -> None:
 
 
 @kernel
-def _begin(m: Market, i: int, out: Any, trades: Any, log: Any) -> None:
+def _begin(m: Market, i: int, log: Any) -> None:
     s = m.scalars[0]
     fault = m.faults[i]
     kind = fault.kind
@@ -93,7 +93,6 @@ def _begin(m: Market, i: int, out: Any, trades: Any, log: Any) -> None:
     price = 0
     size = int(fault.size)
     if kind == _GAP:
-        publish(m, out, trades, log)
         s.in_gap = 1
         size = s.sequence
     elif kind == _BURST:
@@ -123,7 +122,7 @@ def _begin(m: Market, i: int, out: Any, trades: Any, log: Any) -> None:
 
 
 @kernel
-def _end(m: Market, i: int, out: Any, trades: Any, log: Any) -> None:
+def _end(m: Market, i: int, out: Any, log: Any) -> None:
     s = m.scalars[0]
     fault = m.faults[i]
     kind = fault.kind
@@ -131,7 +130,6 @@ def _end(m: Market, i: int, out: Any, trades: Any, log: Any) -> None:
     half = m.sides[fault.side]
     size = 0
     if kind == _GAP:
-        publish(m, out, trades, log)
         s.in_gap = 0
         size = s.sequence
         publish_snapshot(m, out, log)
@@ -154,14 +152,14 @@ def _end(m: Market, i: int, out: Any, trades: Any, log: Any) -> None:
 
 
 @kernel
-def step_faults(m: Market, out: Any, trades: Any, log: Any) -> None:
+def step_faults(m: Market, out: Any, log: Any) -> None:
     """Begin or end every fault whose time has come."""
     s = m.scalars[0]
     for i in range(m.faults.shape[0]):
         if m.faults[i].t_next > s.now:
             continue
         if m.faults[i].on != 0:
-            _end(m, i, out, trades, log)
+            _end(m, i, out, log)
         else:
-            _begin(m, i, out, trades, log)
+            _begin(m, i, log)
     next_fault(m)

@@ -199,7 +199,7 @@ class Generator:
         buffers = (self._book, self._trades, self._log)
         if not self._live:
             warm = self._start_ns - int(self.config.book.warmup_secs * SECOND)
-            loop.prepare(self.market, warm, *buffers)
+            loop.prepare(self.market, warm)
             while not loop.advance(self.market, self._start_ns, *buffers):
                 self._drain()
             self.market.scalars["now"] = self._start_ns

@@ -50,7 +50,17 @@ def _schedule_own(m: Market) -> None:
 
 
 @kernel
-def _enter_state(m: Market, out: Any, trades: Any, log: Any) -> None:
+def _want(m: Market, price: int, half: int, traded: int) -> None:
+    # One place moves the touch, after the event: numba would compile a copy of `requote` for each caller.
+    s = m.scalars[0]
+    s.wanted = YES
+    s.wanted_price = price
+    s.wanted_half = half
+    s.wanted_traded = traded
+
+
+@kernel
+def _enter_state(m: Market, log: Any) -> None:
     s = m.scalars[0]
     u = uniform(m.streams, _CHAIN)
     s.hidden = min(int(np.searchsorted(m.chain[s.hidden], u, side="right")), s.n_states - 1)
@@ -58,27 +68,19 @@ def _enter_state(m: Market, out: Any, trades: Any, log: Any) -> None:
     _schedule_chain(m)
     _schedule_own(m)
     schedule_flow(m)
-    requote(m, trades, log, s.price, m.hidden[s.hidden].half + s.wide * s.wide_ticks, NO)
+    _want(m, s.price, m.hidden[s.hidden].half + s.wide * s.wide_ticks, NO)
 
 
 @kernel
-def _move(m: Market, out: Any, trades: Any, log: Any, ticks: int, traded: int) -> None:
-    s = m.scalars[0]
-    requote(m, trades, log, s.price + ticks, s.half, traded)
-    if abs(s.price - s.shown_price) > s.range:
-        publish(m, out, trades, log)  # before two prices could share a place in the ring
-
-
-@kernel
-def _own_move(m: Market, out: Any, trades: Any, log: Any) -> None:
+def _own_move(m: Market) -> None:
     s = m.scalars[0]
     ticks = draw_move(m, uniform(m.streams, _OWN), uniform(m.streams, _OWN))
-    _move(m, out, trades, log, ticks, YES if uniform(m.streams, _OWN) < s.traded_share else NO)
+    _want(m, s.price + ticks, s.half, YES if uniform(m.streams, _OWN) < s.traded_share else NO)
     _schedule_own(m)
 
 
 @kernel
-def _common_move(m: Market, out: Any, trades: Any, log: Any) -> None:
+def _common_move(m: Market) -> None:
     # Every instrument draws the same four numbers here, whatever its state: they stay in step.
     s = m.scalars[0]
     keep = uniform(m.streams, _COMMON) * s.max_move_rate < m.hidden[s.hidden].move_rate
@@ -86,15 +88,15 @@ def _common_move(m: Market, out: Any, trades: Any, log: Any) -> None:
     u_size = uniform(m.streams, _COMMON)
     traded = YES if uniform(m.streams, _COMMON) < s.traded_share else NO
     if keep:
-        _move(m, out, trades, log, draw_move(m, u_side, u_size), traded)
+        _want(m, s.price + draw_move(m, u_side, u_size), s.half, traded)
     s.t_common = _wait(m, _COMMON, s.common_rate)
 
 
 @kernel
-def _change_spread(m: Market, trades: Any, log: Any) -> None:
+def _change_spread(m: Market) -> None:
     s = m.scalars[0]
     s.wide = 1 - s.wide
-    requote(m, trades, log, s.price, m.hidden[s.hidden].half + s.wide * s.wide_ticks, NO)
+    _want(m, s.price, m.hidden[s.hidden].half + s.wide * s.wide_ticks, NO)
     s.t_spread = _wait(m, _SPREAD, 1.0 / s.wide_secs if s.wide != 0 else s.wide_rate)
 
 
@@ -131,39 +133,44 @@ def _other_event(m: Market, out: Any, trades: Any, log: Any) -> None:
     s = m.scalars[0]
     now = s.t_other
     s.now = now
-    if s.t_own == now:
-        _own_move(m, out, trades, log)
+    if now in (s.t_flush, s.t_fault):
+        publish(m, out, trades, log)  # a fault begins and ends on a book that was shown
+    if s.t_flush == now:
+        s.t_flush = now + s.interval
+    elif s.t_fault == now:
+        step_faults(m, out, log)
+    elif s.t_own == now:
+        _own_move(m)
     elif s.t_common == now:
-        _common_move(m, out, trades, log)
+        _common_move(m)
     elif s.t_chain == now:
-        _enter_state(m, out, trades, log)
+        _enter_state(m, log)
     elif s.t_spread == now:
-        _change_spread(m, trades, log)
+        _change_spread(m)
     elif s.t_activity == now:
         _change_activity(m)
     elif s.t_rpi == now:
         _refill_rpi(m, log)
     elif s.t_start == now:
         start_episode(m, log)
-    elif s.t_episode == now:
-        step_episodes(m, trades, log)
-    elif s.t_fault == now:
-        step_faults(m, out, trades, log)
     else:
-        publish(m, out, trades, log)
-        s.t_flush = now + s.interval
+        step_episodes(m, trades, log)
+    if s.wanted != NO:
+        s.wanted = NO
+        requote(m, trades, log, s.wanted_price, s.wanted_half, s.wanted_traded)
     _next_other(m)
 
 
 @entry
-def prepare(m: Market, start: int, out: Any, trades: Any, log: Any) -> None:
+def prepare(m: Market, start: int) -> None:
     """Fill the book at time `start` with as many orders as the populations hold in the long run, unpublished."""
     s = m.scalars[0]
     s.now = start
     bids = m.sides[BUY]
     asks = m.sides[SELL]
-    bids.best = s.price
-    asks.best = s.price + 1
+    s.half = m.hidden[s.hidden].half
+    bids.best = s.price - s.half
+    asks.best = s.price + 1 + s.half
     bids.bound = s.price - s.range
     asks.bound = s.price + 1 + s.range
     for c in range(s.n_populations):
@@ -171,7 +178,7 @@ def prepare(m: Market, start: int, out: Any, trades: Any, log: Any) -> None:
         for _ in range(int(population.rate * population.life)):
             side = BUY if uniform(m.streams, _FLOW) < 0.5 else SELL
             distance = int(exponential(m.streams, _FLOW) * population.distance)
-            if distance <= s.range:
+            if distance <= s.range - s.half:
                 sign = -1 if side == BUY else 1
                 add_order(m, side, m.sides[side].best + sign * distance, draw_size(m, c), c, NOBODY)
     _schedule_chain(m)
@@ -184,7 +191,9 @@ def prepare(m: Market, start: int, out: Any, trades: Any, log: Any) -> None:
     s.t_start = NEVER
     s.t_episode = NEVER
     s.t_fault = NEVER
-    requote(m, trades, log, s.price, m.hidden[s.hidden].half, NO)
+    for side in range(BUY, SELL + 1):
+        if m.levels[m.sides[side].best & s.mask].count == 0:
+            add_order(m, side, m.sides[side].best, draw_size(m, NONE), NONE, NOBODY)
     schedule_flow(m)
     _next_other(m)
 
@@ -228,5 +237,7 @@ def advance(m: Market, end: int, out: Any, trades: Any, log: Any) -> bool:
             flow_event(m, trades, log)
         else:
             _other_event(m, out, trades, log)
-        if every_event or (s.n_pending > 0 and s.n_pending * 2 > m.pending.shape[0]):
+        # The last: before two prices could share a place in the ring.
+        crowded = s.n_pending * 2 > m.pending.shape[0] or abs(s.price - s.shown_price) > s.range
+        if every_event or crowded:
             publish(m, out, trades, log)

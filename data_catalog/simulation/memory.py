@@ -30,6 +30,7 @@ SCALARS: Final = _record(
     # where the market stands
     _fields(_I8, "now price half wide hidden sequence trade_number last_init last_trade_init shown_price last_taker"),
     _fields(_I8, "n_free n_pending refused episode_number fault_number clock_offset in_gap again live"),
+    _fields(_I8, "wanted wanted_price wanted_half wanted_traded"),
     _fields(_F8, "push burst activity"),
     # when what happens next
     _fields(_I8, "t_flow t_own t_common t_chain t_flush t_spread t_activity t_rpi t_start t_episode t_fault t_other"),

@@ -52,7 +52,7 @@ def truth_files(config: Simulation, number: int, log: NDArray[Any], end_ns: int)
     """
     instrument = config.instruments[number]
     files = {
-        "states.parquet": _parquet(_states(config, log, end_ns)),
+        "states.parquet": _parquet(_states(config, instrument, log, end_ns)),
         "price.parquet": _parquet(_prices(instrument, log)),
         "optimum.json": _optimum(config, number),
     }
@@ -89,15 +89,16 @@ def _on(log: NDArray[Any], channel: Channel) -> NDArray[Any]:
     return np.asarray(log[log["channel"] == channel])
 
 
-def _states(config: Simulation, log: NDArray[Any], end_ns: int) -> pa.Table:
+def _states(config: Simulation, instrument: InstrumentSpec, log: NDArray[Any], end_ns: int) -> pa.Table:
     lines = _on(log, Channel.STATE)
     states = [config.states[int(kind)] for kind in lines["kind"]]
+    drifts = [state.drift_bps_per_sec * instrument.volatility_scale for state in states]
     return pa.table(
         {
             "ts_from": _times(lines["ts"]),
             "ts_to": _times(np.append(lines["ts"][1:], end_ns)),
             "state": pa.array([state.name for state in states], pa.string()),
-            "drift_bps_per_sec": pa.array([state.drift_bps_per_sec for state in states], pa.float64()),
+            "drift_bps_per_sec": pa.array(drifts, pa.float64()),
             "volatility": pa.array([state.volatility * state.moves**0.5 for state in states], pa.float64()),
             "intensity": pa.array([state.intensity for state in states], pa.float64()),
         }
