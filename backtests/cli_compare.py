@@ -26,7 +26,7 @@ def compare(runs: tuple[str, ...], page: Path | None, as_json: bool) -> None:
     from rich.progress import track
     from rich.table import Table
 
-    from backtests.comparison import MEASURES, cautions, comparison_html, differences, figures
+    from backtests.comparison import MEASURES, cautions, comparison_html, differences, figures, labels
     from backtests.performance import load
     from backtests.report import find_run, write_whole
 
@@ -43,19 +43,26 @@ def compare(runs: tuple[str, ...], page: Path | None, as_json: bool) -> None:
     if as_json:
         from backtests.artifacts import dump_json
 
-        differing = dict(differences([run.config for run in loaded]))
-        click.echo(dump_json({"runs": figures(loaded), "differences": differing, "cautions": list(cautions(loaded))}))
+        content = {"runs": figures(loaded), "cautions": list(cautions(loaded))}
+        click.echo(dump_json(content | {"differences": dict(differences([run.config for run in loaded]))}))
         return
     console = Console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
-    for run in loaded:
-        table.add_column(run.run_id, justify="right", overflow="fold")
+    for label in labels(loaded):
+        table.add_column(label, justify="right", overflow="fold")
     for measure in MEASURES:
         table.add_row(measure.label, *(measure.show(measure.read(run)) for run in loaded))
-    for key, values in differences([run.config for run in loaded]):
-        table.add_row(*(escape(text) for text in (key, *values)), style="dim")
     console.print(table)
+    differing = differences([run.config for run in loaded])
+    if differing:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for head in ("\nConfiguration", *(f"\n{label}" for label in labels(loaded))):
+            table.add_column(head, overflow="fold")
+        for key, values in differing:
+            table.add_row(*(escape(text) for text in (key, *values)))
+        console.print(table)
+    console.print()
     for text in cautions(loaded):
         console.print(f"! {text}", style="yellow", highlight=False, markup=False)
     if page is not None:

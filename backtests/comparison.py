@@ -79,6 +79,15 @@ MEASURES: Final[tuple[Measure, ...]] = (
 """The rows of the table, in order. NaN where a run does not define the figure or is too short for it."""
 
 
+def labels(runs: Sequence[Performance]) -> list[str]:
+    """Return the shortest names that tell the runs apart: of the config, with its hash, or of the directories."""
+    hashed = [f"{run.name} {run.summary['config_hash']}" for run in runs]
+    for names in ([run.name for run in runs], hashed):
+        if len(set(names)) == len(runs):
+            return names
+    return [run.run_id for run in runs]
+
+
 def figures(runs: Sequence[Performance]) -> list[dict[str, Any]]:
     """Return the figures of each run as plain data for JSON; what is undefined is None."""
     found = []
@@ -123,11 +132,12 @@ def cautions(runs: Sequence[Performance]) -> tuple[str, ...]:
 
 def comparison_html(runs: Sequence[Performance]) -> str:
     """Return the comparison of runs as a self-contained page."""
+    title = " · ".join(labels(runs))
     page = Page(
         kind="Comparison",
-        title=" · ".join(run.run_id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs",
+        title=title if len(title) <= 60 else f"{len(runs)} runs",
         subtitle=f"{len(runs)} runs, {', '.join(sorted({name for run in runs for name in run.prices}))}",
-        facts=tuple((run.run_id, _about(run)) for run in runs),
+        facts=tuple((label, _about(run, label)) for label, run in zip(labels(runs), runs, strict=True)),
         warnings=cautions(runs),
         sections=(_curves(runs), _figures(runs), _differences(runs)),
         footer="Drag on a chart to zoom both, double click to see all; times in UTC; a year has 365 days.",
@@ -135,19 +145,20 @@ def comparison_html(runs: Sequence[Performance]) -> str:
     return page.render()
 
 
-def _about(run: Performance) -> str:
+def _about(run: Performance, label: str) -> str:
     span = f"{utc(int(run.times_ns[0]), seconds=False)} to {utc(int(run.times_ns[-1]), seconds=False)} UTC"
-    return f"{run.name}, {span}, {integer(run.results.size)} trades"
+    named = "" if label == run.run_id else f"{run.run_id}, "
+    return f"{named}{span}, {integer(run.results.size)} trades"
 
 
 def _curves(runs: Sequence[Performance]) -> Section:
     together = len({int(run.times_ns[0]) for run in runs}) == 1
     rebased, below = [], []
-    for at, run in enumerate(runs):
+    for at, (label, run) in enumerate(zip(labels(runs), runs, strict=True)):
         color = PALETTE[at % len(PALETTE)]
         times = run.times_ns if together else run.times_ns - run.times_ns[0]
-        rebased.append(Curve(run.run_id, times, run.equity / run.equity[0] * 100.0, color))
-        below.append(Curve(run.run_id, times, statistics.drawdown(run.equity) * 100.0, color))
+        rebased.append(Curve(label, times, run.equity / run.equity[0] * 100.0, color))
+        below.append(Curve(label, times, statistics.drawdown(run.equity) * 100.0, color))
     charts = (
         Chart("rebased", "Equity of the runs from 100", rebased, height=360, digits=3, elapsed=not together),
         Chart("below", "Drawdown", below, height=180, unit="%", digits=3, ceiling=0.0, elapsed=not together),
@@ -163,7 +174,7 @@ def _figures(runs: Sequence[Performance]) -> Section:
         values = [measure.read(run) for run in runs]
         rows.append([measure.label, *(Cell(measure.show(value)) for value in values)])
     currency = ", ".join(sorted({run.currency for run in runs}))
-    body = table(["", *(run.run_id for run in runs)], rows)
+    body = table(["", *labels(runs)], rows)
     return Section("figures", "Figures", body, f"Money in {currency}.")
 
 
@@ -173,7 +184,7 @@ def _differences(runs: Sequence[Performance]) -> Section:
         return Section("config", "Configuration", empty("The configurations are the same."))
     rows: list[Row] = [[key, *(Cell(value, style="wrap") for value in values)] for key, values in found]
     columns = range(1, len(runs) + 1)
-    body = table(["Key", *(run.run_id for run in runs)], rows, text_columns=columns)
+    body = table(["Key", *labels(runs)], rows, text_columns=columns)
     return Section("config", "Where the configurations differ", body, "Only the keys whose values differ.")
 
 
@@ -183,5 +194,9 @@ def _flat(config: Any, path: str = "") -> dict[str, str]:
     elif isinstance(config, list) and any(isinstance(item, Mapping) for item in config):
         parts = [(f"{path}[{at}]", value) for at, value in enumerate(config)]
     else:
-        return {path: str(config)}
+        return {path: _text(config)}
     return {key: text for name, value in parts for key, text in _flat(value, name).items()}
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

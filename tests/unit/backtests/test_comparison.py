@@ -1,5 +1,6 @@
 """The comparison of runs: figures, curves, configurations, and the two commands that make pages."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from backtests.artifacts import RunFiles, write_table
 from backtests.cli_compare import compare
 from backtests.cli_report import report
 from backtests.pages.formats import number, percent
-from backtests.performance import load
+from backtests.performance import Performance, load
 from backtests.report import find_run, write_pages
 from tests.unit.backtests.reading_pages import charts, loads, read, rows
 from tests.unit.backtests.synthetic_run import START, make_run
@@ -57,7 +58,7 @@ def test_figures_are_those_of_the_files(runs: list[RunFiles]) -> None:
 def test_curves_start_at_one_hundred(runs: list[RunFiles]) -> None:
     page = comparison.comparison_html([load(files) for files in runs])
     drawn = charts(page)["rebased"]
-    assert [series["name"] for series in drawn["series"]] == ["alpha", "beta", "flat"]
+    assert [series["name"] for series in drawn["series"]] == comparison.labels([load(files) for files in runs])
     for series, files in zip(drawn["series"], runs, strict=True):
         equity = pd.read_parquet(files.path / "equity.parquet")["equity"].to_numpy()
         assert series["v"] == pytest.approx((equity / equity[0] * 100.0).tolist(), rel=1e-8)
@@ -172,3 +173,16 @@ def test_a_run_without_prices_says_so(tmp_path: Path) -> None:
     tearsheet, execution = (path.read_text() for path in write_pages(files.path))
     assert any("no price of it" in text for text in read(execution).text)
     assert rows(tearsheet)["Total return"] == ["0.00 %", "–"]
+
+
+def test_labels_are_as_short_as_they_can_be(tmp_path: Path) -> None:
+    def made(folder: str, title: str) -> Performance:
+        return load(make_run(tmp_path / folder, span_secs=9, grid_secs=1, trips=0, title=title))
+
+    one, two, three = made("20240101-one", "one"), made("20240101-two", "two"), made("20240102-two", "two")
+    assert comparison.labels([one, two]) == ["one", "two"]
+    assert comparison.labels([two, dataclasses.replace(three, summary={"config_hash": "0"})]) == [
+        "two d78b3faf",
+        "two 0",
+    ]
+    assert comparison.labels([two, three]) == ["20240101-two", "20240102-two"]
