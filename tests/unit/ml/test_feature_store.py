@@ -1,6 +1,5 @@
 """The stores against a real redis-server that is killed, paused, filled with garbage and restarted in mid-stream."""
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,67 +11,22 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-import redis
 from numpy.typing import NDArray
 
 from ml.book import EVENT, Kind
 from ml.feature_store import FeatureStore, MemoryStore, RedisStore, open_store
 from ml.features import FeatureConfig, FeatureSet, SchemaMismatchError
+from tests.redis_server import Server, installed
 
 CONFIG = FeatureConfig(groups=("candles", "indicators"))
 SCHEMA = FeatureSet(CONFIG, price_increment=0.1, size_increment=0.001).schema
 PATIENCE = 30.0
 
 
-def _free_port() -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < 55_000:  # the bus of a cluster node listens 10,000 above
-            return port
-
-
-class Server:
-    """A redis-server on a free port of the loopback."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        executable = shutil.which("redis-server")
-        if executable is None:
-            pytest.skip("redis-server is not installed")
-        self.port = _free_port()
-        self._command = [executable, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        self._command += ["--save", "", "--appendonly", "no", *options]
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if "Ready to accept connections" in line:
-                return
-        self.kill()
-        raise RuntimeError(f"redis-server ended with {self._process.returncode}")
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def client(self) -> "redis.Redis":
-        return redis.Redis(port=self.port, protocol=2)
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
+    if not installed():
+        pytest.skip("redis-server is not installed")
     running = Server(tmp_path)
     yield running
     running.kill()
@@ -332,6 +286,8 @@ def test_something_else_that_talks_nonsense(warnings_: list[str]) -> None:
 
 
 def test_a_cluster(tmp_path: Path, warnings_: list[str]) -> None:
+    if not installed():
+        pytest.skip("redis-server is not installed")
     node = Server(tmp_path, "--cluster-enabled", "yes")
     try:
         with node.client() as client:
