@@ -173,7 +173,9 @@ def _explained(kind: Any, settings: Any, layers: Layers, above: Path_, path: Pat
         known = f"was only {', '.join(found)}" if isinstance(found, dict) and found else "was absent"
         field = (*full, missing[1])
         return ConfigError(f"Expected a value, {known}.", source=layers.source(full), path=dotted(field))
-    ours = "`" not in problem  # msgspec quotes what it names; a check of a struct states the value itself
+    ours = "`" not in problem and not problem.startswith(
+        "Invalid enum"
+    )  # msgspec quotes what it names; a check of a struct states the value itself
     problem = re.sub(r", got .*$", "", problem.replace("`", "").rstrip("."))
     if not ours:
         value = _value_at(settings, path)

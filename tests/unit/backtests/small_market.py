@@ -94,9 +94,6 @@ def make_bars(path: Path, closes: Sequence[int], *, minutes: int = 1) -> str:
 
 def config_file(folder: Path, catalog: Path, *, strategy: str = "supertrend", more: str = "", name: str = "c") -> Path:
     """Write a configuration that trades BTCUSDT with SuperTrend on two-second bars (or with another strategy)."""
-    parameters = (
-        'bars = "2-SECOND-LAST-INTERNAL"\natr_period = 3\nmultiplier = 1.0\nvolume_window = 0\nnotional = 60000.0'
-    )
     text = f"""
 name = "small"
 [data]
