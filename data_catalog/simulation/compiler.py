@@ -11,8 +11,9 @@ from numba import njit
 
 # Without numba's reference counts a kernel runs twice as fast; it must not allocate, and the caller holds every array.
 _OPTIONS: Final[dict[str, Any]] = {"cache": True, "_nrt": False}
-_MODULES: Final = tuple(
-    ["compiler", "kinds", "memory", "rng", "orders", "matching", "quotes", "flow", "feed", "episodes", "faults", "loop"]
+_MODULES: Final = (
+    *("compiler", "kinds", "memory", "rng", "orders", "matching", "quotes"),
+    *("flow", "feed", "episodes", "faults", "loop"),
 )
 _njit: Any = njit
 

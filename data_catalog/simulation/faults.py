@@ -56,7 +56,7 @@ def _mark_side(m: Market, side: int) -> None:
 
 
 @kernel
-def _halt(m: Market, nanos: int) -> None:
+def _halt(m: Market, number: int, nanos: int) -> None:
     # Nothing happens while the venue stands still: every appointment is put off by as long.
     s = m.scalars[0]
     s.t_flow += nanos
@@ -64,6 +64,9 @@ def _halt(m: Market, nanos: int) -> None:
         if m.slots[i].kind >= 0:
             m.slots[i].t_next += nanos
             m.slots[i].t_end += nanos
+    for j in range(m.faults.shape[0]):
+        if j != number and m.faults[j].t_next != NEVER:
+            m.faults[j].t_next += nanos
     if s.t_episode != NEVER:
         s.t_episode += nanos
     if s.t_start != NEVER:
@@ -111,7 +114,7 @@ def _begin(m: Market, i: int, log: Any) -> None:
         size = half.phantom_size
         mark(m, side, price)
     elif kind == _HALT:
-        _halt(m, nanos)
+        _halt(m, i, nanos)
     elif kind == _DUPLICATE:
         s.again = int(fault.size)
     elif kind == _CLOCK_STEP:
