@@ -125,6 +125,21 @@ def _whole_batch(rows: NDArray[np.void]) -> list[Measure]:
 
 def _whole_online(rows: NDArray[np.void]) -> list[Measure]:
     messages = np.split(rows, np.flatnonzero(np.diff(rows["ts_init"])) + 1)
+    count = len(_features().schema)
+    vectors, quiet = [], []
+    for _ in range(2 * _REPEATS - 1):
+        taken, between = _replayed(messages)
+        vectors.append(taken)
+        quiet.append(statistics.median(between))
+    # The median of each vector over the repeats: what remains is the vector's, not the neighbour's on the machine.
+    settled = np.median(np.array(vectors), axis=0)[len(vectors[0]) // 5 :]
+    return [
+        *_both(f"vector of {count}, online", settled, 200.0),
+        Measure("message, online, median", statistics.median(quiet), "us", None, "of about 68 deltas"),
+    ]
+
+
+def _replayed(messages: list[NDArray[np.void]]) -> tuple[list[float], list[float]]:
     features = _features()
     vectors: list[float] = []
     quiet: list[float] = []
@@ -136,11 +151,7 @@ def _whole_online(rows: NDArray[np.void]) -> list[Measure]:
         quiet.append((time.thread_time_ns() - middle) / 1e3)
         if len(given.ts) == 1:
             vectors.append((middle - begin) / 1e3)
-    settled = np.array(vectors[len(vectors) // 5 :])
-    return [
-        *_both(f"vector of {len(features.schema)}, online", settled, 200.0),
-        Measure("message, online, median", float(np.median(quiet)), "us", None, "of about 68 deltas"),
-    ]
+    return vectors, quiet
 
 
 def _hundred(rows: NDArray[np.void]) -> list[Measure]:
