@@ -154,9 +154,10 @@ class RunFiles:
 
         pnl_price + pnl_fees + pnl_funding + pnl_slippage = pnl_net = equity - starting balance.
 
-    **orders** `role` is `ENTRY`, `STOP`, `TARGET` or `EXIT` (by the order's tags; `OTHER` without). `arrival_mid`: mid
-    (last close where the data are bars) when the strategy sent the order. `decision_price`: the price on which the
-    strategy decided (tag `decision=`). `reason`: why it was rejected, denied or cancelled.
+    **orders** `role` is `ENTRY`, `STOP`, `TARGET` or `EXIT` (by the order's tags; `OTHER` without), or `LIQUIDATION`
+    (the venue's). `arrival_mid`: mid (last price where the data have no book) when the strategy sent the order.
+    `decision_price`: the price on which the strategy decided (tag `decision=`). `reason`: why it was rejected, denied
+    or cancelled.
 
     **fills** `position` numbers the round trip (the row in `positions`; a fill through zero is split in two rows).
     `notional` = price * quantity * multiplier. `realized_pnl`: by average cost, before fees. `fill_mid`: mid at the

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
 from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, LogLevel, TimeEvent
 from nautilus_trader.data import DataEngineConfig
-from nautilus_trader.model import ActorId
+from nautilus_trader.model import ActorId, BookType, InstrumentId
 
 from backtests import escapes
 from backtests.config import Resolved
@@ -94,6 +94,8 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     node.build()
     clock = Clockwork("Clockwork-001", max(1_000_000, (feed.end_ns - feed.start_ns) // _STEPS), tick)
     node.add_actor(run_id, clock)
+    if resolved.config.venue.liquidation.enabled:
+        node.add_actor(run_id, Holder("Holder-001", list(feed.instruments)))
     taken: set[str] = set()
     components: list[Any] = []
     for strategy in resolved.strategies:
@@ -113,12 +115,12 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
             f"the run has no result.\n\n{first.trace}"
         ) from first.error
     if not results:
-        raise RunError("Expected a result from the engine, was none; `--log-level ERROR` shows its log.")
-    ended = results[0].backtest_end or 0
-    if clock.stopped_ns == 0 or clock.stopped_ns < feed.end_ns:
+        raise RunError("Expected a result from the engine, was none: `--log-level INFO` shows how far it came.")
+    ended = max(clock.stopped_ns, clock.now_ns)
+    if ended < feed.end_ns:
         raise RunError(
-            f"Expected a simulation until {iso(feed.end_ns)}, was one until {iso(max(ended, clock.now_ns))}: the engine "
-            "stopped at an error of its own. `--log-level ERROR` shows it."
+            f"Expected a simulation until {iso(feed.end_ns)}, was one until {iso(ended)}: the engine logged an error, "
+            "which stands above, and stopped."
         )
     records = collect(node.get_engine_cache(run_id), feed.instruments)
     return Finished(records, sorted(taken), int(results[0].iterations), elapsed, peak_rss_mib())
@@ -169,6 +171,29 @@ class Clockwork(DataActor):
     def on_stop(self) -> None:
         self.stopped_ns = self.clock.timestamp_ns()
         self.clock.cancel_timers()
+
+
+class Holder(DataActor):
+    """Holds the books of the instruments, so that the engine has quotes: without them it liquidates nobody.
+
+    Parameters
+    ----------
+    actor_id
+        Its name.
+    instruments
+        Ids.
+    """
+
+    def __new__(cls, actor_id: str, instruments: list[str]) -> Self:
+        return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
+
+    def __init__(self, actor_id: str, instruments: list[str]) -> None:
+        super().__init__()
+        self.instruments = instruments
+
+    def on_start(self) -> None:
+        for name in self.instruments:
+            self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, managed=True)
 
 
 def peak_rss_mib() -> float:

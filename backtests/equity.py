@@ -89,8 +89,8 @@ def trace(
     if not largest <= allowed:
         at = int(np.argmax(np.abs(equity - plain)))
         raise RunError(
-            f"Expected the engine's equity to equal the sum of its fills within {allowed:g}, was {equity[at]!r} against "
-            f"{plain[at]!r} at sample {at}: the result cannot be trusted."
+            f"Expected the engine's equity to equal the sum of its fills within {allowed:g}, was {equity[at]!r} "
+            f"against {plain[at]!r} at sample {at}: the result cannot be trusted."
         )
     columns = {
         "equity": equity,

@@ -13,6 +13,7 @@ from backtests.performance import CurveFigures, figures
 from backtests.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
 from backtests.records import Records
 from backtests.tables import Ground
+from backtests.venue_models import latency_model
 
 type Floats = NDArray[np.float64]
 
@@ -234,12 +235,13 @@ def _notes(ground: Ground) -> list[str]:
         notes += ["No funding was paid: the configuration names no funding rates."] * perpetual
     elif config.funding.source == "constant":
         notes.append(
-            f"Funding is a constant {config.funding.rate:g} every {config.funding.interval_hours} h, not the real rates."
+            f"Funding is a constant {config.funding.rate:g} every {config.funding.interval_hours} h, not the real rate."
         )
     if config.data.types == ["bars"]:
+        arrives = "next bar" if latency_model(config.venue.latency) else "bar that caused it"
         notes.append(
-            "The data are bars: within a bar the order of high and low is unknown, and an order that takes time to "
-            "arrive is filled at the end of the next bar."
+            f"The data are bars: an order sent at the close of a bar is filled at the close of the {arrives}, and "
+            "within a bar the order of high and low is unknown."
         )
     elif not config.data.has_book:
         notes.append("The data have no order book: orders are filled at the last trade, whatever their size.")
@@ -249,10 +251,26 @@ def _notes(ground: Ground) -> list[str]:
         )
     if not ground.resolved.strategies:
         notes.append("No strategy was configured: the data were replayed for nobody.")
+    if not config.venue.liquidation.enabled:
+        notes += _margin_call(ground)
     refused = [order for order in ground.records.orders if order.status in ("REJECTED", "DENIED")]
     if refused:
         notes.append(f"{len(refused)} orders were rejected or denied; orders.parquet has the reasons.")
     return notes
+
+
+def _margin_call(ground: Ground) -> list[str]:
+    margin = np.zeros(ground.curve.times_ns.size)
+    for name, holding in ground.curve.holdings.items():
+        margin += np.abs(holding.exposure) * float(ground.feed.instruments[name].margin_maint)
+    below = np.flatnonzero((margin > 0.0) & (ground.curve.columns["equity"] <= margin))
+    if not below.size:
+        return []
+    at = iso(int(ground.curve.times_ns[below[0]]))
+    return [
+        f"The equity was below the maintenance margin at {at}: a venue would have liquidated the account. "
+        "`venue.liquidation.enabled = true` simulates it."
+    ]
 
 
 def _span(start_ns: int, end_ns: int) -> summary.Span:

@@ -79,8 +79,11 @@ class Records(NamedTuple):
 def collect(cache: Any, instruments: dict[str, Any]) -> Records:
     """Return the records of the engine's cache."""
     orders, fills = [], []
-    for source in cache.orders():
+    sources = sorted(cache.orders(), key=lambda source: (source.ts_init, str(source.instrument_id)))
+    for number, source in enumerate(sources):
         order = _order(source)
+        if order.role == "LIQUIDATION":  # the venue's own ids are random
+            order = order._replace(client_order_id=f"LIQUIDATION-{number}")
         orders.append(order)
         fills += [_fill(event, order) for event in source.events() if isinstance(event, OrderFilled)]
     fills.sort(key=lambda fill: (fill.ts_event, fill.sequence))
@@ -108,7 +111,7 @@ def _order(source: Any) -> Order:
         instrument_id=str(source.instrument_id),
         strategy_id=str(source.strategy_id),
         client_order_id=str(source.client_order_id),
-        role=role_of(source),
+        role="LIQUIDATION" if str(source.client_order_id).startswith("LIQUIDATION") else role_of(source),
         side="BUY" if source.side == OrderSide.BUY else "SELL",
         type=source.order_type.name,
         time_in_force=source.time_in_force.name,

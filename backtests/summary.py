@@ -98,7 +98,7 @@ class Fills(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
-    """Exposure on the grid, leverage being gross / equity; `time_in_market` is the share of the time with a position."""
+    """Exposure on the grid, leverage being gross / equity; `time_in_market` is the share of time with a position."""
 
     time_in_market: float
     gross_mean: float

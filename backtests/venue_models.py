@@ -47,7 +47,7 @@ def venue_config(config: Config) -> BacktestVenueConfig:
         fee_model=fee_model(venue.fees),
         latency_model=latency_model(venue.latency),
         liquidation_enabled=liquidation.enabled,
-        liquidation_trigger_ratio=liquidation.trigger_ratio,
+        liquidation_trigger_ratio=liquidation.trigger_ratio * venue.leverage,  # the engine's margin is divided by it
         liquidation_cancel_open_orders=liquidation.cancel_open_orders,
     )
 
