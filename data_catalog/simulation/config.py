@@ -59,7 +59,13 @@ class InstrumentSpec(_Section, frozen=True):
 
 
 class Price(_Section, frozen=True):
-    """The efficient price: a compound Poisson process on the tick lattice, told nothing by the book."""
+    """The efficient price: a compound Poisson process on the tick lattice, told nothing by the book.
+
+    Examples
+    --------
+    >>> Price(moves_per_sec=2.0).volatility_bps
+    1.2
+    """
 
     volatility_bps: Positive = 1.2  # standard deviation per square root of a second, drift aside
     moves_per_sec: Positive = 1.0
@@ -70,7 +76,13 @@ class Price(_Section, frozen=True):
 
 
 class Spread(_Section, frozen=True):
-    """Spells in which both sides step back from the touch by as much, so that the mid stays."""
+    """Spells in which both sides step back from the touch by as much, so that the mid stays.
+
+    Examples
+    --------
+    >>> Spread().wide_ticks
+    15
+    """
 
     wide_per_hour: NotNegative = 60.0
     wide_ticks: Count = 15
@@ -82,6 +94,11 @@ class Population(_Section, frozen=True):
 
     `life_secs` is the mean time to cancellation of one order, so that a population left alone holds
     `orders_per_sec * life_secs` orders, half of them on each side.
+
+    Examples
+    --------
+    >>> Population(name="touch", orders_per_sec=50.0, life_secs=2.0).distance_ticks
+    0.0
     """
 
     name: str
@@ -95,7 +112,13 @@ class Population(_Section, frozen=True):
 
 
 class Activity(_Section, frozen=True):
-    """Busy spells of all order flow, telling nothing of the price: messages of very different length."""
+    """Busy spells of all order flow, telling nothing of the price: messages of very different length.
+
+    Examples
+    --------
+    >>> Activity(busy_factor=1.0).busy_secs
+    0.4
+    """
 
     busy_factor: Annotated[float, Meta(ge=1)] = 4.0
     busy_secs: Positive = 0.4
@@ -103,7 +126,13 @@ class Activity(_Section, frozen=True):
 
 
 class Takers(_Section, frozen=True):
-    """Market orders: they meet the opposite touch, first come first filled, and never take its last lot."""
+    """Market orders: they meet the opposite touch, first come first filled, and never take its last lot.
+
+    Examples
+    --------
+    >>> Takers().persistence
+    0.2
+    """
 
     orders_per_sec: NotNegative = 10.0
     size_lots: Positive = 18.0
@@ -112,7 +141,13 @@ class Takers(_Section, frozen=True):
 
 
 class Rpi(_Section, frozen=True):
-    """Retail price improvement: hidden size at the touch that only retail takers meet, and flagged trades."""
+    """Retail price improvement: hidden size at the touch that only retail takers meet, and flagged trades.
+
+    Examples
+    --------
+    >>> Rpi().taker_share
+    0.0
+    """
 
     taker_share: Share = 0.0
     refills_per_sec: NotNegative = 1.0
@@ -124,6 +159,11 @@ class HiddenState(_Section, frozen=True):
     """One state of the hidden Markov chain that drives flow and price.
 
     The mean stay is exponential; `next` weighs the states that may follow (all others alike where it is empty).
+
+    Examples
+    --------
+    >>> HiddenState(name="up", drift_bps_per_sec=0.4).mean_secs
+    3600.0
     """
 
     name: str
@@ -142,6 +182,11 @@ class Episodes(_Section, frozen=True):
     """A kind of manipulation or of honest look-alike, and how often it happens.
 
     Sizes are multiples of `Book.large_lots`; ranges are [low, high] of uniform draws.
+
+    Examples
+    --------
+    >>> Episodes(kind="spoofing").orders
+    (1, 1)
     """
 
     kind: EpisodeKind
@@ -156,7 +201,13 @@ class Episodes(_Section, frozen=True):
 
 
 class Disturbance(_Section, frozen=True):
-    """A fault of the feed or of the venue, and how often it happens."""
+    """A fault of the feed or of the venue, and how often it happens.
+
+    Examples
+    --------
+    >>> Disturbance(kind="gap").secs
+    (1.0, 5.0)
+    """
 
     kind: DisturbanceKind
     per_hour: NotNegative = 10.0
@@ -165,7 +216,13 @@ class Disturbance(_Section, frozen=True):
 
 
 class Book(_Section, frozen=True):
-    """How far from the touch orders rest, and what counts as a large one."""
+    """How far from the touch orders rest, and what counts as a large one.
+
+    Examples
+    --------
+    >>> Book().range_ticks
+    2048
+    """
 
     range_ticks: Annotated[int, Meta(ge=64, le=1 << 16)] = 2048
     warmup_secs: NotNegative = 30.0
@@ -173,7 +230,13 @@ class Book(_Section, frozen=True):
 
 
 class Feed(_Section, frozen=True):
-    """What the venue publishes of its book, how often and how late."""
+    """What the venue publishes of its book, how often and how late.
+
+    Examples
+    --------
+    >>> Feed(interval_ms=20.0).depth
+    1000
+    """
 
     interval_ms: NotNegative = 50.0  # 0: every change is its own message
     depth: Count = 1000
@@ -183,7 +246,13 @@ class Feed(_Section, frozen=True):
 
 
 class Labels(_Section, frozen=True):
-    """At which horizons and thresholds the best possible prediction is computed."""
+    """At which horizons and thresholds the best possible prediction is computed.
+
+    Examples
+    --------
+    >>> Labels().fees_bps
+    (5.5, 2.0, 0.0)
+    """
 
     horizons_secs: tuple[Positive, ...] = (1.0, 5.0, 10.0, 30.0, 60.0)
     threshold_bps: NotNegative = 1.0

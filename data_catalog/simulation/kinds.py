@@ -4,7 +4,13 @@ from enum import IntEnum
 
 
 class Channel(IntEnum):
-    """The table that a line of ground truth belongs to."""
+    """The table that a line of ground truth belongs to.
+
+    Examples
+    --------
+    >>> Channel.PRICE.value
+    2
+    """
 
     STATE = 1  # kind: the hidden state entered
     PRICE = 2  # price: the efficient price after a move, in ticks (the mid is half a tick above)
@@ -14,7 +20,13 @@ class Channel(IntEnum):
 
 
 class Act(IntEnum):
-    """What a line about an episode or a fault tells."""
+    """What a line about an episode or a fault tells.
+
+    Examples
+    --------
+    >>> Act(5).name.lower()
+    'benefit'
+    """
 
     START = 1
     PLACE = 2
@@ -27,7 +39,13 @@ class Act(IntEnum):
 
 
 class Episode(IntEnum):
-    """Manipulations, then honest look-alikes."""
+    """Manipulations, then honest look-alikes.
+
+    Examples
+    --------
+    >>> Episode.DECOY_FLICKER > Episode.QUOTE_STUFFING
+    True
+    """
 
     SPOOFING = 0
     LAYERING = 1
@@ -40,7 +58,13 @@ class Episode(IntEnum):
 
 
 class Fault(IntEnum):
-    """Faults of the feed and of the venue."""
+    """Faults of the feed and of the venue.
+
+    Examples
+    --------
+    >>> Fault(0).name.lower()
+    'gap'
+    """
 
     GAP = 0
     BURST = 1
@@ -52,7 +76,13 @@ class Fault(IntEnum):
 
 
 class Stream(IntEnum):
-    """What each random stream decides: the price does not change where the flow draws more."""
+    """What each random stream decides: the price does not change where the flow draws more.
+
+    Examples
+    --------
+    >>> Stream.FLOW.value
+    3
+    """
 
     OWN_PRICE = 0
     COMMON_PRICE = 1

@@ -26,6 +26,11 @@ class Gauges(NamedTuple):
     """What the pass keeps: one record of counters, the book as a ring over ticks, and histograms.
 
     Histograms of counts have one bin a value; the others have `OCTAVE_BINS` bins a factor of two.
+
+    Examples
+    --------
+    >>> int(new_gauges().scalars["messages"][0])
+    0
     """
 
     scalars: NDArray[Any]
