@@ -88,7 +88,7 @@ class Fees(Strict, frozen=True, kw_only=True):
 class Latency(Strict, frozen=True, kw_only=True):
     """Time from a command to its effect at the venue: `base_ms` plus the one of the command.
 
-    A command takes effect with the first event of the data after that time: the book is not known in between.
+    The command meets the book as it is then. The time from the venue to us is in the data (`ts_init` of the catalog).
     """
 
     base_ms: Milliseconds = 20.0

@@ -17,6 +17,7 @@ from backtests import escapes
 from backtests.config import Resolved
 from backtests.data_feed import Feed, constant_funding, iso
 from backtests.errors import Interrupted, RunError
+from backtests.punctual import make_punctual
 from backtests.records import Records, collect
 from backtests.venue_models import venue_config
 from strategies import system
@@ -86,6 +87,8 @@ def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_le
         node = BacktestNode([run])
         try:
             return _run(node, run.id, resolved, feed, tick)
+        except RuntimeError as error:  # all that the engine raises
+            raise RunError(f"The engine refused: {error}") from error
         finally:
             node.dispose()
 
@@ -101,6 +104,7 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     for strategy in resolved.strategies:
         components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken)
     for component in components:
+        make_punctual(component, resolved.config.venue.latency)
         node.add_strategy(run_id, component)
     began = time.perf_counter()
     results, escaped = escapes.call(node.run)
@@ -123,7 +127,8 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
             "which stands above, and stopped."
         )
     records = collect(node.get_engine_cache(run_id), feed.instruments)
-    return Finished(records, sorted(taken), int(results[0].iterations), elapsed, peak_rss_mib())
+    names = sorted(str(component.strategy_id) for component in components)
+    return Finished(records, names, int(results[0].iterations), elapsed, peak_rss_mib())
 
 
 def _engine_config(log_level: str) -> BacktestEngineConfig:

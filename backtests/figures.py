@@ -13,7 +13,6 @@ from backtests.performance import CurveFigures, figures
 from backtests.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
 from backtests.records import Records
 from backtests.tables import Ground
-from backtests.venue_models import latency_model
 
 type Floats = NDArray[np.float64]
 
@@ -238,10 +237,9 @@ def _notes(ground: Ground) -> list[str]:
             f"Funding is a constant {config.funding.rate:g} every {config.funding.interval_hours} h, not the real rate."
         )
     if config.data.types == ["bars"]:
-        arrives = "next bar" if latency_model(config.venue.latency) else "bar that caused it"
         notes.append(
-            f"The data are bars: an order sent at the close of a bar is filled at the close of the {arrives}, and "
-            "within a bar the order of high and low is unknown."
+            "The data are bars: an order sent at the close of a bar is filled at that close, and within a bar the order "
+            "of high and low is unknown."
         )
     elif not config.data.has_book:
         notes.append("The data have no order book: orders are filled at the last trade, whatever their size.")

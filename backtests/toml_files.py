@@ -180,13 +180,15 @@ def _explained(kind: Any, settings: Any, layers: Layers, above: Path_, path: Pat
     if not ours:
         value = _value_at(settings, path)
         options = _options(_type_at(kind, path))
-        shown = {dict: "a table", list: f"an array of {len(value)}"} if isinstance(value, dict | list) else {}
-        was = shown.get(type(value), f"{value!r} ({type(value).__name__})")
+        was = f"{value!r} ({type(value).__name__})"
+        if isinstance(value, dict):
+            was = "a table"
+        elif isinstance(value, list):
+            was = f"an array of {len(value)}"
         if options:
             near = difflib.get_close_matches(str(value), options, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            was = f"{value!r}.{hint}" if not shown else f"{was}."
-            problem = f"Expected one of: {', '.join(options)}; was {was}"
+            problem = f"Expected one of: {', '.join(options)}; was {value!r}.{hint}"
             return ConfigError(problem, source=layers.source(full), path=dotted(full))
         problem = f"{problem}, was {was}"
     return ConfigError(f"{problem}.", source=layers.source(full), path=dotted(full))

@@ -51,7 +51,9 @@ def find(name: str) -> Entry:
 
 
 def build(entry: Entry, config: Any, instruments: Iterable[str], taken: set[str]) -> list[Any]:
-    """Return one engine strategy for each instrument, with ids not yet in `taken` (which grows).
+    """Return one engine strategy for each instrument, with tags not yet in `taken` (which grows).
+
+    The tag is the symbol: it ends the strategy's id, and stands in the ids of its orders.
 
     Examples
     --------
@@ -63,10 +65,10 @@ def build(entry: Entry, config: Any, instruments: Iterable[str], taken: set[str]
     made = []
     for instrument in instruments:
         symbol = instrument.rpartition(".")[0].removesuffix("-LINEAR").replace("-", "")
-        name, count = f"{strategy.__name__}-{symbol}", 1
-        while name in taken:
+        tag, count = symbol, 1
+        while tag in taken:
             count += 1
-            name = f"{strategy.__name__}-{symbol}x{count}"
-        taken.add(name)
-        made.append(strategy(config, instrument, name))
+            tag = f"{symbol}x{count}"
+        taken.add(tag)
+        made.append(strategy(config, instrument, f"{strategy.__name__}-{tag}"))
     return made
