@@ -497,9 +497,12 @@ def test_the_list_prints_and_gives_json(catalog: Catalog, tmp_path: Path) -> Non
 
 def test_a_hole_in_the_update_ids_of_an_archive_is_an_error(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
-    book = {"bids": [("61000.00", "1.000")], "asks": [("61000.10", "1.000")]}
+    bids, asks = [("61000.00", "1.000")], [("61000.10", "1.000")]
     updates = ((0, "snapshot", 1), (1_000, "delta", 2), (2_000, "delta", 4))
-    lines = [line(book_message(1_723_161_256_501 + ms, kind=kind, u=u, seq=10 * u, **book)) for ms, kind, u in updates]
+    lines = [
+        line(book_message(1_723_161_256_501 + ms, kind=kind, u=u, seq=10 * u, bids=bids, asks=asks))
+        for ms, kind, u in updates
+    ]
     archive = book_zip(tmp_path, lines)
     imported = CliRunner().invoke(bybit_command, [str(archive), "--catalog", str(catalog)])
     assert imported.exit_code == 0, imported.output
