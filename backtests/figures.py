@@ -238,8 +238,8 @@ def _notes(ground: Ground) -> list[str]:
         )
     if config.data.types == ["bars"]:
         notes.append(
-            "The data are bars: an order sent at the close of a bar is filled at that close, and within a bar the order "
-            "of high and low is unknown."
+            "The data are bars: an order sent at the close of a bar is filled at that close, and within a bar the "
+            "order of high and low is unknown."
         )
     elif not config.data.has_book:
         notes.append("The data have no order book: orders are filled at the last trade, whatever their size.")

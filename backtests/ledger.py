@@ -85,14 +85,14 @@ def keep(records: Records, arrival: Mapping[str, float], multipliers: Mapping[st
     for fill in records.fills:
         key = (fill.order.instrument_id, fill.order.strategy_id)
         multiplier = multipliers[fill.order.instrument_id]
-        for part, fee in _parts(fill, entries[trips[open_trip[key]].entries[-1]].after if key in open_trip else 0.0):
+        for part in _parts(fill, entries[trips[open_trip[key]].entries[-1]].after if key in open_trip else 0.0):
             if key not in open_trip:
                 open_trip[key] = len(trips)
                 trips.append(Trip(len(trips), *key, [], 0.0, 0, closed=False))
                 spans.append((fill.ts_event, np.iinfo(np.int64).max))
             number = open_trip[key]
             before = entries[trips[number].entries[-1]] if trips[number].entries else None
-            entry = _enter(fill, part, fee, number, before, arrival[fill.order.client_order_id], multiplier)
+            entry = _enter(fill, part, number, before, arrival[fill.order.client_order_id], multiplier)
             trips[number].entries.append(len(entries))
             entries.append(entry)
             if entry.after == 0.0:
@@ -127,8 +127,9 @@ def _parts(fill: Fill, before: float) -> list[tuple[float, float]]:
 
 
 def _enter(
-    fill: Fill, quantity: float, fee: float, number: int, before: Entry | None, arrival: float, multiplier: float
+    fill: Fill, part: tuple[float, float], number: int, before: Entry | None, arrival: float, multiplier: float
 ) -> Entry:
+    quantity, fee = part
     signed = quantity if fill.signed > 0.0 else -quantity
     held, average = (before.after, before.average) if before else (0.0, 0.0)
     after = _clean(held + signed)

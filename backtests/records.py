@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from nautilus_trader.model import OrderFilled, OrderSide, PositionAdjusted
 
 from strategies.brackets import role_of
+from strategies.numbers import nearest
 
 
 class Order(NamedTuple):
@@ -89,14 +90,14 @@ def collect(cache: Any, instruments: dict[str, Any]) -> Records:
     fills.sort(key=lambda fill: (fill.ts_event, fill.sequence))
     orders.sort(key=lambda order: (order.ts_init, order.strategy_id, _number(order.client_order_id)))
     payments = [
-        Payment(change.ts_event, str(position.instrument_id), str(position.strategy_id), float(change.pnl_change))
+        Payment(change.ts_event, str(position.instrument_id), str(position.strategy_id), _money(change.pnl_change))
         for position in [*cache.positions(), *cache.position_snapshots()]
         for change in position.adjustments()
         if isinstance(change, PositionAdjusted) and change.pnl_change is not None
     ]
     venue = next(iter(instruments.values())).id.venue
     account = cache.account_for_venue(venue)
-    balances = [(event.ts_event, float(event.balances[0].total)) for event in account.events]
+    balances = [(event.ts_event, _money(event.balances[0].total)) for event in account.events]
     return Records(orders, fills, sorted(payments), balances)
 
 
@@ -117,8 +118,8 @@ def _order(source: Any) -> Order:
         time_in_force=source.time_in_force.name,
         post_only=bool(getattr(source, "is_post_only", False)),
         reduce_only=bool(source.is_reduce_only),
-        quantity=float(source.quantity),
-        filled_qty=float(source.filled_qty),
+        quantity=nearest(source.quantity),
+        filled_qty=nearest(source.filled_qty),
         price=_price(source, "price"),
         trigger_price=_price(source, "trigger_price"),
         avg_px=float(average) if average is not None else None,
@@ -135,16 +136,20 @@ def _fill(event: OrderFilled, order: Order) -> Fill:
         sequence=_number(str(event.trade_id)),
         order=order,
         liquidity=event.liquidity_side.name,
-        quantity=float(event.last_qty),
-        price=float(event.last_px),
-        commission=float(commission) if commission is not None else 0.0,
+        quantity=nearest(event.last_qty),
+        price=nearest(event.last_px),
+        commission=_money(commission) if commission is not None else 0.0,
         currency=str(event.currency),
     )
 
 
+def _money(value: Any) -> float:
+    return float(value.as_decimal())
+
+
 def _price(source: Any, name: str) -> float | None:
     value = getattr(source, name, None)
-    return float(value) if value is not None else None
+    return nearest(value) if value is not None else None
 
 
 def _number(name: str) -> int:

@@ -39,6 +39,7 @@ from nautilus_trader.model import (
 )
 from nautilus_trader.trading import Strategy, StrategyConfig
 
+from strategies.numbers import nearest
 from strategies.policy.signals import Signal
 from strategies.policy.sizing import position_lots
 
@@ -246,7 +247,7 @@ class BracketStrategy(Strategy):
     def _quantity(self, signal: Signal) -> Quantity | None:
         account = self.cache.account_for_venue(self.instrument_id.venue)
         balance = account.balance_total(self.instrument.quote_currency) if account is not None else None
-        lot = float(self.instrument.size_increment)
+        lot = nearest(self.instrument.size_increment)
         minimum, notional = self.instrument.min_quantity, self.instrument.min_notional
         lots = position_lots(
             equity=float(balance) if balance is not None else 0.0,
@@ -256,13 +257,13 @@ class BracketStrategy(Strategy):
             risk_fraction=self.bracket.risk_fraction,
             notional=self.bracket.notional,
             max_leverage=self.bracket.max_leverage,
-            min_lots=round(float(minimum) / lot) if minimum is not None else 1,
+            min_lots=round(nearest(minimum) / lot) if minimum is not None else 1,
             min_notional=float(notional) if notional is not None else 0.0,
         )
         return Quantity(lots * lot, self.instrument.size_precision) if lots else None
 
     def _to_price(self, value: float) -> Price:
-        tick = float(self.instrument.price_increment)
+        tick = nearest(self.instrument.price_increment)
         return Price(round(value / tick) * tick, self.instrument.price_precision)
 
     def _tags(self, role: str) -> list[str]:

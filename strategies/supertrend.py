@@ -20,6 +20,7 @@ from msgspec import Meta
 from nautilus_trader.model import Bar, BarType, BookType
 
 from strategies.brackets import BracketConfig, BracketStrategy
+from strategies.numbers import nearest
 from strategies.policy.supertrend import SuperTrendPolicy
 
 
@@ -91,8 +92,8 @@ class SuperTrend(BracketStrategy):
         self.subscribe_bars(self.bar_type)
 
     def on_bar(self, bar: Bar) -> None:
-        close = float(bar.close)
-        signal = self.policy.update(float(bar.high), float(bar.low), close, float(bar.volume), ts_init=bar.ts_init)
+        high, low, close, volume = (nearest(value) for value in (bar.high, bar.low, bar.close, bar.volume))
+        signal = self.policy.update(high, low, close, volume, ts_init=bar.ts_init)
         self.decide(close, signal)
 
 
