@@ -137,6 +137,8 @@ def _progress(console: Any) -> Iterator[Any]:
 def _print(console: Any, outcome: Any, *, pages: bool) -> None:
     from rich.table import Table
 
+    from backtests.performance import basket_name
+
     summary, timing = outcome.summary, outcome.timing
     pnl, trades, fills = summary.pnl, summary.trades, summary.fills
     money = summary.currency
@@ -144,7 +146,7 @@ def _print(console: Any, outcome: Any, *, pages: bool) -> None:
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    held = f"buy and hold {summary.benchmark.instrument}: {_percent(summary.benchmark.total_return)}"
+    held = f"{basket_name(summary.benchmark.instruments)}: {_percent(summary.benchmark.total_return)}"
     rows = [
         ("Return", _percent(summary.total_return), held),
         ("Equity", f"{summary.final_equity:,.2f} {money}", f"from {summary.starting_equity:,.2f}"),

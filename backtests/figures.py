@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from backtests import statistics, summary
 from backtests.data_feed import iso, nanos
 from backtests.equity import Curve
-from backtests.performance import CurveFigures, figures
+from backtests.performance import CurveFigures, basket, figures
 from backtests.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
 from backtests.records import Records
 from backtests.tables import Ground
@@ -50,7 +50,7 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
         orders=_orders(ground.records),
         fills=_fills(ground, undefined),
         exposure=_exposure(ground),
-        benchmark=_benchmark(ground, config.report.benchmark or config.data.instruments[0], span_ns, undefined),
+        benchmark=_benchmark(ground, span_ns, undefined),
         funding=summary.Funding(source=config.funding.source, payments=len(ground.records.payments)),
         ledger=summary.Ledger(samples=int(curve.times_ns.size), largest_difference=_tidy(curve.largest_difference)),
         events={**ground.counts, "total": sum(ground.counts.values())},
@@ -195,7 +195,7 @@ def _exposure(ground: Ground) -> summary.Exposure:
     curve = ground.curve
     gross, net = curve.columns["gross_exposure"], curve.columns["net_exposure"]
     leverage = gross / curve.columns["equity"]
-    start, end = ground.feed.start_ns, ground.feed.end_ns
+    start, end = int(curve.times_ns[0]), int(curve.times_ns[-1])
     opened = np.array([row["ts_opened"] for row in ground.rows], np.int64)
     closed = np.array([row["ts_closed"] or end for row in ground.rows], np.int64)
     held = statistics.time_in_market(opened, closed, start, end)
@@ -209,17 +209,18 @@ def _exposure(ground: Ground) -> summary.Exposure:
     )
 
 
-def _benchmark(ground: Ground, name: str, span_ns: int, undefined: dict[str, str]) -> summary.Benchmark:
-    marks = ground.curve.holdings[name].mark
-    known = ~np.isnan(marks)
-    none = "fewer than 2 marks"
+def _benchmark(ground: Ground, span_ns: int, undefined: dict[str, str]) -> summary.Benchmark:
+    times, chosen = ground.curve.times_ns, ground.resolved.config.report.benchmark
+    names = [chosen] if chosen else sorted(ground.curve.holdings)
+    worth = basket({name: (times, ground.curve.holdings[name].mark) for name in names}, times)
+    none = "no price of the instrument"
     values = [np.nan, np.nan, np.nan]
-    if np.count_nonzero(known) > 1:
-        curve, _ = _curve(ground.curve.times_ns[known], marks[known], span_ns)
+    if not np.isnan(worth).any():
+        curve, _ = _curve(times, worth, span_ns)
         values = [curve.total_return, curve.max_drawdown, curve.sharpe]
         none = "the price did not vary"
     return summary.Benchmark(
-        instrument=name,
+        instruments=names,
         total_return=_defined(values[0], "benchmark.total_return", none, undefined),
         max_drawdown=_defined(values[1], "benchmark.max_drawdown", none, undefined),
         sharpe=_defined(values[2], "benchmark.sharpe", ratios_refused(span_ns) or none, undefined),

@@ -1,6 +1,7 @@
 """A run as curves and figures: what the tearsheet, the execution page and the comparison are made of."""
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -170,7 +171,7 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
     config = tomllib.loads(files.config_text())
     held = config.get("report", {}).get("benchmark")
     bought = {held: prices[held]} if held in prices else prices
-    benchmark = _basket(bought, times_ns) * equity[0]
+    benchmark = basket({name: (table["ts"], table["mark"]) for name, table in bought.items()}, times_ns) * equity[0]
     period = fitting_period(int(times_ns[-1] - times_ns[0]))
     ends_ns = period_ends(int(times_ns[0]), int(times_ns[-1]), period)
     returns = statistics.simple_returns(sample(times_ns, equity, ends_ns))
@@ -184,7 +185,7 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
         times_ns=times_ns,
         equity=equity,
         benchmark=benchmark,
-        benchmark_name=_basket_name(list(bought)),
+        benchmark_name=basket_name(list(bought)),
         period=period,
         ends_ns=ends_ns,
         returns=returns,
@@ -292,17 +293,42 @@ def _by_instrument(prices: pa.Table) -> dict[str, Columns]:
     return {name: columns(others.filter(pc.equal(ids, name))) for name in names}
 
 
-def _basket(prices: dict[str, Columns], times_ns: Times) -> Floats:
+def basket(marks: Mapping[str, tuple[Times, Floats]], times_ns: Times) -> Floats:
+    """Return what equal shares of instruments, bought at the first mark of each and held, are worth for each unit paid.
+
+    Parameters
+    ----------
+    marks : Mapping[str, tuple[numpy.ndarray, numpy.ndarray]]
+        Instrument id -> times (ns, ascending) and prices; NaN where unknown.
+    times_ns : numpy.ndarray
+        When the worth is wanted.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the shape of `times_ns`; NaN throughout if no instrument has a price.
+
+    Examples
+    --------
+    >>> times = np.array([0, 1])
+    >>> basket({"A": (times, np.array([10.0, 11.0])), "B": (times, np.array([4.0, 4.0]))}, times).tolist()
+    [1.0, 1.05]
+    """
     growth = []
-    for table in prices.values():
-        priced = np.isfinite(table["mark"]) & (table["mark"] > 0.0)
+    for times, prices in marks.values():
+        priced = np.isfinite(prices) & (prices > 0.0)
         if priced.any():
-            marks = sample(table["ts"][priced], table["mark"][priced], times_ns)
-            growth.append(marks / marks[0])
+            held = sample(times[priced], prices[priced], times_ns)
+            growth.append(held / held[0])
     return np.mean(growth, axis=0) if growth else np.full(times_ns.size, np.nan)
 
 
-def _basket_name(instruments: list[str]) -> str:
+def basket_name(instruments: Sequence[str]) -> str:
+    """Return what a benchmark of these instruments is called.
+
+    >>> basket_name(["A", "B"])
+    'buy and hold, equal shares of A and B'
+    """
     if not instruments:
         return "no prices to buy and hold at"
     if len(instruments) == 1:

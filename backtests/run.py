@@ -93,7 +93,9 @@ def _account(resolved: Resolved, feed: Feed, finished: Finished) -> tuple[tables
     interval = config.report.equity_interval
     if interval == "auto":
         interval = fitting_interval(feed.end_ns - feed.start_ns)
-    grid = period_ends(feed.start_ns, feed.end_ns, Period(interval, interval_ns(interval)))
+    # What the strategies sent when they stopped is filled after the last event: the account ends with that.
+    end_ns = max([feed.end_ns, *(fill.ts_event for fill in records.fills), *(at for at, _ in records.balances)])
+    grid = period_ends(feed.start_ns, end_ns, Period(interval, interval_ns(interval)))
     multipliers = {name: float(item.multiplier) for name, item in feed.instruments.items()}
     marks: dict[str, Marks] = {}
     counts: dict[str, int] = {}

@@ -109,9 +109,9 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
-    """Buy and hold of one instrument, from its first mark to its last, without costs."""
+    """Buy and hold of one instrument, or of several in equal shares, from the first mark to the last, without costs."""
 
-    instrument: str
+    instruments: list[str]
     total_return: float | None
     max_drawdown: float | None
     sharpe: float | None

@@ -124,7 +124,7 @@ def _trip_row(ground: Ground, trip: Trip) -> dict[str, Any]:
     peak = max(abs(e.after) for e in entries)
     average = sum(p * q for p, q in opened) / sum(q for _, q in opened)
     net = gross + fees + trip.funding
-    end = left.fill.ts_event if trip.closed else ground.feed.end_ns
+    end = left.fill.ts_event if trip.closed else int(ground.curve.times_ns[-1])
     return {
         "position": trip.number,
         "instrument_id": trip.instrument_id,

@@ -80,6 +80,7 @@ def test_the_pages_of_a_real_run_are_whole(run: Path) -> None:
     for name in ("tearsheet", "execution"):
         page = (run / f"{name}.html").read_text()
         assert loads(page) == []
+        assert not any("differ:" in text for text in read(page).text)  # the account is the sum of its trades
     drawn = charts((run / "execution.html").read_text())
     assert {"price-btcusd-bitstamp", "equity", "underwater", "exposure"} <= set(drawn)
     assert drawn["price-btcusd-bitstamp"]["marks"]
