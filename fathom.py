@@ -9,6 +9,7 @@ from lazy_commands import LazyGroup
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "backtest": ("backtests.cli:backtest", "Run, compare and report backtests."),
     "data": ("data_catalog.cli:data", "Import, download, simulate, list and check market data."),
+    "features": ("data_catalog.cli_features:features", "Build and describe feature tables from a catalog."),
     "demo": ("backtests.demo:demo", "Simulate a market, backtest on it and write the tearsheet."),
 }
 
