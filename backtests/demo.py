@@ -24,8 +24,8 @@ def demo(out: Path, seed: int) -> None:
     and nothing about real markets. It runs two commands, which it prints:
 
     \b
-      fathom data simulate configs/simulation/demo.toml --catalog demo/catalog --seed 1
-      fathom backtest run configs/backtest/demo.toml --set data.catalog=demo/catalog --out demo/runs
+      fathom data simulate configs/simulation/demo.toml --catalog demo/catalog/seed-1 --seed 1
+      fathom backtest run configs/backtest/demo.toml --set data.catalog=demo/catalog/seed-1 --out demo/runs
     """
     from backtests.cli_run import run
     from data_catalog.cli_simulate import simulate
