@@ -3,14 +3,22 @@
 Every detector is one compiled recurrence: fed row by row or many rows at once it says the same, to the last bit.
 """
 
+from detectors.alerts import ALERT, AlertKind
 from detectors.bars import Bar, bars_of
 from detectors.elliott_wave import ElliottWave, ElliottWaveConfig, Wave, WaveReading
 from detectors.errors import DetectorError
 from detectors.flat_market import FlatMarket, FlatMarketConfig, FlatReading
+from detectors.layering import LayeringConfig
+from detectors.quote_stuffing import QuoteStuffingConfig
 from detectors.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
+from detectors.rpi import RpiReading
+from detectors.spoofing import SpoofingConfig
 from detectors.support_resistance import Level, LevelsReading, SupportResistance, SupportResistanceConfig
+from detectors.surveillance import Surveillance, SurveillanceConfig
 
 __all__ = [
+    "ALERT",
+    "AlertKind",
     "Bar",
     "DetectorError",
     "ElliottWave",
@@ -18,14 +26,20 @@ __all__ = [
     "FlatMarket",
     "FlatMarketConfig",
     "FlatReading",
+    "LayeringConfig",
     "Level",
     "LevelsReading",
+    "QuoteStuffingConfig",
     "Regime",
     "RegimeConfig",
     "RegimeLabel",
     "RegimeReading",
+    "RpiReading",
+    "SpoofingConfig",
     "SupportResistance",
     "SupportResistanceConfig",
+    "Surveillance",
+    "SurveillanceConfig",
     "Wave",
     "WaveReading",
     "bars_of",

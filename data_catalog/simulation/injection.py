@@ -5,7 +5,6 @@ messages that the feed sends anyway, so its granularity stays: what is placed an
 never seen. The market does not react to what is injected. An actor withdraws its order when the touch comes to it.
 """
 
-from enum import IntEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,36 +12,13 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from data_catalog.simulation.injection_kernel import inject_rows
+from data_catalog.simulation.injection_kernel import inject_rows, new_stage
+from detectors.truth import TRUTH, ActorKind
 from ml.book.events import EVENT, Flag, Kind
 from ml.book.lifecycle import new_book
 
 Span = tuple[float, float]
 Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-class ActorKind(IntEnum):
-    """What an injected actor is; from FLICKER on they are honest."""
-
-    SPOOFING = 1
-    LAYERING = 2
-    QUOTE_STUFFING = 3
-    FLICKER = 11
-    ICEBERG = 12
-    LARGE = 13
-    PEG = 14
-
-
-class Ending(IntEnum):
-    """How an injected order ended."""
-
-    NEVER_SEEN = 0  # placed and withdrawn between two messages
-    WITHDRAWN = 1
-    EVADED = 2  # withdrawn because the touch came to it
-    TRADED = 3
-    OVERTAKEN = 4  # the price jumped over it between two messages: it was hit, the trades are told after the message
-    MOVED = 5  # withdrawn and placed at another price
-    CUT = 6  # the stream ended
 
 
 ACTOR: Final = np.dtype(
@@ -66,30 +42,6 @@ ACTOR: Final = np.dtype(
 
 `side` is 0 for bids and 1 for asks; times are ``ts_init``; `multiple` is the size of an order over the local depth;
 `benefit` the genuine opposite order over the bait, all layers together (0: none), traded at `benefit_at`.
-"""
-
-TRUTH: Final = np.dtype(
-    [
-        ("episode", "<i8"),
-        ("kind", "<i8"),
-        ("side", "<i8"),
-        ("price", "<i8"),
-        ("lots", "<i8"),
-        ("distance", "<i8"),
-        ("start", "<i8"),
-        ("end", "<i8"),
-        ("placed", "<i8"),
-        ("removed", "<i8"),
-        ("ending", "<i8"),
-        ("benefit", "<i8"),
-        ("multiple", "<f8"),
-    ],
-    align=True,
-)
-"""One injected order.
-
-`side` is `ml.book.Side`; `start` and `end` when the actor acted, `placed` and `removed` the ``ts_init`` of the messages that
-showed it (0: never); `benefit` the lots of the genuine opposite order that traded; quote stuffing has one row a burst.
 """
 
 
@@ -207,13 +159,17 @@ def inject(rows: NDArray[Any], seed: int, config: InjectionConfig | None = None)
     # Every order placed, moved, withdrawn or traded is a row; stuffing is a few hundred in each of its messages.
     stuffed = actors[actors["kind"] == ActorKind.QUOTE_STUFFING]
     spacing = max(1.0, (rows["ts_init"][-1] - rows["ts_init"][0]) / max(messages, 1))
-    room = len(rows) + 200 * len(actors) + int(sum(2 * a["orders"] * ((a["end"] - a["start"]) / spacing + 4) for a in stuffed))
+    room = (
+        len(rows)
+        + 200 * len(actors)
+        + int(sum(2 * a["orders"] * ((a["end"] - a["start"]) / spacing + 4) for a in stuffed))
+    )
     pegs = actors[np.isin(actors["kind"], [ActorKind.PEG])]
     room += int(sum(2 * ((a["end"] - a["start"]) / spacing + 4) for a in pegs)) + 10_000
     out = np.zeros(room, EVENT)
     truth = np.zeros(64 * max(len(actors), 1) + 10_000, TRUTH)
     book = new_book(levels=min(max(levels, 1024), 1 << 18))
-    made, told = inject_rows(book, rows, actors, out, truth, seed)
+    made, told = inject_rows(book, rows, actors, out, truth, new_stage(len(actors), seed))
     if made < 0:
         raise RuntimeError("Expected the injected rows to fit into their arrays, was too many. Inject less at once.")
     return Injection(out[:made].copy(), truth[:told].copy(), actors, max(0, last - first) / 3.6e12)
@@ -308,7 +264,7 @@ def _episode(
         at, size = float(start), rng.uniform(0.5, 3.0)
         for k in range(int(rng.integers(10, 40))):
             life = float(rng.uniform(50, 300)) * ms
-            add(at, life, rng.integers(0, 4), size * float(rng.uniform(0.8, 1.2)), side=(side + k) % 2)
+            add(at, life, float(rng.integers(0, 4)), size * float(rng.uniform(0.8, 1.2)), side=(side + k) % 2)
             at += life + float(rng.uniform(20, 150)) * ms
     elif kind is ActorKind.ICEBERG:
         at, size = float(start), rng.uniform(1.0, 4.0)

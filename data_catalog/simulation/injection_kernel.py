@@ -1,12 +1,12 @@
 """The compiled loop of the injector: the real rows pass through, the orders of the actors are laid over the levels."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ml.book.events import Action, Flag, Kind, Side
+from ml.book.kernel import kernel
 from ml.book.levels import BEST, COUNT, LOTS, BookArrays, find, first_place, next_place, slot_at
 from ml.book.lifecycle import book_row
 
@@ -15,7 +15,7 @@ _ADD, _UPDATE, _DELETE = int(Action.ADD), int(Action.UPDATE), int(Action.DELETE)
 _BUY, _SELL = int(Side.BUY), int(Side.SELL)
 _LAST, _MBP, _SNAPSHOT = int(Flag.LAST), int(Flag.MBP), int(Flag.SNAPSHOT)
 
-# The numbers of `injection.ActorKind` and `injection.Ending`.
+# The numbers of `detectors.truth.ActorKind` and `Ending`.
 _SPOOFING, _LAYERING, _STUFFING, _FLICKER, _ICEBERG, _LARGE, _PEG = 1, 2, 3, 11, 12, 13, 14
 _NEVER_SEEN, _WITHDRAWN, _EVADED, _TRADED, _OVERTAKEN, _MOVED, _CUT = 0, 1, 2, 3, 4, 5, 6
 
@@ -29,16 +29,67 @@ _STAGE, _TRADED_LOTS, _PAID, _PRINTED, _WAIT = range(5)
 _IDLE, _ON, _DONE = 0, 1, 2
 
 
-@njit(cache=True)
+class Stage(NamedTuple):
+    """Arrays that the injector works with.
+
+    Parameters
+    ----------
+    live : ndarray of int64
+        Orders of the actors that stand.
+    doing : ndarray of int64
+        What each actor is at.
+    order : ndarray of int64
+        Scratch.
+    late : ndarray of int64
+        Trades told after the message; the first row counts the others.
+    random : ndarray of uint64
+        State of the random numbers.
+
+    Examples
+    --------
+    >>> new_stage(3, seed=1).doing.shape
+    (3, 5)
+    """
+
+    live: NDArray[np.int64]
+    doing: NDArray[np.int64]
+    order: NDArray[np.int64]
+    late: NDArray[np.int64]
+    random: NDArray[np.uint64]
+
+
+def new_stage(actors: int, seed: int) -> Stage:
+    """Return the empty stage for so many actors."""
+    return Stage(
+        live=np.zeros((_LIVE, 6), np.int64),
+        doing=np.zeros((actors, 5), np.int64),
+        order=np.zeros(6, np.int64),
+        late=np.zeros((_LIVE, 3), np.int64),
+        random=np.array([(seed * 0x9E3779B97F4A7C15 + 0x1234567) % (1 << 64) or 1], np.uint64),
+    )
+
+
+@kernel
+def _random(stage: Stage) -> float:
+    # xorshift64*: the few draws that depend on the book need no more.
+    x = stage.random[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    stage.random[0] = x
+    return np.float64((x * np.uint64(0x2545F4914F6CDD1D)) >> np.uint64(11)) * (1.0 / (1 << 53))
+
+
+@kernel
 def _overlay(live: NDArray[np.int64], count: int, side: int, key: int) -> int:
     total = np.int64(0)
     for i in range(count):
         if live[i, _KEY] == key and live[i, _SIDE] == side:
             total += live[i, _SIZE]
-    return total
+    return int(total)
 
 
-@njit(cache=True)
+@kernel
 def _local_depth(book: BookArrays, side: int) -> float:
     place = first_place(book, side)
     total = 0.0
@@ -50,7 +101,7 @@ def _local_depth(book: BookArrays, side: int) -> float:
     return total / max(n, 1)
 
 
-@njit(cache=True)
+@kernel
 def _show(
     book: BookArrays, out: Any, at: int, live: NDArray[np.int64], count: int, side: int, key: int, row: Any, was: int
 ) -> int:
@@ -70,29 +121,25 @@ def _show(
     return at + 1
 
 
-@njit(cache=True)
-def _place(
-    book: BookArrays, out: Any, at: int, live: NDArray[np.int64], count: int, order: Any, row: Any
-) -> int:
+@kernel
+def _place(book: BookArrays, out: Any, at: int, live: NDArray[np.int64], count: int, order: Any, row: Any) -> int:
     key, side = order[_KEY], order[_SIDE]
     slot = find(book, side, key)
     was = _overlay(live, count, side, key) + (book.pool[slot, LOTS] if slot >= 0 else 0)
     for k in range(6):
         live[count, k] = order[k]
-    return _show(book, out, at, live, count + 1, side, key, row, was)
+    return int(_show(book, out, at, live, count + 1, side, key, row, was))
 
 
-@njit(cache=True)
-def _take(
-    book: BookArrays, out: Any, at: int, live: NDArray[np.int64], count: int, i: int, row: Any
-) -> int:
+@kernel
+def _take(book: BookArrays, out: Any, at: int, live: NDArray[np.int64], count: int, i: int, row: Any) -> int:
     key, side = live[i, _KEY], live[i, _SIDE]
     for k in range(6):
         live[i, k] = live[count - 1, k]
-    return _show(book, out, at, live, count - 1, side, key, row, 1)
+    return int(_show(book, out, at, live, count - 1, side, key, row, 1))
 
 
-@njit(cache=True)
+@kernel
 def _print(out: Any, at: int, ts: int, price: int, lots: int, aggressor: int) -> int:
     made = out[at]
     made.ts_event = made.ts_init = ts
@@ -102,7 +149,7 @@ def _print(out: Any, at: int, ts: int, price: int, lots: int, aggressor: int) ->
     return at + 1
 
 
-@njit(cache=True)
+@kernel
 def _tell(truth: Any, told: int, actor: Any, side: int, key: int, lots: int, distance: int, placed: int) -> int:
     t = truth[told]
     t.episode, t.kind = actor.episode, actor.kind
@@ -116,25 +163,21 @@ def _tell(truth: Any, told: int, actor: Any, side: int, key: int, lots: int, dis
     return told + 1
 
 
-@njit(cache=True)
+@kernel
 def inject_rows(
     book: BookArrays,
     rows: NDArray[Any],
     actors: NDArray[Any],
     out: NDArray[Any],
     truth: NDArray[Any],
-    seed: int,
+    stage: Stage,
 ) -> tuple[int, int]:
-    """Pass `rows` on with the actors' orders; return how many rows and truths were made, or -1 where no room is left."""
-    np.random.seed(seed)
-    live = np.zeros((_LIVE, 6), np.int64)
-    doing = np.zeros((len(actors), 5), np.int64)
-    order = np.zeros(6, np.int64)
+    """Pass `rows` on with the actors' orders; return how many rows and truths were made, or -1 for want of room."""
+    live, doing, late = stage.live, stage.doing, stage.late
     count = at = told = 0
     begun = 0  # actors before it have started
     oldest = 0  # actors before it are done
     now = before = np.int64(0)
-    late = np.zeros((_LIVE, 3), np.int64)  # the first row counts the others
     for r in range(len(rows)):
         row = rows[r]
         if at + 4096 > len(out) or told + 1024 > len(truth):
@@ -167,9 +210,9 @@ def inject_rows(
             if doing[a, _STAGE] == _DONE:
                 continue
             if actors[a].kind == _STUFFING:
-                at, count, told = _stuff(book, actors[a], a, doing, live, count, order, out, at, truth, told, row)
+                at, count, told = _stuff(book, actors[a], a, stage, count, out, at, truth, told, row)
             else:
-                at, count, told = _act(book, actors[a], a, doing, live, count, order, late, out, at, truth, told, row)
+                at, count, told = _act(book, actors[a], a, stage, count, out, at, truth, told, row)
         out[at - 1].flags |= _LAST
         # What the price jumped over was hit: the trade channel tells a little later than the book.
         for k in range(late[0, 0]):
@@ -180,7 +223,7 @@ def inject_rows(
     return at, told
 
 
-@njit(cache=True)
+@kernel
 def _trade(
     book: BookArrays,
     actors: Any,
@@ -227,22 +270,20 @@ def _trade(
     return at
 
 
-@njit(cache=True)
+@kernel
 def _act(
     book: BookArrays,
     actor: Any,
     a: int,
-    doing: NDArray[np.int64],
-    live: NDArray[np.int64],
+    stage: Stage,
     count: int,
-    order: NDArray[np.int64],
-    late: NDArray[np.int64],
     out: Any,
     at: int,
     truth: Any,
     told: int,
     row: Any,
 ) -> tuple[int, int, int]:
+    live, doing, order, late = stage.live, stage.doing, stage.order, stage.late
     side = actor.side
     bait = actor.kind == _SPOOFING or actor.kind == _LAYERING
     best = book.sides[side, BEST]
@@ -262,11 +303,11 @@ def _act(
             if count >= _LIVE - 2:
                 break
             distance = actor.distance + k * actor.step
-            scale = np.random.uniform(0.85, 1.15) if actor.kind == _LAYERING else 1.0
+            scale = 0.85 + 0.3 * _random(stage) if actor.kind == _LAYERING else 1.0
             lots = max(np.int64(1), np.int64(depth * actor.multiple * scale))
             order[_KEY], order[_SIDE], order[_SIZE] = best + distance, side, lots
             order[_ACTOR], order[_ROLE], order[_TOLD] = a, _BAIT, told
-            told = _tell(truth, told, actor, side, best + distance, lots, distance, row.ts_init)
+            told = _tell(truth, told, actor, side, best + distance, lots, distance, row.ts_event)
             at = _place(book, out, at, live, count, order, row)
             count += 1
             total += lots
@@ -324,11 +365,11 @@ def _act(
                 if live[i, _ACTOR] == a:
                     for k in range(6):
                         order[k] = live[i, k]
-                    truth[order[_TOLD]].removed = row.ts_init
+                    truth[order[_TOLD]].removed = row.ts_event
                     truth[order[_TOLD]].ending = _MOVED
                     at = _take(book, out, at, live, count, i, row)
                     order[_KEY], order[_TOLD] = best + actor.distance, told
-                    told = _tell(truth, told, actor, side, order[_KEY], order[_SIZE], actor.distance, row.ts_init)
+                    told = _tell(truth, told, actor, side, order[_KEY], order[_SIZE], actor.distance, row.ts_event)
                     at = _place(book, out, at, live, count - 1, order, row)
                     break
     if ending < 0:
@@ -338,7 +379,7 @@ def _act(
         if live[i, _ACTOR] == a:
             t = live[i, _TOLD]
             if t >= 0:
-                truth[t].removed = row.ts_init
+                truth[t].removed = row.ts_event
                 truth[t].ending = ending
                 truth[t].benefit = doing[a, _TRADED_LOTS] if bait else 0
             if ending == _OVERTAKEN and live[i, _ROLE] == _BAIT and late[0, 0] < _LIVE - 1:
@@ -355,24 +396,23 @@ def _act(
     return at, count, told
 
 
-@njit(cache=True)
+@kernel
 def _stuff(
     book: BookArrays,
     actor: Any,
     a: int,
-    doing: NDArray[np.int64],
-    live: NDArray[np.int64],
+    stage: Stage,
     count: int,
-    order: NDArray[np.int64],
     out: Any,
     at: int,
     truth: Any,
     told: int,
     row: Any,
 ) -> tuple[int, int, int]:
+    live, doing, order = stage.live, stage.doing, stage.order
     # Every message takes the small orders of the one before away and puts others in.
     if doing[a, _STAGE] == _IDLE:
-        told = _tell(truth, told, actor, 0, 0, 0, 0, row.ts_init)
+        told = _tell(truth, told, actor, 0, 0, 0, 0, row.ts_event)
         truth[told - 1].side = 0
         doing[a, _STAGE], doing[a, _PAID] = _ON, told - 1
     i = 0
@@ -384,15 +424,15 @@ def _stuff(
             i += 1
     t = doing[a, _PAID]
     if row.ts_init >= actor.end:
-        truth[t].removed, truth[t].ending = row.ts_init, _WITHDRAWN
+        truth[t].removed, truth[t].ending = row.ts_event, _WITHDRAWN
         doing[a, _STAGE] = _DONE
         return at, count, told
     for _ in range(actor.orders):
         if count >= _LIVE - 2:
             break
-        side = np.random.randint(0, 2)
-        order[_KEY] = book.sides[side, BEST] + np.random.randint(1, 200)
-        order[_SIDE], order[_SIZE] = side, np.random.randint(1, 20)
+        side = np.int64(2 * _random(stage))
+        order[_KEY] = book.sides[side, BEST] + 1 + np.int64(199 * _random(stage))
+        order[_SIDE], order[_SIZE] = side, 1 + np.int64(19 * _random(stage))
         order[_ACTOR], order[_ROLE], order[_TOLD] = a, _BAIT, -1
         at = _place(book, out, at, live, count, order, row)
         count += 1

@@ -1,0 +1,250 @@
+"""Surveillance: every detector of manipulation over one book, fed with the event rows of one instrument."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.alerts import ALERT
+from detectors.errors import DetectorError
+from detectors.layering import CLUSTER_FIELDS, MEMBERS, PAST, RECENT, RECENT_FIELDS, RECENT_RATIOS, LayeringConfig
+from detectors.layering import EVIDENCE as LAYERING_EVIDENCE
+from detectors.placed_orders import OrderArrays, grown_orders, new_orders
+from detectors.quote_stuffing import EVIDENCE as STUFFING_EVIDENCE
+from detectors.quote_stuffing import QuoteStuffingConfig, StuffingState, new_stuffing
+from detectors.rpi import CELLS as RPI_CELLS
+from detectors.rpi import RpiReading, read_rpi
+from detectors.sizes import SizeArrays, new_sizes
+from detectors.spoofing import EVIDENCE as SPOOFING_EVIDENCE
+from detectors.spoofing import HISTORY, HISTORY_FIELDS, SpoofingConfig
+from detectors.surveillance_kernel import ALERTS, LOG_FIELDS, LOGGED, LOST, SERIES, WATCH_HEAD, WatchArrays, watch_rows
+from detectors.taker_flow import FlowState, new_flow_state
+from ml.book.events import EVENT
+from ml.book.levels import BookArrays
+from ml.book.lifecycle import grown, new_book
+
+_SCRATCH: Final = max(len(SPOOFING_EVIDENCE), len(LAYERING_EVIDENCE), len(STUFFING_EVIDENCE))
+_STEP: Final = 4096  # rows between two collections of alerts
+_ROOM: Final = 5 * _STEP  # a message raises at most five
+
+
+class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of `Surveillance`.
+
+    Parameters
+    ----------
+    depth : int
+        Levels a side that the feed shows (200 for ``orderbook.200``); 0 when it publishes every change.
+    spoofing : SpoofingConfig
+    layering : LayeringConfig
+    quote_stuffing : QuoteStuffingConfig
+
+    Examples
+    --------
+    >>> SurveillanceConfig(depth=200).spoofing.ttl_threshold_ms
+    200.0
+    """
+
+    depth: int = 0
+    spoofing: SpoofingConfig = SpoofingConfig()
+    layering: LayeringConfig = LayeringConfig()
+    quote_stuffing: QuoteStuffingConfig = QuoteStuffingConfig()
+
+
+class Surveillance:
+    """Watch one instrument for spoofing, layering and quote stuffing, and measure its RPI share.
+
+    All detectors read one book and one record of large orders (`detectors.placed_orders`). An order is judged one
+    message after it vanished, because a trade that explains it may come late. Feed it every row of the instrument in
+    the order of ``ts_init``; the alerts do not depend on how the rows are cut into calls.
+
+    Parameters
+    ----------
+    config : SurveillanceConfig, optional
+    keep_candidates : bool, default False
+        Also keep every candidate that was weighed, with its evidence, for the benchmark.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ml.book import EVENT
+    >>> watch = Surveillance()
+    >>> len(watch.update(np.zeros(0, EVENT)))
+    0
+    >>> watch.rpi.trades
+    0
+
+    References
+    ----------
+    Lee, E. J., Eom, K. S. and Park, K. S. (2013). Microstructure-based manipulation: strategic behavior and performance
+    of spoofing traders. Journal of Financial Markets 16(2), 227-252. https://doi.org/10.1016/j.finmar.2012.05.004
+
+    Egginton, J. F., Van Ness, B. F. and Van Ness, R. A. (2016). Quote stuffing. Financial Management 45(3), 583-608.
+    https://doi.org/10.1111/fima.12126
+    """
+
+    def __init__(self, config: SurveillanceConfig | None = None, *, keep_candidates: bool = False) -> None:
+        self.config = config or SurveillanceConfig()
+        self._book: BookArrays = new_book(depth=self.config.depth)
+        self._watch = _new_watch(self.config, len(self._book.pool), _ROOM if keep_candidates else 0)
+        self._candidates: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+
+    def update(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Take the next rows (`ml.book.EVENT`) and return the alerts (`detectors.ALERT`) that they raised."""
+        if rows.dtype != EVENT:
+            raise DetectorError(
+                f"Expected rows of ml.book.EVENT, was {rows.dtype}. Build them with data_catalog.records."
+            )
+        found = []
+        at = 0
+        while at < len(rows):
+            at = watch_rows(self._book, self._watch, rows, at, min(at + _STEP, len(rows)))
+            alerts = self._collect()
+            if len(alerts):
+                found.append(alerts)
+            if self._book.free[-1] == 0:
+                self._book = grown(self._book)
+                self._watch = self._watch._replace(orders=grown_orders(self._watch.orders, len(self._book.pool)))
+        return np.concatenate(found) if found else np.zeros(0, ALERT)
+
+    def _collect(self) -> NDArray[Any]:
+        head = self._watch.head
+        alerts = self._watch.alerts[: head[ALERTS]].copy()
+        head[ALERTS] = 0
+        if head[LOGGED]:
+            n = head[LOGGED]
+            self._candidates.append((self._watch.log[:n].copy(), self._watch.log_evidence[:n].copy()))
+            head[LOGGED] = 0
+        return alerts
+
+    def candidates(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return every candidate weighed so far (columns ``L_...`` of the kernel) and its evidence."""
+        if not self._candidates:
+            return np.zeros((0, LOG_FIELDS), np.int64), np.zeros((0, _SCRATCH))
+        ints, floats = zip(*self._candidates, strict=True)
+        return np.concatenate(ints), np.concatenate(floats)
+
+    @property
+    def book(self) -> BookArrays:
+        """The book that the detectors read."""
+        return self._book
+
+    @property
+    def rpi(self) -> RpiReading:
+        """What is known of retail price improvement on this instrument."""
+        return read_rpi(self._watch.rpi)
+
+    @property
+    def lost_alerts(self) -> int:
+        """Alerts that found no room in one call; 0 unless something is badly wrong."""
+        return int(self._watch.head[LOST])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the state in bytes; it grows only with the number of levels in the book."""
+        return sum(array.nbytes for array in self.snapshot().values())
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold the whole state."""
+        return {name: array.copy() for name, array in _arrays(self._book, self._watch).items()}
+
+    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from a `snapshot` of a surveillance with the same settings."""
+        mine = _arrays(self._book, self._watch)
+        for name in (
+            "watch.params",
+            *(f"watch.{name}" for name in WatchArrays._fields if "weights" in name),
+            "sizes.shares",
+        ):
+            if name not in snapshot or not np.array_equal(snapshot[name], mine[name]):
+                raise DetectorError(
+                    f"Expected the snapshot of a Surveillance with the same settings, was one whose {name} differs. "
+                    "Restore it into one built from the configuration that was saved, or start afresh."
+                )
+        self._book = BookArrays(**{name: snapshot[f"book.{name}"].copy() for name in BookArrays._fields})
+        parts: dict[str, Any] = {}
+        for name, kind in _PARTS.items():
+            parts[name] = kind(**{field: snapshot[f"{name}.{field}"].copy() for field in kind._fields})
+        flat: dict[str, Any] = {
+            name: snapshot[f"watch.{name}"].copy()
+            for name in WatchArrays._fields
+            if name not in _PARTS and name not in _OWN
+        }
+        self._watch = self._watch._replace(**parts, **flat)
+
+
+_PARTS: Final[dict[str, Any]] = {
+    "sizes": SizeArrays,
+    "orders": OrderArrays,
+    "flow": FlowState,
+    "stuffing": StuffingState,
+}
+# What a snapshot leaves out: it is empty between two calls, or only scratch.
+_OWN: Final = ("alerts", "log", "log_evidence", "evidence", "best_evidence", "cluster", "best_cluster", "members")
+
+
+def _arrays(book: BookArrays, watch: WatchArrays) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {f"book.{name}": getattr(book, name) for name in BookArrays._fields}
+    for name in WatchArrays._fields:
+        value = getattr(watch, name)
+        if name in _PARTS:
+            arrays |= {f"{name}.{field}": getattr(value, field) for field in value._fields}
+        elif name not in _OWN:
+            arrays[f"watch.{name}"] = value
+    return arrays
+
+
+def _new_watch(config: SurveillanceConfig, levels: int, log: int) -> WatchArrays:
+    spoofing, layering, rate = config.spoofing, config.layering, config.quote_stuffing
+    past = np.zeros((PAST, 2))
+    past[:, 1] = -1.0
+    return WatchArrays(
+        head=np.zeros(WATCH_HEAD, np.int64),
+        params=np.array(
+            [
+                layering.band_bps,
+                spoofing.min_distance_ticks,
+                spoofing.max_life_ms * 1e-3,
+                spoofing.ttl_threshold_ms * 1e-3,
+                spoofing.history_secs,
+                spoofing.threshold,
+                spoofing.series_ms,
+                layering.min_levels,
+                layering.build_ms * 1e6,
+                layering.withdraw_ms * 1e6,
+                layering.max_life_ms * 1e-3,
+                layering.history_secs,
+                layering.threshold,
+                layering.series_ms,
+                rate.window_ms * 1e-3,
+                rate.warm_up_secs,
+                rate.threshold,
+                rate.series_ms,
+            ],
+            dtype=np.float64,
+        ),
+        sizes=new_sizes(layering.size_percentile / 100.0, spoofing.size_percentile / 100.0),
+        orders=new_orders(levels),
+        flow=new_flow_state(),
+        stuffing=new_stuffing(),
+        rpi=np.zeros(RPI_CELLS),
+        history=np.zeros((HISTORY, HISTORY_FIELDS)),
+        recent=np.zeros((RECENT, RECENT_FIELDS), np.int64),
+        recent_ratios=np.zeros((RECENT, RECENT_RATIOS)),
+        past=past,
+        alone_weights=np.array(spoofing.alone_weights, dtype=np.float64),
+        spoof_weights=np.array(spoofing.weights, dtype=np.float64),
+        layer_weights=np.array(layering.weights, dtype=np.float64),
+        rate_weights=np.array(rate.weights, dtype=np.float64),
+        evidence=np.zeros(_SCRATCH),
+        best_evidence=np.zeros(_SCRATCH),
+        cluster=np.zeros(CLUSTER_FIELDS, np.int64),
+        best_cluster=np.zeros(CLUSTER_FIELDS, np.int64),
+        members=np.zeros(MEMBERS, np.int64),
+        series=np.zeros((SERIES, 5), np.int64),
+        alerts=np.zeros(_ROOM, ALERT),
+        log=np.zeros((log, LOG_FIELDS), np.int64),
+        log_evidence=np.zeros((log, _SCRATCH)),
+    )

@@ -1,0 +1,575 @@
+"""The compiled recurrence of `detectors.Surveillance`: what each event row does to the book and to every detector."""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.alerts import AlertKind
+from detectors.layering import (
+    C_HIGH,
+    C_LEVELS,
+    C_LOTS,
+    C_LOW,
+    C_NEAREST,
+    C_PLACED,
+    C_PLACED_AFTER,
+    C_REMOVED,
+    PAST,
+    R_DISTANCE,
+    R_MOVED,
+    R_PLACED,
+    R_SIDE,
+    RECENT,
+    remember_withdrawn,
+    weigh_cluster,
+)
+from detectors.placed_orders import (
+    DISTANCE,
+    PLACED,
+    PLACED_AFTER,
+    PRICE_KEY,
+    RARITY,
+    REMEMBERED,
+    REMOVED,
+    REMOVED_AFTER,
+    SCROLLED,
+    SIDE,
+    SIZE,
+    WAITING,
+    OrderArrays,
+    after_row,
+    before_row,
+    end_of_message,
+    forget_all,
+    is_withdrawn,
+    note_moves,
+    note_scrolls,
+    note_trade_at,
+    shift_endings,
+    twins,
+    waiting_trades,
+    withdrawn_together,
+)
+from detectors.quote_stuffing import StuffingState, fade_rate, note_change, note_traded, weigh_rate
+from detectors.rpi import rpi_step
+from detectors.sizes import LAYER, SPOOF, SizeArrays
+from detectors.spoofing import LEAST_SUSPICION, life_secs, remember, score, weigh_order, weigh_past
+from detectors.taker_flow import MID2, FlowState, note_mid, note_taken, pass_time
+from ml.book.events import Action, Flag, Kind, Side, TradeFlag
+from ml.book.kernel import kernel
+from ml.book.levels import ASK, BID, BookArrays
+from ml.book.lifecycle import CHANGE, book_row, is_full, trade_row
+
+# Entries of `WatchArrays.head`, int64.
+ALERTS: Final = 0  # alerts written since they were last collected
+LOGGED: Final = 1
+MESSAGES: Final = 2
+RECENT_COUNT: Final = 3
+HISTORY_COUNT: Final = 4
+PAST_COUNT: Final = 5
+LAST_CLUSTER: Final = 6  # ts_event of the last cluster remembered, of bids and of asks
+LOST: Final = 8  # alerts that found no room
+WATCH_HEAD: Final = 9
+
+# Columns of `WatchArrays.series`.
+S_KIND, S_SIDE, S_LOTS, S_TS, S_NUMBER = range(5)
+SERIES: Final = 16
+
+# Entries of `WatchArrays.params`, float64.
+(
+    FARTHEST_BPS,
+    MIN_DISTANCE,
+    SPOOF_LIFE,
+    SPOOF_TTL,
+    SPOOF_MEMORY,
+    SPOOF_THRESHOLD,
+    SPOOF_SERIES,
+    MIN_LEVELS,
+    BUILD,
+    WITHDRAW,
+    LAYER_LIFE,
+    LAYER_MEMORY,
+    LAYER_THRESHOLD,
+    LAYER_SERIES,
+    RATE_WINDOW,
+    RATE_WARM_UP,
+    RATE_THRESHOLD,
+    RATE_SERIES,
+) = range(18)
+
+# Columns of `WatchArrays.log`.
+(
+    L_KIND,
+    L_TS_INIT,
+    L_TS_EVENT,
+    L_SIDE,
+    L_LOW,
+    L_HIGH,
+    L_PLACED,
+    L_REMOVED,
+    L_LOTS,
+    L_MESSAGE,
+    L_LEVELS,
+    L_LIFE_LOW,
+    L_LIFE_HIGH,
+) = range(13)
+LOG_FIELDS: Final = 13
+
+_SPOOFING: Final = int(AlertKind.SPOOFING)
+_LAYERING: Final = int(AlertKind.LAYERING)
+_STUFFING: Final = int(AlertKind.QUOTE_STUFFING)
+_BOOK: Final = int(Kind.BOOK)
+_CLEAR: Final = int(Action.CLEAR)
+_BUY: Final = int(Side.BUY)
+_SELL: Final = int(Side.SELL)
+_LAST: Final = int(Flag.LAST)
+_RPI: Final = int(TradeFlag.RPI)
+_BLOCK: Final = int(TradeFlag.BLOCK)
+_ANCHORS: Final = 16
+_NEAR, _MIDDLE, _WHOLE = 40, 160, 1 << 40  # ticks from the touch
+
+
+class WatchArrays(NamedTuple):
+    """Everything that `Surveillance` remembers beside the book; a copy of the arrays is a copy of the state.
+
+    Parameters
+    ----------
+    head : ndarray of int64
+        Counters.
+    params : ndarray of float64
+        Settings.
+    sizes : SizeArrays
+    orders : OrderArrays
+    flow : FlowState
+    stuffing : StuffingState
+    rpi : ndarray of float64
+    history : ndarray of float64
+        Withdrawn large orders, for recurrence.
+    recent : ndarray of int64
+        Ring of the orders withdrawn last, for layers.
+    recent_ratios : ndarray of float64
+    past : ndarray of float64
+        Clusters before: seconds and side.
+    alone_weights, spoof_weights, layer_weights, rate_weights : ndarray of float64
+    evidence, best_evidence : ndarray of float64
+        Scratch.
+    cluster, best_cluster, members : ndarray of int64
+        Scratch.
+    series : ndarray of int64
+        The alerts that may go on: kind, side, lots, time of the last, number so far.
+    alerts : ndarray of ALERT
+        Alerts not yet collected.
+    log, log_evidence : ndarray
+        Every candidate that was weighed, for the benchmark; of length 0 otherwise.
+
+    Examples
+    --------
+    >>> WatchArrays._fields[:2]
+    ('head', 'params')
+    """
+
+    head: NDArray[np.int64]
+    params: NDArray[np.float64]
+    sizes: SizeArrays
+    orders: OrderArrays
+    flow: FlowState
+    stuffing: StuffingState
+    rpi: NDArray[np.float64]
+    history: NDArray[np.float64]
+    recent: NDArray[np.int64]
+    recent_ratios: NDArray[np.float64]
+    past: NDArray[np.float64]
+    alone_weights: NDArray[np.float64]
+    spoof_weights: NDArray[np.float64]
+    layer_weights: NDArray[np.float64]
+    rate_weights: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    best_evidence: NDArray[np.float64]
+    cluster: NDArray[np.int64]
+    best_cluster: NDArray[np.int64]
+    members: NDArray[np.int64]
+    series: NDArray[np.int64]
+    alerts: NDArray[Any]
+    log: NDArray[np.int64]
+    log_evidence: NDArray[np.float64]
+
+
+@kernel
+def watch_rows(book: BookArrays, watch: WatchArrays, rows: NDArray[Any], first: int, last: int) -> int:
+    """Take ``rows[first:last]``; return where it stopped, which is before `last` when the book must grow."""
+    for i in range(first, last):
+        row = rows[i]
+        if row.kind == _BOOK:
+            if is_full(book):
+                return i
+            _book_event(
+                book,
+                watch,
+                row.price,
+                row.size,
+                np.int64(row.action),
+                np.int64(row.side),
+                np.int64(row.flags),
+                row.ts_event,
+                row.ts_init,
+            )
+        else:
+            _trade_event(
+                book, watch, row.price, row.size, np.int64(row.side), np.int64(row.flags), row.ts_event, row.ts_init
+            )
+    return last
+
+
+@kernel
+def _trade_event(
+    book: BookArrays, watch: WatchArrays, price: int, size: int, side_code: int, flags: int, ts_event: int, ts_init: int
+) -> None:
+    pass_time(watch.flow, ts_init)
+    fade_rate(watch.stuffing, ts_init, watch.params[RATE_WINDOW])
+    rpi_step(watch.rpi, book, price, size, side_code, flags)
+    trade_row(book, price, size, side_code, flags, ts_event)
+    if flags & _BLOCK or size <= 0:
+        return
+    if side_code == _BUY:
+        side, key = ASK, price
+    elif side_code == _SELL:
+        side, key = BID, -price
+    else:
+        return
+    retail = flags & _RPI != 0
+    note_trade_at(book, watch.orders, side, key, size, retail)
+    if not retail:
+        note_taken(watch.flow, side, size)
+        note_traded(watch.stuffing, size)
+
+
+@kernel
+def _book_event(
+    book: BookArrays,
+    watch: WatchArrays,
+    price: int,
+    size: int,
+    action: int,
+    side_code: int,
+    flags: int,
+    ts_event: int,
+    ts_init: int,
+) -> None:
+    orders = watch.orders
+    pass_time(watch.flow, ts_init)
+    fade_rate(watch.stuffing, ts_init, watch.params[RATE_WINDOW])
+    if action == _CLEAR:
+        forget_all(orders)
+        book_row(book, price, size, action, side_code, flags, ts_event)
+    elif side_code in (_BUY, _SELL):
+        side = BID if side_code == _BUY else ASK
+        key = -price if side_code == _BUY else price
+        slot = before_row(book, orders, side, key, size)
+        pending = waiting_trades(book, slot)
+        fresh = orders.head[4] == 1  # IN_SNAPSHOT
+        book_row(book, price, size, action, side_code, flags, ts_event)
+        after_row(book, orders, side, key, size, slot, pending, ts_event)
+        if not fresh:
+            note_change(watch.stuffing, side, book.head[CHANGE])
+    else:
+        book_row(book, price, size, action, side_code, flags, ts_event)
+    if flags & _LAST:
+        _message_ends(book, watch, ts_event, ts_init)
+
+
+@kernel
+def _message_ends(book: BookArrays, watch: WatchArrays, ts_event: int, ts_init: int) -> None:
+    orders, flow, params = watch.orders, watch.flow, watch.params
+    note_mid(flow, book)
+    note_scrolls(book, orders)
+    note_moves(orders)
+    if orders.head[WAITING] > 0:
+        layered = _seek_layers(watch, ts_event, ts_init)
+        _seek_spoofs(watch, ts_event, ts_init, layered)
+    shift_endings(orders)
+    farthest = np.int64(0.5e-4 * flow.head[MID2] * params[FARTHEST_BPS])
+    end_of_message(book, orders, watch.sizes, flow, farthest, ts_event)
+    if weigh_rate(watch.stuffing, params[RATE_WINDOW], params[RATE_WARM_UP], watch.evidence):
+        confidence = score(watch.rate_weights, watch.evidence)
+        _log_rate(watch, ts_event, ts_init)
+        if confidence >= params[RATE_THRESHOLD]:
+            number = _series(watch, _STUFFING, 0, 1, ts_init, params[RATE_SERIES])
+            if number > 0:
+                _alert_rate(watch, number, ts_event, ts_init, confidence)
+    watch.head[MESSAGES] += 1
+
+
+@kernel
+def _series(watch: WatchArrays, kind: int, side: int, lots: int, ts_init: int, series_ms: float) -> int:
+    """Return the number of an alert within its series: 1 begins one. -1 where there is no room for an alert."""
+    if watch.head[ALERTS] >= len(watch.alerts):
+        watch.head[LOST] += 1
+        return -1
+    oldest = 0
+    for n in range(SERIES):
+        row = watch.series[n]
+        alike = kind != _SPOOFING or (2 * row[S_LOTS] >= lots and 2 * lots >= row[S_LOTS])
+        if row[S_KIND] == kind and row[S_SIDE] == side and alike and ts_init - row[S_TS] <= series_ms * 1e6:
+            row[S_TS], row[S_LOTS] = ts_init, lots
+            row[S_NUMBER] += 1
+            return int(row[S_NUMBER])
+        if row[S_TS] < watch.series[oldest, S_TS]:
+            oldest = n
+    row = watch.series[oldest]
+    row[S_KIND], row[S_SIDE], row[S_LOTS], row[S_TS], row[S_NUMBER] = kind, side, lots, ts_init, 1
+    return 1
+
+
+@kernel
+def _seek_layers(watch: WatchArrays, ts_event: int, ts_init: int) -> int:
+    """Put the orders withdrawn into the ring and look at their clusters; return 1, 2 or 3 for alerts of bids, asks."""
+    head, params, orders, recent = watch.head, watch.params, watch.orders, watch.recent
+    start = head[RECENT_COUNT]
+    for n in range(orders.head[WAITING]):
+        i = orders.ending[n]
+        order = orders.orders[i]
+        if is_withdrawn(order) and life_secs(order) <= params[LAYER_LIFE]:
+            remember_withdrawn(recent, watch.recent_ratios, head[RECENT_COUNT], order, orders.ratios[i, LAYER])
+            head[RECENT_COUNT] += 1
+    count = head[RECENT_COUNT]
+    raised = 0
+    band = 0.5e-4 * watch.flow.head[MID2] * params[FARTHEST_BPS]
+    for side in range(2):
+        best = -1.0
+        anchors = 0
+        for r in range(start, count):
+            anchor = recent[r % RECENT]
+            if anchor[R_SIDE] != side or anchors == _ANCHORS:
+                continue
+            known = False
+            for before in range(start, r):
+                other = recent[before % RECENT]
+                if other[R_SIDE] == side and other[R_PLACED] == anchor[R_PLACED]:
+                    known = True
+                    break
+            if known:
+                continue
+            anchors += 1
+            # The same cluster near the touch, farther out, and in the whole band: the most suspicious counts.
+            for reach in (_NEAR, _MIDDLE, _WHOLE):
+                if anchor[R_MOVED] != 0 or anchor[R_DISTANCE] > reach:
+                    continue
+                if not weigh_cluster(
+                    recent,
+                    watch.recent_ratios,
+                    count,
+                    r,
+                    watch.flow,
+                    watch.past,
+                    np.int64(params[MIN_LEVELS]),
+                    band,
+                    np.int64(params[BUILD]),
+                    np.int64(params[WITHDRAW]),
+                    params[LAYER_MEMORY],
+                    reach,
+                    watch.members,
+                    watch.evidence,
+                    watch.cluster,
+                ):
+                    continue
+                confidence = score(watch.layer_weights, watch.evidence)
+                if confidence > best:
+                    best = confidence
+                    for k in range(len(watch.cluster)):
+                        watch.best_cluster[k] = watch.cluster[k]
+                    for k in range(len(watch.evidence)):
+                        watch.best_evidence[k] = watch.evidence[k]
+        if best < 0.0:
+            continue
+        _log_cluster(watch, side, ts_event, ts_init)
+        if watch.best_cluster[C_REMOVED] - head[LAST_CLUSTER + side] > np.int64(params[WITHDRAW]):
+            past = watch.past[head[PAST_COUNT] % PAST]
+            past[0], past[1] = watch.best_cluster[C_REMOVED] * 1e-9, side
+            head[PAST_COUNT] += 1
+            head[LAST_CLUSTER + side] = watch.best_cluster[C_REMOVED]
+        if best >= params[LAYER_THRESHOLD]:
+            raised |= 1 << side
+            number = _series(watch, _LAYERING, side, 1, ts_init, params[LAYER_SERIES])
+            if number > 0:
+                _alert_cluster(watch, side, number, ts_event, ts_init, best)
+    return raised
+
+
+@kernel
+def _seek_spoofs(watch: WatchArrays, ts_event: int, ts_init: int, layered: int) -> None:
+    head, params, orders, evidence = watch.head, watch.params, watch.orders, watch.evidence
+    for side in range(2):
+        best = np.int64(-1)
+        top = -1.0
+        together = withdrawn_together(orders, side)
+        for n in range(orders.head[WAITING]):
+            i = np.int64(orders.ending[n])
+            order = orders.orders[i]
+            if (
+                order[SIDE] != side
+                or not orders.ratios[i, SPOOF] >= 1.0
+                or order[DISTANCE] < params[MIN_DISTANCE]
+                or not is_withdrawn(order)
+                or life_secs(order) > params[SPOOF_LIFE]
+            ):
+                continue
+            weigh_order(
+                order,
+                orders.ratios[i, SPOOF],
+                orders.ratios[i, RARITY],
+                together,
+                twins(orders, i),
+                watch.flow,
+                params[SPOOF_TTL],
+                evidence,
+            )
+            suspicious = score(watch.alone_weights, evidence)
+            if suspicious >= LEAST_SUSPICION:
+                weigh_past(order, watch.history, params[SPOOF_MEMORY], evidence)
+                # Orders of one message do not make one another recurrent: they are remembered below.
+                orders.ratios[i, LAYER] = suspicious
+                order[SCROLLED] = REMEMBERED
+            confidence = score(watch.spoof_weights, evidence)
+            _log_order(watch, order, ts_event, ts_init)
+            if confidence > top:
+                best, top = i, confidence
+                for k in range(len(evidence)):
+                    watch.best_evidence[k] = evidence[k]
+        if top >= 0.0:
+            for n in range(orders.head[WAITING]):
+                i = np.int64(orders.ending[n])
+                if orders.orders[i, SIDE] == side and orders.orders[i, SCROLLED] == REMEMBERED:
+                    remember(watch.history, head[HISTORY_COUNT], orders.orders[i], orders.ratios[i, LAYER])
+                    head[HISTORY_COUNT] += 1
+        if top >= params[SPOOF_THRESHOLD] and (layered >> side) & 1 == 0:
+            number = _series(watch, _SPOOFING, side, orders.orders[best, SIZE], ts_init, params[SPOOF_SERIES])
+            if number > 0:
+                _alert_order(watch, best, number, ts_event, ts_init, top)
+
+
+@kernel
+def _alert_order(watch: WatchArrays, which: int, number: int, ts_event: int, ts_init: int, confidence: float) -> None:
+    n = watch.head[ALERTS]
+    order = watch.orders.orders[which]
+    price = -order[PRICE_KEY] if order[SIDE] == BID else order[PRICE_KEY]
+    alert = watch.alerts[n]
+    alert.ts_event, alert.ts_init = ts_event, ts_init
+    alert.placed, alert.removed = order[PLACED], order[REMOVED]
+    alert.life_low = max(0, order[REMOVED_AFTER] - order[PLACED])
+    alert.life_high = order[REMOVED] - order[PLACED_AFTER]
+    alert.price_low = alert.price_high = price
+    alert.lots = order[SIZE]
+    alert.message = watch.head[MESSAGES]
+    alert.confidence = confidence
+    alert.size_ratio = watch.orders.ratios[which, SPOOF]
+    alert.series = number
+    alert.benefit = watch.best_evidence[6]
+    alert.recurrence = np.exp(watch.best_evidence[17]) - 1.0
+    alert.distance = order[DISTANCE]
+    alert.levels = 1
+    alert.kind = _SPOOFING
+    alert.side = _BUY if order[SIDE] == BID else _SELL
+    watch.head[ALERTS] = n + 1
+
+
+@kernel
+def _alert_cluster(watch: WatchArrays, side: int, number: int, ts_event: int, ts_init: int, confidence: float) -> None:
+    n = watch.head[ALERTS]
+    c = watch.best_cluster
+    alert = watch.alerts[n]
+    alert.ts_event, alert.ts_init = ts_event, ts_init
+    alert.placed, alert.removed = c[C_PLACED], c[C_REMOVED]
+    alert.life_low = max(0, c[C_REMOVED] - c[C_PLACED])
+    alert.life_high = c[C_REMOVED] - c[C_PLACED_AFTER]
+    alert.price_low = -c[C_HIGH] if side == BID else c[C_LOW]
+    alert.price_high = -c[C_LOW] if side == BID else c[C_HIGH]
+    alert.lots = c[C_LOTS]
+    alert.message = watch.head[MESSAGES]
+    alert.confidence = confidence
+    alert.size_ratio = np.exp(watch.best_evidence[2])
+    alert.series = number
+    alert.benefit = watch.best_evidence[7]
+    alert.recurrence = np.exp(watch.best_evidence[10]) - 1.0
+    alert.distance = c[C_NEAREST]
+    alert.levels = c[C_LEVELS]
+    alert.kind = _LAYERING
+    alert.side = _BUY if side == BID else _SELL
+    watch.head[ALERTS] = n + 1
+
+
+@kernel
+def _alert_rate(watch: WatchArrays, number: int, ts_event: int, ts_init: int, confidence: float) -> None:
+    n = watch.head[ALERTS]
+    alert = watch.alerts[n]
+    alert.ts_event, alert.ts_init = ts_event, ts_init
+    alert.placed = alert.removed = ts_event
+    alert.life_low = alert.life_high = 0
+    alert.price_low = alert.price_high = 0
+    alert.lots = np.int64(watch.stuffing.level[1])
+    alert.message = watch.head[MESSAGES]
+    alert.confidence = confidence
+    alert.size_ratio = watch.evidence[1]
+    alert.series = number
+    alert.benefit = 0.0
+    alert.recurrence = 0.0
+    alert.distance = 0
+    alert.levels = np.int64(watch.stuffing.level[0])
+    alert.kind = _STUFFING
+    alert.side = 0
+    watch.head[ALERTS] = n + 1
+
+
+@kernel
+def _log(watch: WatchArrays, kind: int, ts_event: int, ts_init: int) -> int:
+    n = watch.head[LOGGED]
+    if n >= len(watch.log):
+        return -1
+    watch.head[LOGGED] = n + 1
+    row = watch.log[n]
+    for k in range(LOG_FIELDS):
+        row[k] = 0
+    row[L_KIND], row[L_TS_EVENT], row[L_TS_INIT], row[L_MESSAGE] = kind, ts_event, ts_init, watch.head[MESSAGES]
+    return int(n)
+
+
+@kernel
+def _log_order(watch: WatchArrays, order: NDArray[np.int64], ts_event: int, ts_init: int) -> None:
+    n = _log(watch, _SPOOFING, ts_event, ts_init)
+    if n < 0:
+        return
+    row = watch.log[n]
+    price = -order[PRICE_KEY] if order[SIDE] == BID else order[PRICE_KEY]
+    row[L_SIDE] = _BUY if order[SIDE] == BID else _SELL
+    row[L_LOW] = row[L_HIGH] = price
+    row[L_PLACED], row[L_REMOVED], row[L_LOTS], row[L_LEVELS] = order[PLACED], order[REMOVED], order[SIZE], 1
+    row[L_LIFE_LOW] = max(0, order[REMOVED_AFTER] - order[PLACED])
+    row[L_LIFE_HIGH] = order[REMOVED] - order[PLACED_AFTER]
+    for k in range(len(watch.evidence)):
+        watch.log_evidence[n, k] = watch.evidence[k]
+
+
+@kernel
+def _log_cluster(watch: WatchArrays, side: int, ts_event: int, ts_init: int) -> None:
+    n = _log(watch, _LAYERING, ts_event, ts_init)
+    if n < 0:
+        return
+    row, c = watch.log[n], watch.best_cluster
+    row[L_SIDE] = _BUY if side == BID else _SELL
+    row[L_LOW] = -c[C_HIGH] if side == BID else c[C_LOW]
+    row[L_HIGH] = -c[C_LOW] if side == BID else c[C_HIGH]
+    row[L_PLACED], row[L_REMOVED], row[L_LOTS], row[L_LEVELS] = c[C_PLACED], c[C_REMOVED], c[C_LOTS], c[C_LEVELS]
+    row[L_LIFE_LOW] = max(0, c[C_REMOVED] - c[C_PLACED])
+    row[L_LIFE_HIGH] = c[C_REMOVED] - c[C_PLACED_AFTER]
+    for k in range(len(watch.best_evidence)):
+        watch.log_evidence[n, k] = watch.best_evidence[k]
+
+
+@kernel
+def _log_rate(watch: WatchArrays, ts_event: int, ts_init: int) -> None:
+    n = _log(watch, _STUFFING, ts_event, ts_init)
+    if n < 0:
+        return
+    watch.log[n, L_PLACED] = watch.log[n, L_REMOVED] = ts_event
+    for k in range(len(watch.evidence)):
+        watch.log_evidence[n, k] = watch.evidence[k]
