@@ -1,0 +1,150 @@
+"""Backtests of the recorded perpetuals: speed of the engine alone, with a strategy, and as a whole; memory by span."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.performance import Measure
+
+_PROJECT = Path(__file__).resolve().parent.parent.parent
+_REAL_DATA = Path(os.environ.get("FATHOM_REAL_DATA", _PROJECT.parent / "shared" / "data"))
+_REPEATS = 3
+_COPIES = 10
+
+# Runs in a process of its own. The catalog holds the recorded six minutes once, or several times, one file each.
+_SETUP = """
+import json, sys, tempfile, time
+from pathlib import Path
+from statistics import median
+import numpy as np
+from data_catalog.catalog import Catalog
+from data_catalog.ingest.bybit import Archive, import_archive
+from data_catalog.ingest.bybit_book import Timing
+from data_catalog.instruments import default_instruments
+from ml.book.events import Kind
+
+source, copies, repeats = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+folder = tempfile.TemporaryDirectory()
+catalog = Catalog(Path(folder.name) / "1")
+for path in sorted(source.iterdir()):
+    symbol = "BTCUSDT" if "BTCUSDT" in path.name else "ETHUSDT"
+    import_archive(Archive.of(path), default_instruments()[symbol], catalog, Timing())
+if copies > 1:
+    many = Catalog(Path(folder.name) / "many")
+    for instrument in catalog.instruments():
+        rows = np.concatenate(list(catalog.events(str(instrument.id))))
+        for copy in range(copies):
+            later = rows.copy()
+            later["ts_event"] += copy * 400 * 10**9
+            later["ts_init"] += copy * 400 * 10**9
+            with many.book_writer(instrument) as writer:
+                writer.write(later[later["kind"] == Kind.BOOK])
+            trades = later[later["kind"] == Kind.TRADE]
+            with many.trade_writer(instrument) as writer:
+                writer.write(trades, [f"{copy}-{number}" for number in range(len(trades))])
+        del rows, later, trades
+    catalog = many
+config = Path(folder.name) / "config.toml"
+config.write_text(Path("configs/backtest/perp-ticks.toml").read_text())
+sets = [f"data.catalog={catalog.path}"]
+"""
+
+_SPEED = """
+from backtests.config import load
+from backtests.data_feed import open_feed
+from backtests.engine import simulate
+from backtests.run import run
+from backtests.venue_models import venue_config
+from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
+from nautilus_trader.common import LoggerConfig, LogLevel
+
+resolved = load([config], sets)
+feed = open_feed(resolved.config)
+bare = load([config], [*sets, "strategies=[]"])
+
+def engine_alone():
+    logging = LoggerConfig(stdout_level=LogLevel.OFF, print_config=False)
+    settings = BacktestEngineConfig(logging=logging, run_analysis=False)
+    chunk = bare.config.data.chunk_events
+    node = BacktestNode([
+        BacktestRunConfig([venue_config(bare.config)], list(feed.datasets), engine=settings, chunk_size=chunk)
+    ])
+    node.build()
+    started = time.perf_counter()
+    node.run()
+    taken = time.perf_counter() - started
+    node.dispose()
+    return taken
+
+def whole():
+    started = time.perf_counter()
+    run([config], out=Path(folder.name) / "runs", assignments=sets, pages=False)
+    return time.perf_counter() - started
+
+engine_alone(), simulate(resolved, feed), whole()  # imports and compiles
+times = {"alone": [], "strategy": [], "whole": []}
+for repeat in range(repeats):  # by turns, so that a busy machine slows all of them
+    times["alone"].append(engine_alone())
+    times["strategy"].append(simulate(resolved, feed).elapsed_secs)
+    times["whole"].append(whole())
+print(json.dumps({name: feed.rows / median(taken) for name, taken in times.items()}))
+"""
+
+_MEMORY = """
+from backtests.run import run
+
+script = (
+    "import sys; from backtests.run import run; from backtests.engine import peak_rss_mib;"
+    "run([sys.argv[1]], out=sys.argv[2], assignments=[sys.argv[3]], pages=False); print(peak_rss_mib())"
+)
+import subprocess
+done = subprocess.run(
+    [sys.executable, "-c", script, str(config), str(Path(folder.name) / "runs"), sets[0]],
+    check=True, capture_output=True, text=True,
+)
+print(done.stdout.splitlines()[-1])
+"""
+
+
+def run() -> list[Measure]:
+    """Measure on the six minutes of perp-ticks (911,059 events), and memory also on ten times the span."""
+    source = _REAL_DATA / "perp-ticks"
+    if not source.is_dir():
+        return []
+    speeds = json.loads(_run(_SETUP + _SPEED, str(source), "1"))
+    short, long = (float(_run(_SETUP + _MEMORY, str(source), str(copies))) for copies in (1, _COPIES))
+    alone = speeds["alone"]
+    return [
+        Measure(
+            "backtest, engine alone", alone, "events/s", None, f"without strategy or actor; median of {_REPEATS}"
+        ),
+        Measure(
+            "backtest with SuperTrend",
+            speeds["strategy"],
+            "events/s",
+            alone,
+            f"baseline: the engine alone; two instruments, progress and failure watch included; median of {_REPEATS}",
+        ),
+        Measure(
+            "backtest run, files included",
+            speeds["whole"],
+            "events/s",
+            alone,
+            f"baseline: the engine alone; configuration to run directory without pages; median of {_REPEATS}",
+        ),
+        Measure(
+            f"backtest peak memory, {_COPIES} x span",
+            long,
+            "MiB",
+            short,
+            "baseline: the single span; process included; one file a copy and instrument",
+        ),
+    ]
+
+
+def _run(script: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", script, *arguments, str(_REPEATS)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=_PROJECT)
+    return done.stdout.splitlines()[-1]
