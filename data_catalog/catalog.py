@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data_catalog.arrow import bar_rows, book_rows, trade_rows
@@ -16,7 +15,7 @@ from data_catalog.flag_lookup import FlagLookup
 from data_catalog.instruments import Grid
 from data_catalog.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, Span, parse_interval
 from data_catalog.merge import merge_by_time
-from data_catalog.reading import read_rows
+from data_catalog.reading import open_parquet, read_rows
 from data_catalog.staging import Staging, recover
 from data_catalog.writers import BarWriter, RowWriter
 from ml.book.events import Kind
@@ -152,6 +151,15 @@ class Catalog:
 
     def spans(self) -> list[Span]:
         """Return what the catalog holds: one `Span` a data type and identifier, in that order."""
+        spans = []
+        for (data_type, identifier), paths in self.held().items():
+            times = [parse_interval(path) for path in paths]
+            first, last = min(start for start, _ in times), max(end for _, end in times)
+            spans.append(Span(data_type, identifier, first, last, sum(map(_row_count, paths)), len(paths)))
+        return spans
+
+    def held(self) -> dict[tuple[str, str], list[Path]]:
+        """Return the files by data type and identifier, in that order, without opening any."""
         recover(self.path)
         data = self.path / ENGINE_DATA
         found: dict[tuple[str, str], list[Path]] = {}
@@ -160,18 +168,17 @@ class Catalog:
             if folder.parts[0] not in _DATA_FOLDERS:
                 continue  # definitions of instruments
             found.setdefault((folder.parent.as_posix(), folder.name), []).append(path)
-        spans = []
-        for (data_type, identifier), paths in sorted(found.items()):
-            times = [parse_interval(path) for path in paths]
-            rows = sum(pq.read_metadata(path).num_rows for path in paths)
-            first, last = min(start for start, _ in times), max(end for _, end in times)
-            spans.append(Span(data_type, identifier, first, last, rows, len(paths)))
-        return spans
+        return dict(sorted(found.items()))
 
     def files(self, data_type: str, identifier: str) -> list[Path]:
         """Return the files of a data type and identifier, in order of time."""
         recover(self.path)
         return sorted((self.path / ENGINE_DATA / data_type / identifier).glob("*.parquet"), key=parse_interval)
+
+
+def _row_count(path: Path) -> int:
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def _instrument_of(bar_type: str) -> str:

@@ -94,6 +94,11 @@ def check(folder: Path, instrument: str | None, max_hole: float, strict: bool, a
         report = _checked(Catalog(folder), instrument, max_hole)
     except CatalogError as error:
         raise click.ClickException(str(error)) from error
+    if not report.checked:
+        raise click.ClickException(
+            f"Expected a catalog with order books, trades or bars, was none in {folder}. Bring some: "
+            "fathom data import --help, fathom data simulate --help."
+        )
     if as_json:
         click.echo(_report_json(report))
     else:
@@ -110,14 +115,22 @@ def _checked(catalog: "Catalog", instrument: str | None, max_hole: float) -> "Re
 
     columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        total = None if instrument else sum(span.rows for span in catalog.spans())
-        task = progress.add_task("", total=total)
+        task = progress.add_task("", total=None if instrument else _row_total(catalog))
         return check_catalog(
             catalog,
             instrument_id=instrument,
             max_hole_secs=max_hole,
             on_rows=lambda rows: progress.advance(task, rows),
         )
+
+
+def _row_total(catalog: "Catalog") -> int | None:
+    from data_catalog.errors import CatalogError
+
+    try:
+        return sum(span.rows for span in catalog.spans())
+    except CatalogError:  # a file that cannot be read: a finding of the check
+        return None
 
 
 def _print_list(catalog: "Catalog", found: "list[Coverage]") -> None:
@@ -210,7 +223,7 @@ def _print_report(report: "Report", folder: Path) -> None:
             )
         console.print(found)
     words = {"error": "has errors", "warning": "has warnings, no errors", "info": "is sound", None: "is sound"}
-    console.print(f"{folder} {words[report.worst]}." if report.checked else f"{folder} holds no data.")
+    console.print(f"{folder} {words[report.worst]}.")
 
 
 def _report_json(report: "Report") -> str:

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from nautilus_trader.model import BarAggregation, BarType
 from numpy.typing import NDArray
 
 from data_catalog.catalog import Catalog
 from data_catalog.layout import BARS, BOOK, TRADES, Span, parse_interval
+from data_catalog.reading import open_parquet
 
 NS: Final = 1_000_000_000
 
@@ -122,7 +122,7 @@ def holes_of(files: list[Path], max_hole_secs: float) -> Iterator[Hole]:
 
 
 def _holes_inside(path: Path, limit: int) -> Iterator[Hole]:
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         index = file.schema_arrow.get_field_index("ts_init")
         last: int | None = None
         for number in range(file.num_row_groups):

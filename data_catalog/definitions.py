@@ -19,7 +19,13 @@ def held_instruments(catalog: Path) -> dict[str, Any]:
     """Return the instruments that a catalog folder holds, by id."""
     if not (catalog / ENGINE_DATA).is_dir():
         return {}
-    found = {str(instrument.id): instrument for instrument in ParquetDataCatalog(str(catalog)).instruments()}
+    try:
+        found = {str(instrument.id): instrument for instrument in ParquetDataCatalog(str(catalog)).instruments()}
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InstrumentError(
+            f"Expected readable definitions of instruments in {catalog / ENGINE_DATA}, was: {error}. "
+            "Delete the broken file there: the next import writes it again."
+        ) from error
     return {name: found[name] for name in sorted(found)}
 
 

@@ -27,6 +27,10 @@ type Instrument = CryptoPerpetual | CurrencyPair
 FIXED_PRECISION: Final = 16
 """Decimal places of the engine's raw fixed-point numbers."""
 
+MAX_PRICE_RAW: Final = 17_014_118_346_046 * 10**FIXED_PRECISION
+MAX_SIZE_RAW: Final = 34_028_236_692_093 * 10**FIXED_PRECISION
+"""The largest price and size that the engine can hold, raw."""
+
 DEFAULT_INSTRUMENTS: Final = Path(__file__).resolve().parent.parent / "configs" / "system" / "instruments.toml"
 """The instruments that need no `--instruments` option."""
 
@@ -75,11 +79,11 @@ class Grid:
 
     def ticks(self, price: str | Decimal) -> int:
         """Return a price in ticks; raises `InstrumentError` if it is not a multiple of the tick."""
-        return self._multiple(price, self.tick_raw, "price", self.price_text(1))
+        return self._multiple(price, self.tick_raw, MAX_PRICE_RAW, "price", self.price_text(1))
 
     def lots(self, size: str | Decimal) -> int:
         """Return a size in lots; raises `InstrumentError` if it is not a multiple of the lot."""
-        return self._multiple(size, self.lot_raw, "size", self.size_text(1))
+        return self._multiple(size, self.lot_raw, MAX_SIZE_RAW, "size", self.size_text(1))
 
     def price_text(self, ticks: int) -> str:
         """Return a price as the venue writes it."""
@@ -99,13 +103,16 @@ class Grid:
         """One lot in units of the base currency."""
         return self.lot_raw / 10**FIXED_PRECISION
 
-    def _multiple(self, value: str | Decimal, unit: int, name: str, step: str) -> int:
+    def _multiple(self, value: str | Decimal, unit: int, most_raw: int, name: str, step: str) -> int:
+        most = min(most_raw // unit, 2**63 - 1)
         try:
             raw = Decimal(value).scaleb(FIXED_PRECISION)
             count, rest = divmod(int(raw), unit)
         except (InvalidOperation, ValueError, OverflowError):
             raise InstrumentError(f"Expected a {name} as a decimal number, was '{value}'.") from None
-        if rest or raw != int(raw) or not -(2**63) <= count < 2**63:
+        if abs(count) > most:
+            raise InstrumentError(f"Expected a {name} of at most {most * unit // 10**FIXED_PRECISION}, was '{value}'.")
+        if rest or raw != int(raw):
             raise InstrumentError(
                 f"Expected a {name} that is a multiple of {step} ({self.instrument_id}), was '{value}'."
             )
@@ -182,6 +189,11 @@ class InstrumentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if tick.raw <= 0 or lot.raw <= 0:
             raise InstrumentError(f"Expected tick and lot above 0 for {self.symbol}, was '{self.tick}', '{self.lot}'.")
         fees = {"maker_fee": self.maker_fee, "taker_fee": self.taker_fee}
+        for name, fee in fees.items():
+            if fee is not None and not _is_fraction(fee):
+                raise InstrumentError(
+                    f"Expected {name} of {self.symbol} as a fraction such as '0.0002' (2 basis points), was '{fee}'."
+                )
         base, quote = _currency(self.base), _currency(self.quote)
         identity: dict[str, Any] = {
             "instrument_id": InstrumentId.from_str(self.instrument_id),
@@ -241,7 +253,15 @@ def load_instruments(path: Path | str) -> dict[str, Instrument]:
         return {spec.symbol: spec.build() for spec in specs}
     except OSError as error:
         raise InstrumentError(f"Expected a readable file of instruments, was {path}: {error.strerror}") from error
-    except (msgspec.DecodeError, InstrumentError) as error:
+    except msgspec.ValidationError as error:
+        fields = ", ".join(InstrumentSpec.__struct_fields__)
+        raise InstrumentError(
+            f"{path}: {error}. Expected [[instrument]] tables, values in quotes, of these fields: {fields}."
+        ) from error
+    except msgspec.DecodeError as error:
+        kind = "TOML" if path.suffix == ".toml" else "JSON of Bybit's instruments-info (a TOML file is named *.toml)"
+        raise InstrumentError(f"{path}: Expected {kind}, was broken: {error}.") from error
+    except InstrumentError as error:
         raise InstrumentError(f"{path}: {error}") from error
 
 
@@ -294,6 +314,13 @@ def _bybit_specs(response: Any) -> list[InstrumentSpec]:
         except (KeyError, TypeError, AttributeError) as error:
             raise InstrumentError(f"Expected field {error} in result.list[{number}], was none.") from error
     return specs
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        return -1 < Decimal(text) < 1
+    except InvalidOperation:  # also of a comparison with NaN
+        return False
 
 
 def _currency(code: str) -> Currency:

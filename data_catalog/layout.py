@@ -78,7 +78,9 @@ def parse_interval(path: Path) -> tuple[int, int]:
         first, last = path.stem.split("_")
         return _instant(first), _instant(last)
     except ValueError:
-        raise CatalogError(f"Expected a file named FIRST_LAST.parquet by its times, was {path}.") from None
+        raise CatalogError(
+            f"Expected a file named FIRST_LAST.parquet by its times, was {path}. Remove it from the catalog."
+        ) from None
 
 
 def time_text(time_ns: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from data_catalog.errors import CatalogError
 from data_catalog.layout import OWN_DATA
 
 _FOLDER: Final = f"{OWN_DATA}/ledger"
@@ -118,4 +119,10 @@ def content_hash(path: Path) -> str:
 
 
 def _read(path: Path) -> Entry:
-    return Entry(**json.loads(path.read_bytes()))
+    try:
+        return Entry(**json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise CatalogError(
+            f"Expected an import's entry in {path}, was broken: {error}. Delete it, and the data that it tells of "
+            "where you want to import them again."
+        ) from error

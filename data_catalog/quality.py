@@ -54,15 +54,15 @@ def check(
     if instrument_id is not None:
         instrument_id = str(catalog.instrument(instrument_id).id)
     checked, findings = [], []
-    for span in catalog.spans():
-        if span.data_type not in (BOOK, TRADES, BARS):
+    for (data_type, identifier), files in catalog.held().items():
+        if data_type not in (BOOK, TRADES, BARS):
             continue
-        owner = str(BarType.from_str(span.identifier).instrument_id) if span.data_type == BARS else span.identifier
+        owner = str(BarType.from_str(identifier).instrument_id) if data_type == BARS else identifier
         if instrument_id not in (None, owner):
             continue
-        one = _Check(catalog, span.data_type, span.identifier, owner, round(max_hole_secs * NS), on_rows)
+        one = _Check(catalog, data_type, identifier, owner, round(max_hole_secs * NS), on_rows)
         findings += one.run()
-        checked.append(Checked(span.identifier, span.data_type, span.files, one.rows, one.messages))
+        checked.append(Checked(identifier, data_type, len(files), one.rows, one.messages))
     order = {"error": 0, "warning": 1, "info": 2}
     return Report(checked, sorted(findings, key=lambda finding: order[finding.severity]))
 

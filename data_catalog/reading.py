@@ -5,6 +5,7 @@ the files are read directly: the same files, and which rows are wanted is a matt
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,25 @@ from data_catalog.layout import parse_interval
 from data_catalog.merge import merge_by_time
 
 _BATCH_ROWS: Final = 131_072
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file of the catalog.
+
+    Raises
+    ------
+    CatalogError
+        On opening, or on reading inside the context: the file is no Parquet file, damaged, or not to be read.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogError(
+            f"Expected a Parquet file of the engine, was {path}: {str(error).strip('. ')}. "
+            "Delete it and import or simulate its data again."
+        ) from error
 
 
 def read_rows(
@@ -64,18 +84,15 @@ def _overlapping(paths: Iterable[Path], start_ns: int | None, end_ns: int | None
 def _file_rows(
     path: Path, decode: Callable[[pa.RecordBatch], NDArray[np.void]], start_ns: int | None, end_ns: int | None
 ) -> Iterator[NDArray[np.void]]:
-    try:
-        with pq.ParquetFile(path) as file:
-            for number in _row_groups(file, start_ns, end_ns):
-                for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number], use_threads=False):
-                    rows = decode(batch)
-                    times = rows["ts_init"]
-                    first = 0 if start_ns is None else int(np.searchsorted(times, start_ns, side="left"))
-                    end = len(rows) if end_ns is None else int(np.searchsorted(times, end_ns, side="right"))
-                    if end > first:
-                        yield rows[first:end]
-    except pa.ArrowInvalid as error:
-        raise CatalogError(f"Expected a Parquet file of the engine, was {path}: {error}") from error
+    with open_parquet(path) as file:
+        for number in _row_groups(file, start_ns, end_ns):
+            for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number], use_threads=False):
+                rows = decode(batch)
+                times = rows["ts_init"]
+                first = 0 if start_ns is None else int(np.searchsorted(times, start_ns, side="left"))
+                end = len(rows) if end_ns is None else int(np.searchsorted(times, end_ns, side="right"))
+                if end > first:
+                    yield rows[first:end]
 
 
 def _row_groups(file: pq.ParquetFile, start_ns: int | None, end_ns: int | None) -> Iterator[int]:

@@ -46,7 +46,9 @@ def zip_chunks(path: Path, advance: Advance) -> Iterator[bytes]:
         raise BadInputError(f"Expected a whole zip file, was: {error}. Download it again.", file=path) from error
     if len(members) != 1:
         names = ", ".join(member.filename for member in members) or "none"
-        raise BadInputError(f"Expected one file inside the zip, was {len(members)} ({names}).", file=path)
+        raise BadInputError(
+            f"Expected one file inside the zip, was {len(members)} ({names}). Zip each alone.", file=path
+        )
     member = members[0]
     if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BadInputError(

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -17,8 +18,8 @@ from data_catalog.layout import interval_name
 from data_catalog.ledger import Entry, Ledger, content_hash
 from data_catalog.writers import RowWriter
 
-_BOOK_NAME: Final = re.compile(r"(?:\d{4}-\d{2}-\d{2}_)?([A-Za-z0-9-]{1,30}?)_ob\d+\.data\.zip")
-_TRADES_NAME: Final = re.compile(r"([A-Za-z0-9-]{1,30}?)\d{4}-\d{2}-\d{2}\.csv\.gz")
+_BOOK_NAME: Final = re.compile(r"(?:(?P<day>\d{4}-\d{2}-\d{2})_)?(?P<symbol>[A-Za-z0-9-]{1,30}?)_ob\d+\.data\.zip")
+_TRADES_NAME: Final = re.compile(r"(?P<symbol>[A-Za-z0-9-]{1,30}?)(?P<day>\d{4}-\d{2}-\d{2})\.csv\.gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Archive:
     path : Path
     kind : {"book", "trades"}
     symbol : str
+    day : date, optional
 
     Examples
     --------
@@ -42,18 +44,19 @@ class Archive:
     path: Path
     kind: Literal["book", "trades"]
     symbol: str
+    day: date | None = None
 
     @classmethod
     def of(cls, path: Path) -> "Archive":
         """Read a file's name; raises `BadInputError` if it is not the name of an archive file."""
         if match := _BOOK_NAME.fullmatch(path.name):
-            return cls(path, "book", match[1])
+            return cls(path, "book", match["symbol"], _day(path, match["day"]))
         if match := _TRADES_NAME.fullmatch(path.name):
-            return cls(path, "trades", match[1])
+            return cls(path, "trades", match["symbol"], _day(path, match["day"]))
         raise BadInputError(
             "Expected the name of a Bybit archive file, such as 2024-12-01_XRPUSDT_ob500.data.zip (order book) or "
             f"XRPUSDT2024-12-01.csv.gz (trades), was '{path.name}'. Files of other shapes: fathom data import table.",
-            file=path.parent,
+            file=path,
         )
 
 
@@ -190,20 +193,29 @@ def import_archive(
         )
 
     if archive.kind == "book":
-        source = book = BookFile(path, archive.symbol, grid, timing)
+        source = book = BookFile(path, archive.symbol, grid, timing, archive.day)
         with catalog.book_writer(instrument) as writer:
             for rows in book.read(advance):
                 writer.write(rows)
             _refuse_empty(writer, path)
             writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
     else:
-        source = trades = TradeFile(path, archive.symbol, grid, timing)
+        source = trades = TradeFile(path, archive.symbol, grid, timing, archive.day)
         with catalog.trade_writer(instrument) as writer:
             for rows, ids in trades.read(advance):
                 writer.write(rows, ids)
             _refuse_empty(writer, path)
             writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
     return Imported(entry_of(writer), time.perf_counter() - started, already=False)
+
+
+def _day(path: Path, text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise BadInputError(
+            f"Expected a day in the file's name, was '{text}'. Name it as Bybit does.", file=path
+        ) from None
 
 
 def _refuse_empty(writer: RowWriter, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +66,8 @@ class BookFile:
     grid : Grid
         Of the instrument.
     timing : Timing
+    day : date, optional
+        That its name states: every stamp must lie within a day of it.
 
     Examples
     --------
@@ -81,12 +84,12 @@ class BookFile:
     ['1 change before the first snapshot (from line 1 on): the book is incomplete there']
     """  # noqa: E501
 
-    def __init__(self, path: Path, symbol: str, grid: Grid, timing: Timing) -> None:
+    def __init__(self, path: Path, symbol: str, grid: Grid, timing: Timing, day: date | None = None) -> None:
         self.path = path
         self.symbol = symbol
         self.grid = grid
         self.timing = timing
-        self.state = new_state()
+        self.state = new_state() if day is None else new_state(*(time // MS for time in times_near(day)))
 
     @property
     def messages(self) -> int:
@@ -142,7 +145,7 @@ class BookFile:
         buffer = np.frombuffer(b"".join((text, bytes(PADDING))), dtype=np.uint8)
         rows: NDArray[np.void] = np.empty(len(text) // 9 + 8, dtype=EVENT)
         patterns = Patterns.of(self.symbol)
-        steps = Step.of(self.grid.tick_raw), Step.of(self.grid.lot_raw)
+        steps = Step.of_price(self.grid.tick_raw), Step.of_size(self.grid.lot_raw)
         times = self.timing.latency_ns, self.timing.tolerance_ns
         at = 0
         while at < len(text):
@@ -172,6 +175,19 @@ class BookFile:
     def snapshots(self) -> int:
         """Snapshots read so far."""
         return int(self.state[SNAPSHOTS])
+
+
+def times_near(day: date) -> tuple[int, int]:
+    """Return the first and the last time, in ns, that a file of a day may hold: from the day before to the day after.
+
+    Examples
+    --------
+    >>> times_near(date(1970, 1, 2))
+    (0, 259200000000000)
+    """
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    earliest, latest = (int((start + timedelta(days=days)).timestamp()) for days in (-1, 2))
+    return max(earliest, 0) * 10**9, latest * 10**9
 
 
 def counted(number: int, noun: str) -> str:

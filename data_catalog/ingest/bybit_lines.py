@@ -20,6 +20,9 @@ from ml.book.events import Action, Flag, Kind, Side
 MS: Final = 1_000_000
 """Nanoseconds a millisecond."""
 
+MAX_MS: Final = 9_000_000_000_000
+"""In the year 2255, the last that int64 nanoseconds hold with room for a latency."""
+
 PADDING: Final = 64
 """Zero bytes that must follow the text, so that comparing a pattern never reads beyond the buffer."""
 
@@ -34,7 +37,9 @@ LEVELS: Final = 6  # level changes
 BREAKS: Final = 7  # changes whose update id does not follow the one before
 HELD: Final = 8  # messages whose ts was before the last one's, by no more than the tolerance
 UNANCHORED: Final = 9  # changes before the first snapshot
-STATE_SIZE: Final = 10
+EARLIEST: Final = 10  # the first and the last stamp that the file may have, in ms
+LATEST: Final = 11
+STATE_SIZE: Final = 12
 
 # What `accept` may answer.
 OK: Final = 0
@@ -49,7 +54,6 @@ _BOOK = int(Kind.BOOK)
 _BUY, _SELL, _NO_SIDE = int(Side.BUY), int(Side.SELL), int(Side.NONE)
 _POWERS = np.array([10**i for i in range(19)], dtype=np.int64)
 _MAX_DIGITS = 18
-_MAX_MS = 9_000_000_000_000  # the year 2255, the last that int64 nanoseconds hold with room for a latency
 
 _QUOTE, _COMMA, _OPEN, _CLOSE, _BRACE, _DOT, _NEWLINE, _RETURN = (ord(c) for c in '",[]}.\n\r')
 
@@ -98,8 +102,8 @@ class Patterns(NamedTuple):
         )
 
 
-def new_state() -> NDArray[np.int64]:
-    """Return the state before the first message.
+def new_state(earliest_ms: int = 0, latest_ms: int = MAX_MS) -> NDArray[np.int64]:
+    """Return the state before the first message of a file whose stamps lie between two times, both included.
 
     Examples
     --------
@@ -108,6 +112,7 @@ def new_state() -> NDArray[np.int64]:
     """
     state = np.zeros(STATE_SIZE, dtype=np.int64)
     state[LAST_TS] = state[LAST_INIT] = state[LAST_U] = -1
+    state[EARLIEST], state[LATEST] = earliest_ms, latest_ms
     return state
 
 
@@ -182,8 +187,9 @@ def _integer(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def _decimal(text: NDArray[np.uint8], at: int, places: int, mantissa: int) -> tuple[int, int]:
-    # The text as a multiple of mantissa x 10^-places, and where it ends: -1 if it is no such multiple.
+def _decimal(text: NDArray[np.uint8], at: int, step: Step) -> tuple[int, int]:
+    # The text as a multiple of the step, and where it ends: -1 if it is no such multiple.
+    places, mantissa, most = step
     value, start = 0, at
     while True:
         digit = _digit(text, at)
@@ -218,6 +224,8 @@ def _decimal(text: NDArray[np.uint8], at: int, places: int, mantissa: int) -> tu
         if value % mantissa != 0:
             return 0, -1
         value //= mantissa
+    if value > most:
+        return 0, -1
     return value, at
 
 
@@ -238,10 +246,10 @@ def _levels(
     while True:
         if text[at] != _OPEN or text[at + 1] != _QUOTE:
             return -1, count
-        price, at = _decimal(text, at + 2, price_step.places, price_step.mantissa)
+        price, at = _decimal(text, at + 2, price_step)
         if at < 0 or price <= 0 or text[at] != _QUOTE or text[at + 1] != _COMMA or text[at + 2] != _QUOTE:
             return -1, count
-        size, at = _decimal(text, at + 3, size_step.places, size_step.mantissa)
+        size, at = _decimal(text, at + 3, size_step)
         if at < 0 or text[at] != _QUOTE or text[at + 1] != _CLOSE or (snapshot and size == 0):
             return -1, count
         row = rows[count]
@@ -288,7 +296,7 @@ def _line(
         if begin < 0:
             return -1, first
     ts, at = _integer(text, begin)
-    if at < 0 or ts > _MAX_MS:
+    if at < 0 or ts < state[EARLIEST] or ts > state[LATEST]:
         return -1, first
     at = _match(text, at, patterns.data)
     if at < 0:
@@ -326,7 +334,7 @@ def _line(
     begin = _match(text, at, patterns.cross_time)
     if begin >= 0:
         cross_time, at = _integer(text, begin)
-        if at < 0 or cross_time > _MAX_MS:
+        if at < 0 or cross_time < state[EARLIEST] or cross_time > state[LATEST]:
             return -1, first
     elif text[at] == _BRACE:
         at += 1

@@ -7,7 +7,7 @@ import orjson
 from numpy.typing import NDArray
 
 from data_catalog.errors import InstrumentError
-from data_catalog.ingest.bybit_lines import LAST_INIT, LAST_TS, MS, OK, accept, finish_message
+from data_catalog.ingest.bybit_lines import EARLIEST, LAST_INIT, LAST_TS, LATEST, MS, OK, accept, finish_message
 from data_catalog.instruments import Grid
 from data_catalog.layout import time_text
 from ml.book.events import EVENT, Action, Side
@@ -60,8 +60,8 @@ def read_message(
     if kind not in ("snapshot", "delta"):
         raise MessageError(f"Expected type 'snapshot' or 'delta', was '{kind}'.")
     snapshot = kind == "snapshot"
-    ts = _count(message, "ts", "")
-    cross_time = _count(message, "cts", "") if "cts" in message else ts
+    ts = _stamp(message, "ts", state)
+    cross_time = _stamp(message, "cts", state) if "cts" in message else ts
     data = _field(message, "data", dict)
     for name, found in (("topic", parts[2]), ("data.s", _field(data, "s", str, "data."))):
         if found != symbol:
@@ -73,10 +73,10 @@ def read_message(
         for number, level in enumerate(_field(data, name, list, "data."))
     ]
     if accept(state, ts * MS, update, snapshot, len(levels), latency, tolerance) != OK:
-        back = (int(state[LAST_TS]) - ts * MS) / MS
+        back = milliseconds(int(state[LAST_TS]) - ts * MS)
         raise MessageError(
-            f"Expected 'ts' not to run backwards, was {ts} ({time_text(ts * MS)}), {back:g} ms before the message "
-            f"above it. If the recording's clock is known to step, allow it with --max-clock-step-ms {back:g}."
+            f"Expected 'ts' not to run backwards, was {ts} ({time_text(ts * MS)}), {back} ms before the message "
+            f"above it. If the recording's clock is known to step, allow it with --max-clock-step-ms {back}."
         )
     rows = np.zeros(snapshot + len(levels), dtype=EVENT)
     if snapshot:
@@ -87,11 +87,25 @@ def read_message(
     return rows
 
 
+def milliseconds(time_ns: int) -> str:
+    """Return a time span in ms, exactly.
+
+    Examples
+    --------
+    >>> milliseconds(3_599_900_000_500)
+    '3599900.0005'
+    """
+    return f"{time_ns / MS:.6f}".rstrip("0").rstrip(".")
+
+
 def _json(line: bytes) -> dict[str, Any]:
     try:
         message = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise MessageError(f"Expected a JSON object, was {_shorten(line)}: {error.msg} at byte {error.pos}.") from None
+        raise MessageError(
+            f"Expected a JSON object, was {_shorten(line)}: {error.msg} at byte {error.pos}. "
+            "The file may be damaged: download it again."
+        ) from None
     if not isinstance(message, dict):
         raise MessageError(f"Expected a JSON object, was {_shorten(line)}.")
     return message
@@ -116,9 +130,19 @@ def _count(message: dict[str, Any], name: str, prefix: str) -> int:
     if name not in message:
         raise MessageError(f"Expected field '{prefix}{name}', was none. Fields: {', '.join(message)}.")
     value = message[name]
-    limit = 9_000_000_000_000 if name in ("ts", "cts") else 2**63 - 1
-    if type(value) is not int or not 0 <= value <= limit:
-        raise MessageError(f"Expected a whole number from 0 to {limit} in '{prefix}{name}', was {value!r}.")
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise MessageError(f"Expected a whole number from 0 to {2**63 - 1} in '{prefix}{name}', was {value!r}.")
+    return value
+
+
+def _stamp(message: dict[str, Any], name: str, state: NDArray[np.int64]) -> int:
+    value = _count(message, name, "")
+    earliest, latest = int(state[EARLIEST]), int(state[LATEST])
+    if not earliest <= value <= latest:
+        raise MessageError(
+            f"Expected milliseconds from {earliest} ({time_text(earliest * MS)}) to {latest} "
+            f"({time_text(latest * MS)}) in '{name}', was {value}. Check its unit, and the day in the file's name."
+        )
     return value
 
 

@@ -1,8 +1,10 @@
 """Import one trades archive of Bybit: a gzipped CSV, with or without an RPI column, oldest or newest first."""
 
 import difflib
+import re
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from itertools import chain
 from pathlib import Path
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 
 from data_catalog.errors import BadInputError, InstrumentError
 from data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
-from data_catalog.ingest.bybit_book import Timing, counted
+from data_catalog.ingest.bybit_book import Timing, counted, times_near
+from data_catalog.ingest.bybit_lines import MAX_MS, MS
+from data_catalog.ingest.bybit_message import milliseconds
 from data_catalog.ingest.decimal_text import Step, parse_decimals
 from data_catalog.instruments import Grid
 from data_catalog.layout import time_text
@@ -30,6 +34,10 @@ _UNUSED: Final = ("tickDirection", "grossValue", "homeNotional", "foreignNotiona
 _RPI: Final = "RPI"
 _KNOWN: Final = (*_NEEDED, *_UNUSED, _RPI)
 _NANOSECONDS: Final = Step(places=9, mantissa=1)
+_MAX_NS: Final = MAX_MS * MS
+_BAD_ROW: Final = re.compile(
+    r"Row #(?P<row>\d+): Expected (?P<expected>\d+) columns, got (?P<found>\d+): (?P<text>.*)", re.DOTALL
+)
 _MAX_ID: Final = 36  # the engine's limit for a trade id
 _FALSE: Final = ("0", "false", "False", "FALSE", "")
 _TRUE: Final = ("1", "true", "True", "TRUE")
@@ -47,6 +55,8 @@ class TradeFile:
     grid : Grid
         Of the instrument.
     timing : Timing
+    day : date, optional
+        That its name states: every stamp must lie within a day of it.
 
     Examples
     --------
@@ -63,7 +73,7 @@ class TradeFile:
     True
     """
 
-    def __init__(self, path: Path, symbol: str, grid: Grid, timing: Timing) -> None:
+    def __init__(self, path: Path, symbol: str, grid: Grid, timing: Timing, day: date | None = None) -> None:
         self.path = path
         self.symbol = symbol
         self.grid = grid
@@ -72,6 +82,7 @@ class TradeFile:
         self.newest_first = False
         self.trades = 0
         self.held = 0
+        self._span_ns = (0, _MAX_NS) if day is None else times_near(day)
         self._last = -1
         self._last_line = 0
 
@@ -114,11 +125,11 @@ class TradeFile:
         bad = np.flatnonzero(back > self.timing.tolerance_ns)
         if len(bad):
             where = int(bad[0])
-            late = back[where] / 1e6
+            late = milliseconds(int(back[where]))
             raise BadInputError(
                 f"Expected 'timestamp' not to run {'forwards' if step < 0 else 'backwards'}, was "
-                f"{time_text(int(times[where]))}, {late:g} ms out of order. If the recording's clock is known to step, "
-                f"allow it with --max-clock-step-ms {late:g}.",
+                f"{time_text(int(times[where]))}, {late} ms out of order. If the recording's clock is known to step, "
+                f"allow it with --max-clock-step-ms {late}.",
                 file=self.path,
                 line=line + step * where,
             )
@@ -155,7 +166,7 @@ class TradeFile:
                 except StopIteration:
                     return
                 except pa.ArrowInvalid as error:
-                    raise BadInputError(f"Expected CSV, was: {error}", file=self.path) from error
+                    raise self._malformed(error) from error
                 if batch.num_rows:
                     yield self._rows(batch, line)
                     line += batch.num_rows
@@ -170,7 +181,7 @@ class TradeFile:
                 ),
             )
         except pa.ArrowInvalid as error:
-            raise BadInputError(f"Expected CSV with a header line, was: {error}", file=self.path) from error
+            raise self._malformed(error) from error
         names = reader.schema.names
         for name in names:
             if name not in _KNOWN or names.count(name) > 1:
@@ -184,6 +195,18 @@ class TradeFile:
             )
         self.has_rpi = _RPI in names
         return reader
+
+    def _malformed(self, error: pa.ArrowInvalid) -> BadInputError:
+        place = _BAD_ROW.search(str(error))
+        problem = f"Expected CSV with a header line, was: {str(error).strip()}. Download it again."
+        if place is None:
+            return BadInputError(problem, file=self.path)
+        return BadInputError(
+            f"Expected {place['expected']} columns as in the header, was {place['found']}: '{place['text'].strip()}'. "
+            "The file may be damaged: download it again.",
+            file=self.path,
+            line=int(place["row"]),
+        )
 
     def _rows(self, batch: pa.RecordBatch, line: int) -> TradeBatch:
         rows = np.zeros(batch.num_rows, dtype=EVENT)
@@ -219,7 +242,7 @@ class TradeFile:
             text = str(column[bad])
             try:
                 exact = Decimal(text).scaleb(9)
-                good = 0 <= exact < 9 * 10**18 and exact == int(exact)
+                good = 0 <= exact <= _MAX_NS and exact == int(exact)
             except (InvalidOperation, ValueError, OverflowError):
                 good = False
             if not good:
@@ -230,11 +253,20 @@ class TradeFile:
                 )
             times[bad] = int(exact)
             bad = parse_decimals(column, _NANOSECONDS, times, bad + 1)
+        earliest, latest = self._span_ns
+        if len(outside := np.flatnonzero((times < earliest) | (times > latest))):
+            where = int(outside[0])
+            raise BadInputError(
+                f"Expected 'timestamp' in seconds from {time_text(earliest)} to {time_text(latest)}, was "
+                f"'{column[where]}'. Check its unit, and the day in the file's name.",
+                file=self.path,
+                line=line + where,
+            )
         return times
 
     def _counts(self, column: Any, name: str, line: int) -> NDArray[np.int64]:
         price = name == "price"
-        step = Step.of(self.grid.tick_raw if price else self.grid.lot_raw)
+        step = Step.of_price(self.grid.tick_raw) if price else Step.of_size(self.grid.lot_raw)
         counts = np.zeros(len(column), dtype=np.int64)
         bad = parse_decimals(column, step, counts)
         while bad >= 0:
@@ -250,7 +282,9 @@ class TradeFile:
             bad = parse_decimals(column, step, counts, bad + 1)
         if (counts <= 0).any():
             bad = int(np.argmax(counts <= 0))
-            raise BadInputError(f"Expected a {name} above 0, was '{column[bad]}'.", file=self.path, line=line + bad)
+            raise BadInputError(
+                f"Expected a {name} above 0 in '{name}', was '{column[bad]}'.", file=self.path, line=line + bad
+            )
         return counts
 
 

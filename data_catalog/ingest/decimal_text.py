@@ -7,7 +7,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from data_catalog.instruments import FIXED_PRECISION
+from data_catalog.instruments import FIXED_PRECISION, MAX_PRICE_RAW, MAX_SIZE_RAW
 
 _DOT, _ZERO = ord("."), ord("0")
 _MAX = 2**63 - 1
@@ -23,23 +23,35 @@ class Step(NamedTuple):
     places : int
         Decimal places that a multiple may have.
     mantissa : int
+    most : int
+        The largest multiple allowed: what the engine can hold, or int64.
 
     Examples
     --------
-    >>> Step.of(10**15)  # 0.1 in the engine's raw units
-    Step(places=1, mantissa=1)
+    >>> Step.of_price(10**15)  # 0.1 in the engine's raw units
+    Step(places=1, mantissa=1, most=170141183460460)
     """
 
     places: int
     mantissa: int
+    most: int = _MAX
 
     @classmethod
-    def of(cls, raw: int) -> "Step":
-        """Return the step of an engine increment in raw units of 1e-16."""
-        places = FIXED_PRECISION
+    def of_price(cls, tick_raw: int) -> "Step":
+        """Return the step of a tick in the engine's raw units of 1e-16."""
+        return cls._of(tick_raw, MAX_PRICE_RAW)
+
+    @classmethod
+    def of_size(cls, lot_raw: int) -> "Step":
+        """Return the step of a lot in the engine's raw units of 1e-16."""
+        return cls._of(lot_raw, MAX_SIZE_RAW)
+
+    @classmethod
+    def _of(cls, raw: int, most_raw: int) -> "Step":
+        most, places = min(most_raw // raw, _MAX), FIXED_PRECISION
         while raw % 10 == 0 and places > 0:
             raw, places = raw // 10, places - 1
-        return cls(places, raw)
+        return cls(places, raw, most)
 
 
 @njit(cache=True)
@@ -48,6 +60,7 @@ def _parse(
     offsets: NDArray[np.int32],
     places: int,
     mantissa: int,
+    most: int,
     counts: NDArray[np.int64],
     first: int,
 ) -> int:
@@ -79,6 +92,8 @@ def _parse(
             if value % mantissa != 0:
                 return i
             value //= mantissa
+        if value > most:
+            return i
         counts[i] = value
     return -1
 
@@ -99,7 +114,8 @@ def parse_decimals(column: pa.Array, step: Step, counts: NDArray[np.int64], firs
     Returns
     -------
     int
-        The first row that is no such multiple, or is written in another way ("1e-3", "-1", ""); -1 if all are read.
+        The first row that is no such multiple, exceeds `step.most`, or is written in another way ("1e-3", "-1", "");
+        -1 if all are read.
 
     Examples
     --------
@@ -114,4 +130,4 @@ def parse_decimals(column: pa.Array, step: Step, counts: NDArray[np.int64], firs
     _, offset_buffer, data = column.buffers()
     offsets = np.frombuffer(offset_buffer, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
     text = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
-    return int(_parse(text, offsets, step.places, step.mantissa, counts, first))
+    return int(_parse(text, offsets, step.places, step.mantissa, step.most, counts, first))

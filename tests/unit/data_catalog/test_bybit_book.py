@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,8 @@ def test_a_stamp_a_little_early_is_held(tmp_path: Path) -> None:
         (SNAPSHOT.replace('["61800.30","1"]', '["61800.30"]'), r"Expected \[\"price\",\"size\"\] in data\.a\[0\]"),
         (SNAPSHOT.replace('"61800.30"', "61800.30"), r"Expected \[\"price\",\"size\"\] in data\.a\[0\]"),
         (SNAPSHOT + "x", "Expected a JSON object"),
-        (SNAPSHOT.replace("61800.30", "9" * 40), "Expected a price that is a multiple"),
+        (SNAPSHOT.replace("61800.30", "17014118346047"), "Expected a price of at most 17014118346046, was"),
+        (SNAPSHOT.replace("61800.30", "9" * 40), "Expected a price of at most 17014118346046, was '9999"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, bad: str, expected: str) -> None:
@@ -215,6 +217,25 @@ def test_time_that_runs_backwards_is_refused(tmp_path: Path) -> None:
     late = line(message(1_723_161_255_501, bids=[("1.0", "1")], u=2))
     with pytest.raises(BadInputError, match=r"line 2: .*1000 ms before .*--max-clock-step-ms 1000"):
         read(book_zip(tmp_path, [SNAPSHOT, late]))
+
+
+def test_the_remedy_for_a_step_back_is_enough(tmp_path: Path) -> None:
+    late = line(message(1_723_161_256_501 - 3_599_901, bids=[("1.0", "1")], u=2))
+    path = book_zip(tmp_path, [SNAPSHOT, late])
+    with pytest.raises(BadInputError, match=r"--max-clock-step-ms 3599901\.") as caught:
+        read(path)
+    allowed = float(str(caught.value).rpartition(" ")[2].rstrip("."))
+    assert read(path, tolerance_ns=round(allowed * 1e6))[0].messages == 2
+
+
+@pytest.mark.parametrize("field", ["ts", "cts"])
+@pytest.mark.parametrize("stamp", [1_723_161_256, 1_722_988_456_501, 1_723_334_056_501])
+def test_a_stamp_of_another_day_or_unit_is_refused(tmp_path: Path, field: str, stamp: int) -> None:
+    good = message(bids=[("1.0", "1")], u=2, cts=1_723_161_256_501)
+    path = book_zip(tmp_path, [SNAPSHOT, line(good), line(good | {field: stamp})])
+    book = BookFile(path, "BTCUSDT", GRID, Timing(), date(2024, 8, 8))
+    with pytest.raises(BadInputError, match=rf"line 3: Expected milliseconds from .* in '{field}', was {stamp}\."):
+        list(book.read(lambda size: None))
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_books_and_trades_come_back_as_events(files: tuple[Path, Path], tmp_path
     assert trades["flags"].tolist() == [TradeFlag.RPI * (n % 3 == 0) for n in range(30)]
     assert len(ParquetDataCatalog(str(tmp_path)).query_order_book_deltas([ID])) == 503
     book, ticks = Ledger(tmp_path).entries()
-    assert (book.rows, book.notes) == (503, {"messages": 51, "snapshots": 1, "levels": 502})
+    assert (book.rows, book.notes) == (503, {"messages": 51, "snapshots": 1, "levels": 502, "breaks": 0})
     assert (ticks.rows, ticks.notes) == (30, {"rpi_column": True})
 
 
@@ -159,6 +159,12 @@ def test_instruments_from_bybits_response(files: tuple[Path, Path], real_data: P
 @pytest.mark.parametrize("name", ["BTCUSDT.csv", "2024-08-08_BTCUSDT.data.zip", "BTCUSDT_2024-08-08.csv.gz", "x"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(BadInputError, match=f"Expected the name of a Bybit archive file.*, was '{name}'"):
+        Archive.of(Path(name))
+
+
+@pytest.mark.parametrize("name", ["2024-13-41_BTCUSDT_ob500.data.zip", "BTCUSDT2023-02-29.csv.gz"])
+def test_a_day_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(BadInputError, match=f"{name}: Expected a day in the file's name, was '20"):
         Archive.of(Path(name))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -118,8 +119,8 @@ def test_a_stamp_a_little_early_is_held(tmp_path: Path) -> None:
         (trade("yesterday"), "Expected 'timestamp' in seconds .* was 'yesterday'"),
         (trade().replace("BTCUSDT", "ETHUSDT"), "Expected symbol BTCUSDT in 'symbol', was 'ETHUSDT'"),
         (trade(side="buy"), "Expected 'Buy' or 'Sell' in 'side', was 'buy'"),
-        (trade(size="-0.015"), r"Expected a size above 0, was '-0\.015'"),
-        (trade(size="0"), "Expected a size above 0, was '0'"),
+        (trade(size="-0.015"), r"Expected a size above 0 in 'size', was '-0\.015'"),
+        (trade(size="0"), "Expected a size above 0 in 'size', was '0'"),
         (trade(size="0.0155"), r"'size': Expected a size that is a multiple of 0\.001 .*, was '0\.0155'"),
         (trade(price="61800.25"), r"'price': Expected a price .* of 0\.10 .*, was '61800\.25'.*--instruments"),
         (trade(price=""), "'price': Expected a price as a decimal number, was ''"),
@@ -160,9 +161,23 @@ def test_strange_columns_are_refused(tmp_path: Path, header: str, expected: str)
         read(path)
 
 
-def test_a_line_with_missing_cells_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="Expected 10 columns, got 3"):
-        read(trades_gz(tmp_path, [trade(), "1723161256.5230,BTCUSDT,Buy"]))
+def test_a_line_with_missing_cells_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [trade(f"{1723161256 + i}.5230") for i in range(20)]
+    path = trades_gz(tmp_path, [*lines, "1723161276.5230,BTCUSDT,Buy", *lines])
+    expected = r"line 22: Expected 10 columns as in the header, was 3: '1723161276\.5230,BTCUSDT,Buy'.*again"
+    with pytest.raises(BadInputError, match=expected):
+        read(path)
+    monkeypatch.setattr(bybit_trades, "CHUNK_BYTES", 1_000)
+    with pytest.raises(BadInputError, match=expected):
+        read(path)
+
+
+@pytest.mark.parametrize("stamp", ["1723161", "1722988456.5230", "1723334056.5230"])
+def test_a_stamp_of_another_day_or_unit_is_refused(tmp_path: Path, stamp: str) -> None:
+    path = trades_gz(tmp_path, [trade(), trade(stamp)])
+    trades = TradeFile(path, "BTCUSDT", GRID, Timing(), date(2024, 8, 8))
+    with pytest.raises(BadInputError, match=rf"line 3: Expected 'timestamp' in seconds from .*, was '{stamp}'\."):
+        list(trades.read(lambda size: None))
 
 
 def test_files_without_trades_are_refused(tmp_path: Path) -> None:

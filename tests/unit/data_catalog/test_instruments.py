@@ -8,10 +8,18 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nautilus_trader.model import CryptoPerpetual, CurrencyPair
+from nautilus_trader.model import CryptoPerpetual, CurrencyPair, Price, Quantity
 
 from data_catalog.errors import InstrumentError
-from data_catalog.instruments import Grid, InstrumentSpec, default_instruments, load_instruments, toml_example
+from data_catalog.instruments import (
+    MAX_PRICE_RAW,
+    MAX_SIZE_RAW,
+    Grid,
+    InstrumentSpec,
+    default_instruments,
+    load_instruments,
+    toml_example,
+)
 
 BTC = Grid("BTCUSDT-LINEAR.BYBIT", tick_raw=10**15, lot_raw=10**13, price_precision=2, size_precision=3)
 
@@ -119,7 +127,22 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         load_instruments(tmp_path / "absent.toml")
 
 
-@given(st.integers(0, 2**50))
+@pytest.mark.parametrize("fee", ["x", "", "NaN", "2", "5.5"])
+def test_a_fee_that_is_no_fraction_is_refused(fee: str) -> None:
+    with pytest.raises(InstrumentError, match=f"Expected taker_fee of X as a fraction .*, was '{fee}'"):
+        InstrumentSpec(symbol="X", base="X", quote="USDT", tick="0.1", lot="1", taker_fee=fee).build()
+
+
+@pytest.mark.parametrize(("text", "largest"), [("17014118346046.10", "price"), ("1e30", "price")])
+def test_a_price_that_the_engine_cannot_hold_is_refused(text: str, largest: str) -> None:
+    with pytest.raises(InstrumentError, match=f"Expected a {largest} of at most 17014118346046, was '{text}'"):
+        BTC.ticks(text)
+    assert BTC.ticks("17014118346046.00") == MAX_PRICE_RAW // BTC.tick_raw
+    assert Price.from_str(f"{MAX_PRICE_RAW // 10**16}").raw == MAX_PRICE_RAW
+    assert Quantity.from_str(f"{MAX_SIZE_RAW // 10**16}").raw == MAX_SIZE_RAW
+
+
+@given(st.integers(0, 2**47))
 def test_text_and_ticks_are_inverse(ticks: int) -> None:
     assert BTC.ticks(BTC.price_text(ticks)) == ticks
     assert BTC.lots(BTC.size_text(ticks)) == ticks

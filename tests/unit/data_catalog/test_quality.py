@@ -511,3 +511,42 @@ def test_a_hole_in_the_update_ids_of_an_archive_is_an_error(tmp_path: Path) -> N
     found = {finding["check"]: finding for finding in json.loads(result.stdout)["findings"]}
     assert found["update_ids_broken"]["severity"] == "error"
     assert found["update_ids_broken"]["count"] == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 but no more", None])
+def test_a_damaged_file_is_named_by_the_list_and_found_by_the_check(catalog: Catalog, content: bytes | None) -> None:
+    path = put_book(catalog, sound_book())
+    if content is None:
+        content = path.read_bytes()
+        content = content[:40] + bytes(len(content) // 2) + content[40 + len(content) // 2 :]
+    path.write_bytes(content)
+    result = run(check_command, catalog, "--json")
+    assert result.exit_code == 1
+    assert [finding["check"] for finding in json.loads(result.stdout)["findings"]] == ["unreadable"]
+    listed = run(list_command, catalog)
+    assert isinstance(listed.exception, SystemExit | None)
+    if listed.exit_code:
+        assert f"was {path}" in " ".join(listed.stderr.split())
+
+
+def test_damaged_files_of_our_own_are_named(catalog: Catalog) -> None:
+    put_book(catalog, sound_book())
+    entry = catalog.path / "fathom" / "ledger" / "x.json"
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    entry.write_text("{")
+    assert f"Expected an import's entry in {entry}, was broken" in run(check_command, catalog).stderr
+    entry.unlink()
+    [definition] = (catalog.path / "data" / "crypto_perpetual").rglob("*.parquet")
+    definition.write_bytes(b"x")
+    for command in (check_command, list_command):
+        result = run(command, catalog)
+        assert result.exit_code == 1
+        assert "instrument" in result.output
+        assert isinstance(result.exception, SystemExit)
+
+
+def test_a_check_of_nothing_fails(tmp_path: Path) -> None:
+    for arguments in ((), ("--json",)):
+        result = run(check_command, Catalog(tmp_path), *arguments)
+        assert result.exit_code == 1
+        assert f"was none in {tmp_path}" in result.stderr
