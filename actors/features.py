@@ -10,7 +10,9 @@ from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, InstrumentId, OrderBookDeltas, TradeTick
 
 from actors.feature_stream import FeatureStream
+from data_catalog.catalog import Catalog
 from data_catalog.instruments import Grid
+from data_catalog.recorded_flags import RecordedFlags
 from data_catalog.records import Records
 from data_catalog.types import TradeFlags
 from data_catalog.types_features import FeatureVector, feature_data_type
@@ -38,6 +40,9 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     timer_delay_ms
         How long after a grid time a timer publishes its vectors, if no event has come to do so. Live, an event may
         reach the actor this much after its ts_init and still be in time.
+    flags_from
+        Folder of the catalog that holds the flags of the replayed trades (RPI, block): the engine's `BacktestNode`
+        replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it.
     record
         Whether to publish each vector as custom data too, for a recorder.
     store
@@ -54,6 +59,7 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     bar_type: str | None = None
     micro_price: Mapping[str, str] = {}
     timer_delay_ms: Annotated[int, Meta(ge=0)] = 50
+    flags_from: str | None = None
     record: bool = False
     store: str | None = None
 
@@ -94,6 +100,7 @@ class FeatureActor(DataActor):
         self.settings = config
         self.streams: dict[str, FeatureStream] = {}
         self._records: dict[str, Records] = {}
+        self._flags: dict[str, RecordedFlags] = {}
         self._symbols: dict[str, str] = {}
         self._hashes: dict[str, str] = {}
         self._saved: dict[str, bytes] = {}
@@ -123,9 +130,10 @@ class FeatureActor(DataActor):
         stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
 
     def on_trade(self, trade: TradeTick) -> None:
-        name, ts_ns = str(trade.instrument_id), trade.ts_init
+        name, ts_ns, trade_id = str(trade.instrument_id), trade.ts_init, str(trade.trade_id)
         stream = self._until(name, ts_ns)
-        stream.arrivals.add_trade(self._records[name].trade(trade), ts_ns, str(trade.trade_id))
+        flags = self._flags[name].of(trade_id, ts_ns) if self._flags else 0
+        stream.arrivals.add_trade(self._records[name].trade(trade, flags), ts_ns, trade_id)
 
     def on_data(self, data: Any) -> None:
         flags: TradeFlags = data.data
@@ -173,6 +181,8 @@ class FeatureActor(DataActor):
             micro_price=None if table is None else MicroPriceTable.from_json(Path(table).read_bytes()),
         )
         self._records[name] = Records(grid)
+        if self.settings.flags_from is not None:
+            self._flags[name] = RecordedFlags(Catalog(self.settings.flags_from), name)
         self._symbols[name] = str(instrument.raw_symbol)
         self._hashes[name] = features.schema.hash
         self.streams[name] = FeatureStream(features)

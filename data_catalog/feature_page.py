@@ -34,7 +34,8 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-nu
 th, td { padding: 4px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid #edf0f3; }
 thead th { position: sticky; top: 0; background: #fff; color: var(--soft); font-weight: 600; cursor: pointer;
   border-bottom: 1px solid #b9c3cc; }
-th:first-child, td:first-child, .text { text-align: left; } th:first-child, td:first-child { padding-left: 0; } td:first-child { font-weight: 550; }
+th:first-child, td:first-child, .text { text-align: left; }
+th:first-child, td:first-child { padding-left: 0; } td:first-child { font-weight: 550; }
 td.text { color: var(--soft); } td span { display: block; font-size: 11px; line-height: 1.2; color: var(--soft); }
 td.no { color: var(--soft); }
 .beside { display: grid; grid-template-columns: minmax(0, 1.7fr) minmax(0, 1fr); gap: 0 36px; align-items: start; }

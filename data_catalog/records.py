@@ -1,5 +1,6 @@
 """The engine's objects as event rows: the same bits that the catalog's files give, at the price of reading them."""
 
+from array import array
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ _TRADE: Final = int(Kind.TRADE)
 _CLEAR: Final = int(Action.CLEAR)
 _BUY: Final = int(Side.BUY)
 _SELL: Final = int(Side.SELL)
+_NAN: Final = float("nan")
 
 # A float that is n increments, to within a relative error of 2**-51 (two roundings by the engine, two here), is n
 # exactly where n < 2**40 and the rest is below 1e-3; the engine's precisions allow no smaller rest that is not 0.
@@ -24,18 +26,18 @@ _REST: Final = 1e-3
 
 
 @njit(cache=True)
-def _fill(rows, prices, sizes, codes, tick, lot, sequence, ts_init):  # type: ignore[no-untyped-def]
+def _fill(rows, numbers, codes, tick, lot, sequence, ts_init):  # type: ignore[no-untyped-def]
     count = len(rows)
     for i in range(count):
         row = rows[i]
         action = codes[i]
-        size = sizes[i]
+        size = numbers[count + i]
         side = _SELL if np.signbit(size) else _BUY
         if np.isnan(size):  # an order without a side
-            if action != _CLEAR or prices[i] != 0.0:
+            if action != _CLEAR or numbers[i] != 0.0:
                 return False
             size, side = 0.0, 0
-        ticks = prices[i] / tick
+        ticks = numbers[i] / tick
         lots = abs(size) / lot
         price = np.rint(ticks)
         whole = np.rint(lots)
@@ -93,15 +95,21 @@ class Records:
         count = len(changes)
         orders = [change.order for change in changes]
         # `signed_size` tells size and side at once (the side of 0 too, as -0.0). It aborts where there is no side.
-        sizes = np.array([order.signed_size() if order.side is not None else np.nan for order in orders])
-        prices = np.array([float(order.price) for order in orders])
+        numbers = array("d", [float(order.price) for order in orders])
+        numbers.extend([order.signed_size() if order.side is not None else _NAN for order in orders])
         codes = bytes([int(change.action) for change in changes] + [change.flags for change in changes])
         first, ts_event, ts_init, sequence = changes[0], message.ts_event, message.ts_init, message.sequence
         rows = np.zeros(count, EVENT)
         times = [change.ts_event for change in changes]
         rows["ts_event"] = ts_event if times.count(ts_event) == count else times
         fits = _fill(
-            rows, prices, sizes, np.frombuffer(codes, np.uint8), self._tick, self._lot, _signed(sequence), ts_init
+            rows,
+            np.frombuffer(numbers),
+            np.frombuffer(codes, np.uint8),
+            self._tick,
+            self._lot,
+            _signed(sequence),
+            ts_init,
         )
         if fits and first.ts_init == ts_init and first.sequence == sequence:
             return rows
