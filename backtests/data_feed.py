@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from nautilus_trader.backtest import BacktestDataConfig
@@ -17,7 +18,8 @@ from backtests.errors import ConfigError
 from backtests.venue_models import check_instrument, money
 from data_catalog.catalog import Catalog
 from data_catalog.errors import CatalogError
-from data_catalog.layout import BARS, BOOK, TRADES
+from data_catalog.layout import BARS, BOOK, TRADES, parse_interval
+from data_catalog.reading import open_parquet
 
 FUNDING: Final = "funding_rates"
 _ENGINE_TYPES: Final = {
@@ -94,6 +96,10 @@ def open_feed(config: Config) -> Feed:
     last = max(span.last_ns for span in used if span.data_type != FUNDING)
     start = max(first, nanos(data.start) or first)
     end = min(last, nanos(data.end) or last)
+    if end < last:
+        events = [span for span in used if span.data_type != FUNDING]
+        files = [file for span in events for file in catalog.files(span.data_type, span.identifier)]
+        end = max(_last_event(file, end) for file in files)
     if start > end:
         raise ConfigError(
             f"Expected a span that overlaps the data, which run from {iso(first)} "
@@ -185,6 +191,25 @@ def _identifiers(config: Config) -> list[tuple[str, str]]:
     if config.funding.source == "catalog":
         wanted += [(FUNDING, instrument) for instrument in data.instruments]
     return wanted
+
+
+def _last_event(file: Path, end_ns: int) -> int:
+    # The last ts_init at or before a time, -1 without any; of a file that straddles it, one column of one row group.
+    first, last = parse_interval(file)
+    if first > end_ns:
+        return -1
+    if last <= end_ns:
+        return last
+    with open_parquet(file) as parquet:
+        at = parquet.schema_arrow.get_field_index("ts_init")
+        for group in reversed(range(parquet.num_row_groups)):
+            statistics = parquet.metadata.row_group(group).column(at).statistics
+            if statistics is not None and statistics.min.value > end_ns:
+                continue
+            times = parquet.read_row_group(group, columns=["ts_init"]).column(0).cast(pa.int64()).to_numpy()
+            if times[0] <= end_ns:
+                return int(times[np.searchsorted(times, end_ns, side="right") - 1])
+    return -1
 
 
 def _dataset(path: Path, data_type: str, identifier: str, start_ns: int, end_ns: int) -> BacktestDataConfig:

@@ -115,6 +115,11 @@ def test_a_run_without_a_trade_has_figures_and_reasons(market: Path, tmp_path: P
     assert {f"trades.{name}" for name in null} <= set(summary["undefined"])
 
 
+def test_an_end_between_two_events_ends_with_the_event_before(market: Path, tmp_path: Path) -> None:
+    summary = files_of(tmp_path, config_file(tmp_path, market), "data.end=2024-08-09T00:00:40.1Z").summary()
+    assert summary["data_span"]["end"] == "2024-08-09T00:00:40.007Z"  # a trade
+
+
 def test_start_and_end_cut_the_data(market: Path, tmp_path: Path) -> None:
     sets = ["data.start=2024-08-09T00:00:10Z", "data.end=2024-08-09T00:00:40Z"]
     files = files_of(tmp_path, config_file(tmp_path, market), *sets)
