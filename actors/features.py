@@ -121,8 +121,9 @@ class FeatureActor(DataActor):
             if settings.bar_type is not None:
                 self.subscribe_bars(BarType.from_str(f"{name}-{settings.bar_type}"))
         step = settings.features.grid_ms * MS
-        start = (self.clock.timestamp_ns() // step + 1) * step + settings.timer_delay_ms * MS
-        self.clock.set_timer_ns(_TIMER, step, start)
+        # A timer fires first one step after its start.
+        start = self.clock.timestamp_ns() // step * step + settings.timer_delay_ms * MS
+        self.clock.set_timer_ns(_TIMER, step, start, allow_past=True)
 
     def on_book_deltas(self, deltas: OrderBookDeltas) -> None:
         name, ts_ns = str(deltas.instrument_id), deltas.ts_init

@@ -101,7 +101,7 @@ class Arrivals:
         if self._bars:
             waiting = np.concatenate(self._bars)
             early = waiting["ts_init"] < before_ns
-            bars, self._bars = waiting[early], [waiting[~early]]
+            bars, self._bars = waiting[early], [] if early.all() else [waiting[~early]]
         self.held -= len(rows) + len(bars)
         if self._trades:
             self._trades = {name: part for name, part in self._trades.items() if part.ts_ns >= before_ns}
@@ -118,10 +118,10 @@ class Arrivals:
         """Take over what `save` returned, in place of what waits here."""
         saved = msgspec.msgpack.decode(state, type=_Saved)
         self._parts = [_Part(ts_ns, kind, np.frombuffer(rows, EVENT).copy()) for ts_ns, kind, rows in saved.parts]
-        self._bars = [np.frombuffer(saved.bars, BAR)]
+        self._bars = [np.frombuffer(saved.bars, BAR)] if saved.bars else []
         self._sorted = False
         self._trades, self._flags = {}, {}
-        self.held = sum(len(part.rows) for part in self._parts) + len(self._bars[0])
+        self.held = sum(len(part.rows) for part in self._parts) + sum(map(len, self._bars))
 
     def _add(self, part: _Part) -> None:
         parts = self._parts

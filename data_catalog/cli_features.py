@@ -65,7 +65,6 @@ def build(config: Path, out: Path, changes: tuple[str, ...], as_json: bool) -> N
     from data_catalog.errors import CatalogError
     from data_catalog.feature_config import load_table_config
     from data_catalog.feature_table import build as build_table
-    from ml.features import FeatureError
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     begun = time.perf_counter()
@@ -79,7 +78,7 @@ def build(config: Path, out: Path, changes: tuple[str, ...], as_json: bool) -> N
                 name=config.stem,
                 on_progress=lambda name, done, total: bar.update(tasks[name], completed=done, total=total),
             )
-    except (CatalogError, FeatureError) as error:
+    except (CatalogError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     took = time.perf_counter() - begun
     if as_json:
