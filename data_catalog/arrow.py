@@ -141,6 +141,12 @@ def flags_batch(rows: NDArray[np.void], trade_ids: pa.Array, instrument_id: str)
     return pa.RecordBatch.from_arrays(columns, schema=_FLAGS_SCHEMA)
 
 
+TRADE_ID: Final = "^[!-~][ -~]{0,35}$"
+"""What the engine takes as a trade id; it aborts the process on any other, so that no other may enter a catalog."""
+
+TRADE_ID_WORDS: Final = "an id of 1 to 36 ASCII letters"
+
+
 def trade_id_array(trade_ids: Any) -> pa.Array:
     """Return trade ids (Arrow, list, or numpy array of str or bytes) as an Arrow array of strings."""
     if isinstance(trade_ids, pa.Array):

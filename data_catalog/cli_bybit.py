@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from data_catalog.cli_refusals import refusals
+
 if TYPE_CHECKING:
     from data_catalog.ingest.bybit import Imported
 
@@ -75,7 +77,6 @@ def bybit(
     )
 
     from data_catalog.catalog import Catalog
-    from data_catalog.errors import CatalogError
     from data_catalog.ingest.bybit import import_archive, plan
     from data_catalog.ingest.bybit_book import Timing
     from data_catalog.instruments import load_instruments
@@ -83,7 +84,6 @@ def bybit(
     catalog = Catalog(catalog_path)
     timing = Timing(round(latency_ms * 1e6), round(max_clock_step_ms * 1e6))
     done: list[Imported] = []
-    failure: CatalogError | OSError | None = None
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -91,23 +91,21 @@ def bybit(
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    try:
+    with refusals():
         planned = plan(files, catalog, load_instruments(instruments_path) if instruments_path else None)
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("", total=sum(archive.path.stat().st_size for archive, _ in planned))
-            for archive, instrument in planned:
-                progress.update(task, description=archive.path.name)
-                done.append(
-                    import_archive(archive, instrument, catalog, timing, lambda size: progress.advance(task, size))
-                )
-    except (CatalogError, OSError) as error:
-        failure = error
-    if as_json:
-        _print_json(done)
-    elif done:
-        _print_table(done)
-    if failure is not None:
-        raise click.ClickException(str(failure))
+        try:
+            with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+                task = progress.add_task("", total=sum(archive.path.stat().st_size for archive, _ in planned))
+                for archive, instrument in planned:
+                    progress.update(task, description=archive.path.name)
+                    done.append(
+                        import_archive(archive, instrument, catalog, timing, lambda size: progress.advance(task, size))
+                    )
+        finally:  # files before a bad one stay imported
+            if as_json:
+                _print_json(done)
+            elif done:
+                _print_table(done)
 
 
 def _print_json(done: "list[Imported]") -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from data_catalog.cli_refusals import refusals
+
 if TYPE_CHECKING:
     from data_catalog.catalog import Catalog
     from data_catalog.coverage import Coverage
@@ -38,17 +40,14 @@ def list_(folder: Path, max_hole: float, as_json: bool) -> None:
     """
     from data_catalog.catalog import Catalog
     from data_catalog.coverage import coverage
-    from data_catalog.errors import CatalogError
 
     catalog = Catalog(folder)
-    try:
+    with refusals():
         found = coverage(catalog, max_hole_secs=max_hole)
         if as_json:
             click.echo(_list_json(catalog, found))
         else:
             _print_list(catalog, found)
-    except CatalogError as error:
-        raise click.ClickException(str(error)) from error
 
 
 @click.command(short_help="Look for sequence breaks, crossed books, duplicates, holes.")
@@ -88,12 +87,9 @@ def check(folder: Path, instrument: str | None, max_hole: float, strict: bool, a
       fathom data check --catalog catalog --max-hole 10
     """
     from data_catalog.catalog import Catalog
-    from data_catalog.errors import CatalogError
 
-    try:
+    with refusals():
         report = _checked(Catalog(folder), instrument, max_hole)
-    except CatalogError as error:
-        raise click.ClickException(str(error)) from error
     if not report.checked:
         raise click.ClickException(
             f"Expected a catalog with order books, trades or bars, was none in {folder}. Bring some: "

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from data_catalog.cli_refusals import refusals
+
 if TYPE_CHECKING:
     from data_catalog.simulation.production import Made
 
@@ -42,7 +44,6 @@ def simulate(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from data_catalog.catalog import Catalog
-    from data_catalog.errors import CatalogError
     from data_catalog.simulation.loading import duration_secs, load_scenario
     from data_catalog.simulation.production import simulate as produce
 
@@ -53,7 +54,7 @@ def simulate(
         TimeRemainingColumn(),
     )
     begun = time.perf_counter()
-    try:
+    with refusals():
         if duration is not None:
             changes = (*changes, f"duration_secs={duration_secs(duration)}")
         scenario = load_scenario(config, changes)
@@ -69,8 +70,6 @@ def simulate(
                 bar.update(tasks[instrument_id], clock=f"{done // 3600}:{done // 60 % 60:02d}:{done % 60:02d}")
 
             made = produce(scenario, Catalog(catalog_path), seed, advance)
-    except CatalogError as error:
-        raise click.ClickException(str(error)) from None
     took = time.perf_counter() - begun
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(one) for one in made], indent=1))
@@ -123,17 +122,14 @@ def compare(
     from rich.console import Console
 
     from data_catalog.catalog import Catalog
-    from data_catalog.errors import CatalogError
     from data_catalog.simulation.comparison import comparison_table, measure_catalog
 
     console = Console(stderr=True)
-    try:
+    with refusals():
         sides: list[Any] = []
         for path, wanted in ((a, instrument_a), (b, instrument_b)):
             with console.status(f"measuring {path}"):
                 sides.append(measure_catalog(Catalog(path), wanted))
-    except CatalogError as error:
-        raise click.ClickException(str(error)) from None
     if as_json:
         found = msgspec.json.encode([statistics for statistics, _ in sides])  # what is not a number becomes null
         click.echo(msgspec.json.format(found, indent=1).decode())
@@ -142,5 +138,6 @@ def compare(
     if html is not None:
         from data_catalog.simulation.comparison_page import write_page
 
-        write_page(html, sides[0], sides[1])
+        with refusals():
+            write_page(html, sides[0], sides[1])
         Console(stderr=True).print(f"wrote {html}", highlight=False)

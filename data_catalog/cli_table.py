@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from data_catalog.cli_refusals import refusals
+
 if TYPE_CHECKING:
     from data_catalog.ingest.cells import TimeUnit
     from data_catalog.ingest.table_file import Naming
@@ -74,7 +76,7 @@ def table(
 
     if book is None and trades is None:
         raise click.UsageError("Expected --book FILE, --trades FILE or both, was neither.")
-    with _refusals(), _progress() as show:
+    with refusals(), _progress() as show:
         from data_catalog.ingest.table import import_table
 
         done = import_table(
@@ -136,7 +138,7 @@ def bars(
     """
     from data_catalog.catalog import Catalog
 
-    with _refusals(), _progress() as show:
+    with refusals(), _progress() as show:
         from data_catalog.ingest.bars import import_bars
 
         done = import_bars(
@@ -189,16 +191,6 @@ def _instrument(name: str, file: Path | None, catalog: Path) -> Any:
         raise InstrumentError(f"Expected an instrument{where}, was '{name}'. Did you mean '{near[0]}'?")
     example = toml_example(name.partition(".")[0])
     raise InstrumentError(f"Expected an instrument{where}, was '{name}'. Give --instruments FILE, such as:\n{example}")
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    from data_catalog.errors import CatalogError
-
-    try:
-        yield
-    except CatalogError as error:
-        raise click.ClickException(str(error)) from error
 
 
 @contextmanager

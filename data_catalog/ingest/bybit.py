@@ -192,20 +192,25 @@ def import_archive(
             warnings=source.warnings(),
         )
 
-    if archive.kind == "book":
-        source = book = BookFile(path, archive.symbol, grid, timing, archive.day)
-        with catalog.book_writer(instrument) as writer:
-            for rows in book.read(advance):
-                writer.write(rows)
-            _refuse_empty(writer, path)
-            writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
-    else:
-        source = trades = TradeFile(path, archive.symbol, grid, timing, archive.day)
-        with catalog.trade_writer(instrument) as writer:
-            for rows, ids in trades.read(advance):
-                writer.write(rows, ids)
-            _refuse_empty(writer, path)
-            writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
+    try:
+        if archive.kind == "book":
+            source = book = BookFile(path, archive.symbol, grid, timing, archive.day)
+            with catalog.book_writer(instrument) as writer:
+                for rows in book.read(advance):
+                    writer.write(rows)
+                _refuse_empty(writer, path)
+                writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
+        else:
+            source = trades = TradeFile(path, archive.symbol, grid, timing, archive.day)
+            with catalog.trade_writer(instrument) as writer:
+                for rows, ids in trades.read(advance):
+                    writer.write(rows, ids)
+                _refuse_empty(writer, path)
+                writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
+    except OverlapError:
+        if (entry := ledger.find(key)) is not None:  # another process brought the same file meanwhile
+            return Imported(entry, time.perf_counter() - started, already=True)
+        raise
     return Imported(entry_of(writer), time.perf_counter() - started, already=False)
 
 

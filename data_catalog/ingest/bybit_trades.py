@@ -1,7 +1,6 @@
 """Import one trades archive of Bybit: a gzipped CSV, with or without an RPI column, oldest or newest first."""
 
 import difflib
-import re
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -16,11 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
+from data_catalog.arrow import TRADE_ID, TRADE_ID_WORDS
 from data_catalog.errors import BadInputError, InstrumentError
 from data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
 from data_catalog.ingest.bybit_book import Timing, counted, times_near
 from data_catalog.ingest.bybit_lines import MAX_MS, MS
 from data_catalog.ingest.bybit_message import milliseconds
+from data_catalog.ingest.csv_errors import malformed_csv
 from data_catalog.ingest.decimal_text import Step, parse_decimals
 from data_catalog.instruments import Grid
 from data_catalog.layout import time_text
@@ -35,10 +36,6 @@ _RPI: Final = "RPI"
 _KNOWN: Final = (*_NEEDED, *_UNUSED, _RPI)
 _NANOSECONDS: Final = Step(places=9, mantissa=1)
 _MAX_NS: Final = MAX_MS * MS
-_BAD_ROW: Final = re.compile(
-    r"Row #(?P<row>\d+): Expected (?P<expected>\d+) columns, got (?P<found>\d+): (?P<text>.*)", re.DOTALL
-)
-_MAX_ID: Final = 36  # the engine's limit for a trade id
 _FALSE: Final = ("0", "false", "False", "FALSE", "")
 _TRUE: Final = ("1", "true", "True", "TRUE")
 
@@ -166,7 +163,7 @@ class TradeFile:
                 except StopIteration:
                     return
                 except pa.ArrowInvalid as error:
-                    raise self._malformed(error) from error
+                    raise malformed_csv(error, self.path) from error
                 if batch.num_rows:
                     yield self._rows(batch, line)
                     line += batch.num_rows
@@ -181,7 +178,7 @@ class TradeFile:
                 ),
             )
         except pa.ArrowInvalid as error:
-            raise self._malformed(error) from error
+            raise malformed_csv(error, self.path) from error
         names = reader.schema.names
         for name in names:
             if name not in _KNOWN or names.count(name) > 1:
@@ -196,18 +193,6 @@ class TradeFile:
         self.has_rpi = _RPI in names
         return reader
 
-    def _malformed(self, error: pa.ArrowInvalid) -> BadInputError:
-        place = _BAD_ROW.search(str(error))
-        problem = f"Expected CSV with a header line, was: {str(error).strip()}. Download it again."
-        if place is None:
-            return BadInputError(problem, file=self.path)
-        return BadInputError(
-            f"Expected {place['expected']} columns as in the header, was {place['found']}: '{place['text'].strip()}'. "
-            "The file may be damaged: download it again.",
-            file=self.path,
-            line=int(place["row"]),
-        )
-
     def _rows(self, batch: pa.RecordBatch, line: int) -> TradeBatch:
         rows = np.zeros(batch.num_rows, dtype=EVENT)
         rows["kind"] = Kind.TRADE
@@ -219,9 +204,7 @@ class TradeFile:
         rows["price"] = self._counts(batch["price"], "price", line)
         rows["size"] = self._counts(batch["size"], "size", line)
         ids = batch["trdMatchID"]
-        length = pc.binary_length(ids)
-        fits = pc.and_(pc.greater(length, 0), pc.less_equal(length, _MAX_ID))
-        self._require(fits, ids, line, f"an id of 1 to {_MAX_ID} letters", "trdMatchID")
+        self._require(pc.match_substring_regex(ids, TRADE_ID), ids, line, TRADE_ID_WORDS, "trdMatchID")
         if self.has_rpi:
             flag = pc.index_in(batch[_RPI], value_set=pa.array([*_FALSE, *_TRUE]))
             self._require(flag.is_valid(), batch[_RPI], line, "0, 1, true or false", _RPI)

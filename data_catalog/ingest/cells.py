@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data_catalog.arrow import TRADE_ID, TRADE_ID_WORDS
 from data_catalog.fixed_point import decode_fixed
-from data_catalog.instruments import FIXED_PRECISION
+from data_catalog.instruments import FIXED_PRECISION, MAX_PRICE_RAW, MAX_SIZE_RAW
 from data_catalog.layout import time_text
 from ml.book.events import Side
 
@@ -132,8 +133,8 @@ def counts(column: Any, unit_raw: int, name: str) -> NDArray[np.int64]:
     array([3])
     >>> counts(pa.array([0.25]), 10**15, "price")
     Traceback (most recent call last):
-    data_catalog.ingest.cells.BadCellError: Expected a price that is a multiple of 0.1, was 0.25.
-    """
+    data_catalog.ingest.cells.BadCellError: Expected a price that is a multiple of 0.1, was 0.25. Name the instrument's own tick and lot with --instruments FILE.
+    """  # noqa: E501
     column = _plain(column)
     _refuse_null(column, f"a {name}")
     if pa.types.is_floating(column.type):
@@ -143,7 +144,7 @@ def counts(column: Any, unit_raw: int, name: str) -> NDArray[np.int64]:
     found, bad = decode_fixed(words[exact.offset : exact.offset + len(exact)], unit_raw)
     if bad >= 0:
         raise BadCellError(bad, _off_grid(column[bad], unit_raw, name))
-    return found
+    return _refuse_large(found, column, unit_raw, name)
 
 
 def words(column: Any, meaning: Mapping[str, int], name: str) -> NDArray[np.uint8]:
@@ -207,20 +208,20 @@ def float_numbers(column: Any, name: str) -> NDArray[np.float64]:
     return np.asarray(found)
 
 
-def texts(column: Any, name: str) -> Any:
-    """Return a column of non-empty text.
+def trade_ids(column: Any, name: str) -> Any:
+    """Return a column of trade ids as text.
 
     Raises
     ------
     BadCellError
-        A cell is empty.
+        A cell is empty, or no id that the engine takes.
     """
     column = _plain(column)
     _refuse_null(column, f"a {name}")
     text = _cast(column, pa.string(), f"a {name}")
-    empty = np.flatnonzero(pc.equal(text, "").to_numpy(zero_copy_only=False))
-    if len(empty):
-        raise BadCellError(int(empty[0]), f"Expected a {name}, was ''.")
+    wrong = np.flatnonzero(~pc.match_substring_regex(text, TRADE_ID).to_numpy(zero_copy_only=False))
+    if len(wrong):
+        raise BadCellError(int(wrong[0]), f"Expected {TRADE_ID_WORDS}, was '{text[int(wrong[0])]}'.")
     return text
 
 
@@ -327,9 +328,22 @@ def _float_counts(column: Any, unit_raw: int, name: str) -> NDArray[np.int64]:
         finite = bool(np.isfinite(value))
         problem = _off_grid(value, unit_raw, name) if finite else f"Expected a {name}, was {value}."
         raise BadCellError(int(wrong[0]), problem)
-    return np.asarray(nearest, dtype=np.int64)
+    return _refuse_large(np.asarray(nearest, dtype=np.int64), column, unit_raw, name)
+
+
+def _refuse_large(found: NDArray[np.int64], column: Any, unit_raw: int, name: str) -> NDArray[np.int64]:
+    most_raw = MAX_PRICE_RAW if name == "price" else MAX_SIZE_RAW
+    if len(large := np.flatnonzero(found > min(most_raw // unit_raw, 2**63 - 1))):
+        most = most_raw // 10**FIXED_PRECISION
+        raise BadCellError(int(large[0]), f"Expected a {name} of at most {most}, was {column[int(large[0])]}.")
+    return found
 
 
 def _off_grid(value: Any, unit_raw: int, name: str) -> str:
     step = f"{Decimal(unit_raw).scaleb(-FIXED_PRECISION).normalize():f}"
-    return f"Expected a {name} that is a multiple of {step}, was {value}."
+    if abs(Decimal(str(value)).scaleb(FIXED_PRECISION)) >= unit_raw * 2**63:
+        return f"Expected a {name} below {Decimal(unit_raw * 2**63).scaleb(-FIXED_PRECISION):.0f}, was {value}."
+    return (
+        f"Expected a {name} that is a multiple of {step}, was {value}. "
+        "Name the instrument's own tick and lot with --instruments FILE."
+    )

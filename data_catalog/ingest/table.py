@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from data_catalog.catalog import Catalog
 from data_catalog.errors import CatalogError
-from data_catalog.ingest.cells import BOOK_SIDES, TRADE_SIDES, YES_NO, TimeUnit, counts, texts, times_ns, whole_numbers
+from data_catalog.ingest.cells import (
+    BOOK_SIDES,
+    TRADE_SIDES,
+    YES_NO,
+    TimeUnit,
+    counts,
+    times_ns,
+    trade_ids,
+    whole_numbers,
+)
 from data_catalog.ingest.cells import words as meanings
 from data_catalog.ingest.once import Once
 from data_catalog.ingest.table_file import Naming, OnProgress, TableFile
@@ -245,7 +254,7 @@ def _trade_rows(
         _refuse(file, first, batch, "size", rows["size"] <= 0, "a size > 0")
         _refuse_time_backwards(file, first, rows, last_ns)
         last_ns = int(rows["ts_init"][-1])
-        yield rows, file.convert(first, batch, "trade_id", lambda cells: texts(cells, "trade_id"))
+        yield rows, file.convert(first, batch, "trade_id", lambda cells: trade_ids(cells, "trade_id"))
 
 
 def _common_rows(

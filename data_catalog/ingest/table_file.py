@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from data_catalog.errors import BadInputError, CatalogError
 from data_catalog.ingest.cells import BadCellError
+from data_catalog.ingest.csv_errors import malformed_csv
 
 type OnProgress = Callable[[float], None]
 """Called with the share of the input that is read, 0 to 1."""
@@ -205,8 +206,10 @@ class TableFile:
 
     def _unreadable(self, error: BaseException, rows: int = 0) -> BadInputError:
         after = f" after row {rows}" if rows else ""
-        kind = "CSV" if self._is_csv else "Parquet"
-        return BadInputError(f"Expected a whole, well-formed {kind} file, was broken{after}: {error}", file=self.path)
+        if self._is_csv:
+            return malformed_csv(error, self.path)
+        problem = f"Expected a whole, well-formed Parquet file, was broken{after}: {error}. Fetch or write it again."
+        return BadInputError(problem, file=self.path)
 
 
 def _open_csv(stream: Any, columns: Sequence[str] | None = None) -> Any:

@@ -98,7 +98,7 @@ def test_an_odd_volume_is_refused_or_rounded_as_told(catalog: Catalog, tmp_path:
         ("00:01:00", "00:07:00", "line 4: column 'timestamp'"),
         ("00:01:00", "25:01:00", "line 3: column 'timestamp': Expected a time such as"),
         ("volume", "volumes", "Did you mean --map volume=volumes?"),
-        ("close,", "close,trades,", "broken"),
+        ("close,", "close,trades,", "line 2: Expected 7 columns as in the header, was 6"),
     ],
 )
 def test_bad_bars_are_refused_with_their_place(

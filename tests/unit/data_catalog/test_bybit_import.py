@@ -14,10 +14,11 @@ from nautilus_trader.persistence import ParquetDataCatalog
 
 from data_catalog.catalog import Catalog
 from data_catalog.errors import BadInputError
-from data_catalog.ingest.bybit import Archive
-from data_catalog.instruments import toml_example
+from data_catalog.ingest.bybit import Archive, Imported, import_archive
+from data_catalog.ingest.bybit_book import Timing
+from data_catalog.instruments import default_instruments, toml_example
 from data_catalog.ledger import Ledger
-from data_catalog.writers import ROW_GROUP_ROWS
+from data_catalog.writers import ROW_GROUP_ROWS, RowWriter
 from fathom import main
 from ml.book.events import TradeFlag
 from tests.unit.data_catalog.bybit_files import HEADER, book_zip, line, message, trade, trades_gz
@@ -208,6 +209,38 @@ def test_a_kill_leaves_a_readable_catalog_and_the_next_import_completes_it(
     assert not staged.exists()
     entry = next(entry for entry in Ledger(catalog).entries() if entry.kind == "book")
     assert sum(len(rows) for rows in Catalog(catalog).events(ID, trades=False)) == entry.rows
+
+
+def test_a_file_that_another_process_brings_meanwhile_is_imported_once(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    catalog = Catalog(tmp_path)
+    ours = Archive.of(files[1])
+    instrument = default_instruments()["BTCUSDT"]
+    others: list[Imported] = []
+
+    def meanwhile(size: int) -> None:
+        if not others:
+            others.append(import_archive(ours, instrument, catalog, Timing()))
+
+    done = import_archive(ours, instrument, catalog, Timing(), meanwhile)
+    assert (others[0].already, done.already) == (False, True)
+    assert done.entry == others[0].entry
+    assert len(Ledger(tmp_path).entries()) == 1
+
+
+def test_a_disk_that_refuses_is_told_without_a_traceback(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "catalog/x")
+
+    monkeypatch.setattr(RowWriter, "_put", full)
+    result = run(files[1], "--catalog", tmp_path)
+    assert result.exit_code == 1
+    assert "Expected to read and write catalog/x, was: No space left on device." in " ".join(result.output.split())
+    assert list(tmp_path.rglob("*.parquet")) == []
+    assert list((tmp_path / "fathom" / "staging").iterdir()) == []
 
 
 _STOPPING_IMPORT = """

@@ -124,10 +124,10 @@ def test_a_stamp_a_little_early_is_held(tmp_path: Path) -> None:
         (trade(size="0.0155"), r"'size': Expected a size that is a multiple of 0\.001 .*, was '0\.0155'"),
         (trade(price="61800.25"), r"'price': Expected a price .* of 0\.10 .*, was '61800\.25'.*--instruments"),
         (trade(price=""), "'price': Expected a price as a decimal number, was ''"),
-        (trade().replace("id-1723161256.5230", ""), "Expected an id of 1 to 36 letters in 'trdMatchID', was ''"),
+        (trade().replace("id-1723161256.5230", ""), "Expected an id of 1 to 36 ASCII letters in 'trdMatchID', was ''"),
         (
             trade().replace("id-1723161256.5230", "x" * 37),
-            "Expected an id of 1 to 36 letters in 'trdMatchID', was 'xxx",
+            "Expected an id of 1 to 36 ASCII letters in 'trdMatchID', was 'xxx",
         ),
     ],
 )
@@ -185,7 +185,7 @@ def test_files_without_trades_are_refused(tmp_path: Path) -> None:
         read(trades_gz(tmp_path, []))
     empty = tmp_path / "BTCUSDT2024-08-10.csv.gz"
     empty.write_bytes(gzip.compress(b""))
-    with pytest.raises(BadInputError, match="Expected CSV with a header line"):
+    with pytest.raises(BadInputError, match="Expected a whole CSV with a header line"):
         read(empty)
 
 

@@ -193,11 +193,17 @@ def test_two_files_may_call_the_same_thing_differently(catalog: Catalog, tmp_pat
 BAD_BOOKS = [
     ("100.10,0", "100.15,0", "line 5: column 'price': Expected a price that is a multiple of 0.1, was 100.15"),
     ("100.10,0", "100.10,-1", "line 5: column 'size': Expected a size >= 0 (0 deletes the level), was -1"),
+    ("100.10,0", "99999999999999,0", "column 'price': Expected a price of at most 17014118346046, was 99999999999999"),
+    (
+        "100.10,0",
+        "100.10,99999999999999",
+        "column 'size': Expected a size of at most 34028236692093, was 99999999999999",
+    ),
     ("100.10,0", "100.10,0.0001", "line 5: column 'size': Expected a size that is a multiple of 0.001, was 0.0001"),
     ("100.10,0", "nan,0", "line 5: column 'price': Expected a price as a decimal number, was 'nan'"),
     ("100.10,0", ",0", "line 5: column 'price': Expected a price as a decimal number, was ''"),
     ("100.10,0", "0,0", "line 5: column 'price': Expected a price > 0, was 0"),
-    ("100.10,0", "100.10", "broken"),
+    ("100.10,0", "100.10", "line 5: Expected 4 columns as in the header, was 3: '1430438405985,bid,100.10'"),
     ("bid,100.10,0", "up,100.10,0", "line 5: column 'side': Expected side bid or buy or b"),
     (
         "1430438405985,bid",
@@ -215,7 +221,7 @@ BAD_BOOKS = [
         "Expected only columns ts_init, side, price, size",
     ),
     (BOOK[24:], "", "Expected at least one row"),
-    (BOOK, "", "broken"),
+    (BOOK, "", "Expected a whole CSV with a header line"),
 ]
 
 
@@ -239,7 +245,9 @@ def test_bad_trades_leave_no_book_behind(catalog: Catalog, tmp_path: Path) -> No
     for old, new, message in [
         ("sell", "ask", "Expected side buy or b or 1 or sell or s or -1, was 'ask'"),
         ("1,b", "0,b", "Expected a size > 0, was 0"),
-        ("1,b", "1,", "column 'trade_id': Expected a trade_id, was ''"),
+        ("1,b", "1,", "column 'trade_id': Expected an id of 1 to 36 ASCII letters, was ''"),
+        ("1,b", "1," + "x" * 37, "Expected an id of 1 to 36 ASCII letters, was 'xxx"),
+        ("1,b", "1,☃", "Expected an id of 1 to 36 ASCII letters, was"),
     ]:
         trades = write(tmp_path, "trades.csv", TRADES.replace(old, new))
         with pytest.raises(BadInputError, match="line 3") as caught:
@@ -281,7 +289,7 @@ def test_what_is_no_table_is_refused(catalog: Catalog, tmp_path: Path) -> None:
         import_table(catalog, XYZ, book=write(tmp_path, "book.parquet", BOOK))
     cut = tmp_path / "cut.csv.gz"
     cut.write_bytes(gzip.compress(BOOK.encode())[:-9])
-    with pytest.raises(BadInputError, match="well-formed CSV file"):
+    with pytest.raises(BadInputError, match="Expected a whole CSV"):
         import_table(catalog, XYZ, book=cut, time_unit="ms")
     with pytest.raises(CatalogError, match="was neither"):
         import_table(catalog, XYZ)
