@@ -195,6 +195,13 @@ class StrategySpec(Strict, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
 
 
+class ActorSpec(Strict, frozen=True, kw_only=True):
+    """One actor: its name in `strategies.system`, and its parameters (`instruments` among them are by default all)."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
 class Config(Strict, frozen=True, kw_only=True):
     """A backtest, as decoded from TOML; `load` makes it.
 
@@ -212,6 +219,7 @@ class Config(Strict, frozen=True, kw_only=True):
     data: Data
     venue: Venue
     seed: Annotated[int, Meta(ge=0)] = 1
+    actors: list[ActorSpec] = []
     strategies: list[StrategySpec] = []
     funding: FundingRates = FundingRates()
     report: Report = Report()
@@ -230,6 +238,14 @@ class Strategy(NamedTuple):
     instruments: list[str]
 
 
+class Actor(NamedTuple):
+    """A validated actor of a run: its entry in `strategies.system`, and its parameters."""
+
+    name: str
+    entry: Any
+    parameters: Any
+
+
 class Resolved(NamedTuple):
     """A validated configuration, ready to run.
 
@@ -237,13 +253,14 @@ class Resolved(NamedTuple):
     ----------
     config
         The configuration.
-    strategies
-        Its strategies, with decoded parameters.
+    actors, strategies
+        Its actors and strategies, with decoded parameters.
     text
         TOML with every default spelled out; reading it gives the same configuration.
     """
 
     config: Config
+    actors: list[Actor]
     strategies: list[Strategy]
     text: str
 
@@ -263,14 +280,17 @@ def load(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> Resolv
     """
     layers = Layers.read(files, assignments)
     config = decode(Config, layers.settings, layers)
+    actors = [_actor(config, at, layers) for at in range(len(config.actors))]
     strategies = [_strategy(config, at, layers) for at in range(len(config.strategies))]
     _check_instrument(config.report.benchmark, config, layers, ("report", "benchmark"))
     plain = msgspec.to_builtins(config, builtin_types=(datetime.datetime,))
-    plain = {key: plain[key] for key in ("name", "seed", "data", "venue", "funding", "report", "strategies")}
+    plain = {key: plain[key] for key in ("name", "seed", "data", "venue", "funding", "report", "actors", "strategies")}
+    for written, actor in zip(plain["actors"], actors, strict=True):
+        written["parameters"] = msgspec.to_builtins(actor.parameters)
     for written, strategy in zip(plain["strategies"], strategies, strict=True):
         written["instruments"] = strategy.instruments
         written["parameters"] = msgspec.to_builtins(strategy.parameters)
-    return Resolved(config, strategies, dump_toml(plain))
+    return Resolved(config, actors, strategies, dump_toml(plain))
 
 
 def interval_ns(text: str) -> int:
@@ -304,20 +324,34 @@ def fitting_interval(span_ns: int) -> str:
 
 
 def _strategy(config: Config, at: int, layers: Layers) -> Strategy:
-    from strategies import system
-
     spec = config.strategies[at]
     where = ("strategies", at)
-    try:
-        entry = system.find(spec.name)
-        kind = system.load(entry.config)
-    except (ValueError, ImportError, AttributeError) as error:
-        path = (*where, "name")
-        raise ConfigError(str(error), source=layers.source(path), path=dotted(path)) from error
+    entry, kind = _find(spec.name, "strategy", layers, where)
     parameters = decode(kind, spec.parameters, layers, (*where, "parameters"))
     for number, instrument in enumerate(spec.instruments or ()):
         _check_instrument(instrument, config, layers, (*where, "instruments", number))
     return Strategy(spec.name, entry, parameters, spec.instruments or list(config.data.instruments))
+
+
+def _actor(config: Config, at: int, layers: Layers) -> Actor:
+    spec = config.actors[at]
+    where = ("actors", at)
+    entry, kind = _find(spec.name, "actor", layers, where)
+    settings = dict(spec.parameters)
+    if "instruments" in kind.__struct_fields__:
+        settings.setdefault("instruments", list(config.data.instruments))
+    return Actor(spec.name, entry, decode(kind, settings, layers, (*where, "parameters")))
+
+
+def _find(name: str, kind: str, layers: Layers, where: tuple[str | int, ...]) -> tuple[Any, Any]:
+    from strategies import system
+
+    try:
+        entry = system.find(name, kind)
+        return entry, system.load(entry.config)
+    except (ValueError, ImportError, AttributeError) as error:
+        path = (*where, "name")
+        raise ConfigError(str(error), source=layers.source(path), path=dotted(path)) from error
 
 
 def _check_instrument(name: str | None, config: Config, layers: Layers, path: tuple[str | int, ...]) -> None:

@@ -52,7 +52,7 @@ class Finished(NamedTuple):
 
 
 def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_level: str = "OFF") -> Finished:
-    """Run the strategies over the feed.
+    """Run the actors and strategies over the feed.
 
     Parameters
     ----------
@@ -99,6 +99,9 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     node.add_actor(run_id, clock)
     if resolved.config.venue.liquidation.enabled:
         node.add_actor(run_id, Holder("Holder-001", list(feed.instruments)))
+    names: set[str] = set()
+    for actor in resolved.actors:
+        node.add_actor(run_id, system.build_actor(actor.entry, actor.parameters, names))
     taken: set[str] = set()
     components: list[Any] = []
     for strategy in resolved.strategies:
@@ -127,8 +130,8 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
             "which stands above, and stopped."
         )
     records = collect(node.get_engine_cache(run_id), feed.instruments)
-    names = sorted(str(component.strategy_id) for component in components)
-    return Finished(records, names, int(results[0].iterations), elapsed, peak_rss_mib())
+    ran = sorted(str(component.strategy_id) for component in components)
+    return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib())
 
 
 def _engine_config(log_level: str) -> BacktestEngineConfig:

@@ -1,4 +1,4 @@
-"""The strategies by name, and the wiring of a configured one: validated parameters, an instance for each instrument."""
+"""The strategies and actors by name, and their instances: what a backtest and the live node run."""
 
 import difflib
 import importlib
@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 
 class Entry(NamedTuple):
-    """Where a strategy lives: `module:Class` of the engine strategy and of its configuration struct."""
+    """Where a strategy or actor lives: `module:Class` of the engine's component and of its configuration struct."""
 
-    strategy: str
+    component: str
     config: str
 
 
@@ -17,6 +17,11 @@ STRATEGIES: Final[Mapping[str, Entry]] = {
     "supertrend": Entry("strategies.supertrend:SuperTrend", "strategies.supertrend:SuperTrendConfig"),
 }
 """Name in the configuration -> path strings, so that only the strategies of a run are imported."""
+
+ACTORS: Final[Mapping[str, Entry]] = {
+    "features": Entry("actors.features:FeatureActor", "actors.features:FeatureActorConfig"),
+}
+"""The same for actors: they speak with the strategies over the message bus only."""
 
 
 def load(path: str) -> Any:
@@ -31,8 +36,15 @@ def load(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def find(name: str) -> Entry:
-    """Return the entry of a strategy name, or of `module:Class` paths given as `"module:Class,module:Config"`.
+def find(name: str, kind: str = "strategy") -> Entry:
+    """Return the entry of a name, or of `module:Class` paths given as `"module:Class,module:Config"`.
+
+    Parameters
+    ----------
+    name
+        As in the configuration.
+    kind
+        `strategy` or `actor`.
 
     Examples
     --------
@@ -41,13 +53,14 @@ def find(name: str) -> Entry:
     ...
     ValueError: Expected the name of a strategy, was 'supertrnd'. Did you mean 'supertrend'?
     """
-    if name in STRATEGIES:
-        return STRATEGIES[name]
+    known = STRATEGIES if kind == "strategy" else ACTORS
+    if name in known:
+        return known[name]
     if name.count(":") == 2 and name.count(",") == 1:
         return Entry(*name.split(","))
-    near = difflib.get_close_matches(name, STRATEGIES, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(sorted(STRATEGIES))}."
-    raise ValueError(f"Expected the name of a strategy, was '{name}'. {hint}")
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(sorted(known))}."
+    raise ValueError(f"Expected the name of a{'n' * (kind == 'actor')} {kind}, was '{name}'. {hint}")
 
 
 def build(entry: Entry, config: Any, instruments: Iterable[str], taken: set[str]) -> list[Any]:
@@ -61,7 +74,7 @@ def build(entry: Entry, config: Any, instruments: Iterable[str], taken: set[str]
     >>> [str(s.strategy_id) for s in build(entry, load(entry.config)(), ["BTCUSDT-LINEAR.BYBIT"], set())]
     ['SuperTrend-BTCUSDT']
     """
-    strategy = load(entry.strategy)
+    strategy = load(entry.component)
     made = []
     for instrument in instruments:
         symbol = instrument.rpartition(".")[0].removesuffix("-LINEAR").replace("-", "")
@@ -72,3 +85,22 @@ def build(entry: Entry, config: Any, instruments: Iterable[str], taken: set[str]
         taken.add(tag)
         made.append(strategy(config, instrument, f"{strategy.__name__}-{tag}"))
     return made
+
+
+def build_actor(entry: Entry, config: Any, taken: set[str]) -> Any:
+    """Return an engine actor with an id not yet in `taken` (which grows).
+
+    Examples
+    --------
+    >>> entry = find("features", "actor")
+    >>> config = load(entry.config)(instruments=("BTCUSDT-LINEAR.BYBIT",))
+    >>> str(build_actor(entry, config, set()).actor_id)
+    'FeatureActor-001'
+    """
+    actor = load(entry.component)
+    count = 1
+    while f"{actor.__name__}-{count:03d}" in taken:
+        count += 1
+    name = f"{actor.__name__}-{count:03d}"
+    taken.add(name)
+    return actor(config, name)

@@ -13,7 +13,7 @@ from tests.unit.backtests.odd_strategies import FAILING
 from tests.unit.backtests.small_market import config_file, make_market
 
 
-def fathom(project: Path, *arguments: str | Path, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:
+def fathom(project: Path, *arguments: object, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "fathom", *(str(argument) for argument in arguments)]
     environment = os.environ | {"PYTHONHASHSEED": hash_seed, "COLUMNS": "200"}
     return subprocess.run(command, capture_output=True, text=True, cwd=project, env=environment, check=False)

@@ -25,26 +25,27 @@ from data_catalog.ingest.bybit_book import Timing
 from data_catalog.instruments import default_instruments
 from ml.book.events import Kind
 
-source, copies, repeats = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+source, repeats = Path(sys.argv[1]), int(sys.argv[4])
 folder = tempfile.TemporaryDirectory()
 catalog = Catalog(Path(folder.name) / "1")
 for path in sorted(source.iterdir()):
     symbol = "BTCUSDT" if "BTCUSDT" in path.name else "ETHUSDT"
     import_archive(Archive.of(path), default_instruments()[symbol], catalog, Timing())
+copies, files = int(sys.argv[2]), int(sys.argv[3])
 if copies > 1:
     many = Catalog(Path(folder.name) / "many")
     for instrument in catalog.instruments():
         rows = np.concatenate(list(catalog.events(str(instrument.id))))
-        for copy in range(copies):
-            later = rows.copy()
-            later["ts_event"] += copy * 400 * 10**9
-            later["ts_init"] += copy * 400 * 10**9
-            with many.book_writer(instrument) as writer:
-                writer.write(later[later["kind"] == Kind.BOOK])
-            trades = later[later["kind"] == Kind.TRADE]
-            with many.trade_writer(instrument) as writer:
-                writer.write(trades, [f"{copy}-{number}" for number in range(len(trades))])
-        del rows, later, trades
+        book, trades = rows[rows["kind"] == Kind.BOOK], rows[rows["kind"] == Kind.TRADE]
+        for first in range(0, copies, copies // files):
+            with many.book_writer(instrument) as books, many.trade_writer(instrument) as prints:
+                for copy in range(first, first + copies // files):
+                    for part in (book, trades):
+                        part["ts_event"] += 400 * 10**9
+                        part["ts_init"] += 400 * 10**9
+                    books.write(book)
+                    prints.write(trades, [f"{copy}-{number}" for number in range(len(trades))])
+        del rows, book, trades
     catalog = many
 config = Path(folder.name) / "config.toml"
 config.write_text(Path("configs/backtest/perp-ticks.toml").read_text())
@@ -113,13 +114,12 @@ def run() -> list[Measure]:
     source = _REAL_DATA / "perp-ticks"
     if not source.is_dir():
         return []
-    speeds = json.loads(_run(_SETUP + _SPEED, str(source), "1"))
-    short, long = (float(_run(_SETUP + _MEMORY, str(source), str(copies))) for copies in (1, _COPIES))
+    speeds = json.loads(_run(_SETUP + _SPEED, str(source), 1, 1))
+    spans = ((1, 1), (_COPIES, 1), (_COPIES, _COPIES))
+    short, long, files = (float(_run(_SETUP + _MEMORY, str(source), *span)) for span in spans)
     alone = speeds["alone"]
     return [
-        Measure(
-            "backtest, engine alone", alone, "events/s", None, f"without strategy or actor; median of {_REPEATS}"
-        ),
+        Measure("backtest, engine alone", alone, "events/s", None, f"without strategy or actor; median of {_REPEATS}"),
         Measure(
             "backtest with SuperTrend",
             speeds["strategy"],
@@ -134,17 +134,12 @@ def run() -> list[Measure]:
             alone,
             f"baseline: the engine alone; configuration to run directory without pages; median of {_REPEATS}",
         ),
-        Measure(
-            f"backtest peak memory, {_COPIES} x span",
-            long,
-            "MiB",
-            short,
-            "baseline: the single span; process included; one file a copy and instrument",
-        ),
+        Measure("backtest peak memory, 10 x span", long, "MiB", short, "baseline: the span once; one file each"),
+        Measure("backtest peak memory, in 10 files", files, "MiB", short, "baseline: the span once; a file a copy"),
     ]
 
 
-def _run(script: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", script, *arguments, str(_REPEATS)]
+def _run(script: str, source: str, copies: int, files: int) -> str:
+    command = [sys.executable, "-c", script, source, str(copies), str(files), str(_REPEATS)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=_PROJECT)
     return done.stdout.splitlines()[-1]

@@ -146,9 +146,24 @@ class Watch(Plain):
         )
 
 
+class ListenConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No options."""
+
+
+HEARD: list[Any] = []
+
+
+class Listen(Plain):
+    """Notes what is said on the topic of the features of its instrument."""
+
+    def on_start(self) -> None:
+        self.subscribe_topic(f"features.{self.instrument_id}", HEARD.append)
+
+
 def path_of(strategy: type, config: type) -> str:
     """Return the name by which a configuration finds a strategy of this file."""
     return f"{HERE}:{strategy.__name__},{HERE}:{config.__name__}"
 
 
-FAILING, SCRIPT, WATCH = path_of(Failing, FailingConfig), path_of(Script, ScriptConfig), path_of(Watch, WatchConfig)
+FAILING, SCRIPT = path_of(Failing, FailingConfig), path_of(Script, ScriptConfig)
+WATCH, LISTEN = path_of(Watch, WatchConfig), path_of(Listen, ListenConfig)

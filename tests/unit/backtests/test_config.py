@@ -72,7 +72,10 @@ def test_an_assignment_overrides_the_files(tmp_path: Path) -> None:
 
 WRONG = [
     ("venue.fees.makr = 0.1", "venue.fees.makr: Expected one of: maker, taker. Did you mean 'maker'?"),
-    ("venu.leverage = 3", "venu: Expected one of: name, data, venue, seed, strategies, funding, report. Did you mean"),
+    (
+        "venu.leverage = 3",
+        "venu: Expected one of: name, data, venue, seed, actors, strategies, funding, report. Did you",
+    ),
     ("venue.fees.maker = 'x'", "venue.fees.maker: Expected float, was 'x' (str)."),
     ("venue.fees.maker = 0.5", "venue.fees.maker: Expected float <= 0.1, was 0.5 (float)."),
     ("venue.leverage = 0", "venue.leverage: Expected float >= 1.0, was 0 (int)."),
@@ -110,6 +113,14 @@ WRONG = [
     ),
     ("strategies.0.parameters.entry = 'stop'", "strategies[0].parameters.entry: Expected one of: market, limit; was '"),
     ("strategies.0.instruments = ['SOL']", "strategies[0].instruments[0]: Expected an instrument of data.instruments"),
+    (
+        "actors = [{ name = 'feature' }]",
+        "actors[0].name: Expected the name of an actor, was 'feature'. Did you mean 'f",
+    ),
+    (
+        "actors = [{ name = 'features', parameters = { recrd = true } }]",
+        "actors[0].parameters.recrd: Expected one of: ",
+    ),
     ("name = 'a/b'", "name: Expected str matching regex '^[A-Za-z0-9][A-Za-z0-9._-]*$', was 'a/b' (str)."),
 ]
 
@@ -170,6 +181,12 @@ def test_every_shipped_configuration_is_valid(project: Path) -> None:
         assert load([file]).config.name == file.stem
         load([file, project / "configs" / "system" / "supertrend.toml"])
         load([project / "configs" / "system" / "venue.toml", file])
+
+
+def test_an_actor_gets_the_instruments_of_the_data(tmp_path: Path) -> None:
+    resolved = load([write(tmp_path, BASE + '[[actors]]\nname = "features"\n')])
+    assert list(resolved.actors[0].parameters.instruments) == resolved.config.data.instruments
+    assert load([write(tmp_path, resolved.text, "again.toml")]).text == resolved.text
 
 
 def test_the_grid_fits_the_span() -> None:

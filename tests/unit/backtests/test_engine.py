@@ -12,7 +12,8 @@ import pytest
 from backtests.artifacts import SCHEMAS, RunFiles
 from backtests.errors import ConfigError, Interrupted, RunError
 from backtests.run import run
-from tests.unit.backtests.odd_strategies import FAILING, SCRIPT
+from tests.unit.backtests import odd_strategies
+from tests.unit.backtests.odd_strategies import FAILING, LISTEN, SCRIPT
 from tests.unit.backtests.small_market import BTC, ETH, SECOND, START, config_file, make_bars, make_market
 
 
@@ -118,6 +119,15 @@ def test_a_run_without_a_trade_has_figures_and_reasons(market: Path, tmp_path: P
 def test_an_end_between_two_events_ends_with_the_event_before(market: Path, tmp_path: Path) -> None:
     summary = files_of(tmp_path, config_file(tmp_path, market), "data.end=2024-08-09T00:00:40.1Z").summary()
     assert summary["data_span"]["end"] == "2024-08-09T00:00:40.007Z"  # a trade
+
+
+def test_actors_of_the_configuration_speak_to_the_strategies(market: Path, tmp_path: Path) -> None:
+    odd_strategies.HEARD.clear()
+    config = config_file(tmp_path, market, strategy=LISTEN, more='[[actors]]\nname = "features"\n')
+    summary = files_of(tmp_path, config).summary()
+    assert summary["orders"]["count"] == 0
+    assert 55 <= len(odd_strategies.HEARD) <= 60  # one vector a second
+    odd_strategies.HEARD.clear()
 
 
 def test_start_and_end_cut_the_data(market: Path, tmp_path: Path) -> None:
