@@ -92,13 +92,11 @@ def open_feed(config: Config) -> Feed:
             there = ", ".join(f"{kind} of {name}" for kind, name in held) or "nothing"
             raise ConfigError(f"Expected {data_type} of {identifier} in the catalog, which holds {there}.", path="data")
         used.append(held[data_type, identifier])
-    first = min(span.first_ns for span in used if span.data_type != FUNDING)
-    last = max(span.last_ns for span in used if span.data_type != FUNDING)
+    first, last = min(span.first_ns for span in used), max(span.last_ns for span in used)
     start = max(first, nanos(data.start) or first)
     end = min(last, nanos(data.end) or last)
     if end < last:
-        events = [span for span in used if span.data_type != FUNDING]
-        files = [file for span in events for file in catalog.files(span.data_type, span.identifier)]
+        files = [file for span in used for file in catalog.files(span.data_type, span.identifier)]
         end = max(_last_event(file, end) for file in files)
     if start > end:
         raise ConfigError(
@@ -111,9 +109,11 @@ def open_feed(config: Config) -> Feed:
     for span in used:
         inside = min(span.last_ns, end) - max(span.first_ns, start)
         rows += round(span.rows * max(0.0, min(1.0, inside / max(1, span.last_ns - span.first_ns))))
-        for file in catalog.files(span.data_type, span.identifier):
-            hashed.update(f"{span.data_type}/{span.identifier}/{file.name}:{file.stat().st_size}\n".encode())
-    datasets = [_dataset(catalog.path, span.data_type, span.identifier, start, end) for span in used]
+    names = [(span.data_type, span.identifier) for span in used] + _rates(catalog, config, instruments)
+    for data_type, identifier in names:
+        for file in catalog.files(data_type, identifier):
+            hashed.update(f"{data_type}/{identifier}/{file.name}:{file.stat().st_size}\n".encode())
+    datasets = [_dataset(catalog.path, data_type, identifier, start, end) for data_type, identifier in names]
     return Feed(catalog, datasets, instruments, start, end, rows, hashed.hexdigest()[:16])
 
 
@@ -126,11 +126,12 @@ def constant_funding(feed: Feed, funding: FundingRates, folder: Path) -> list[Ba
     interval = funding.interval_hours * _HOUR_NS
     first = feed.start_ns // interval + 1
     settlements = range(first * interval, feed.end_ns + 1, interval)
-    perpetuals = [name for name, item in feed.instruments.items() if type(item).__name__ == "CryptoPerpetual"]
+    perpetuals = _perpetuals(feed.instruments)
     if not settlements or not perpetuals:
         return []
     rate = str(Decimal(repr(funding.rate)))
     told = [max(feed.start_ns, at - interval + 1_000_000) for at in settlements]
+    folder.mkdir(parents=True, exist_ok=True)
     ParquetDataCatalog(str(folder)).write_instruments([feed.instruments[name] for name in perpetuals])
     time = pa.timestamp("ns", tz="UTC")
     for name in perpetuals:
@@ -188,9 +189,24 @@ def _identifiers(config: Config) -> list[tuple[str, str]]:
         for kind in data.types:
             names = [f"{instrument}-{bars}" for bars in data.bars] if kind == "bars" else [instrument]
             wanted += [(_FOLDERS[kind], name) for name in names]
-    if config.funding.source == "catalog":
-        wanted += [(FUNDING, instrument) for instrument in data.instruments]
     return wanted
+
+
+def _rates(catalog: Catalog, config: Config, instruments: dict[str, Any]) -> list[tuple[str, str]]:
+    if config.funding.source != "catalog":
+        return []
+    perpetuals = _perpetuals(instruments)
+    for name in perpetuals:
+        if not catalog.files(FUNDING, name):
+            raise ConfigError(
+                f"Expected {FUNDING} of {name} in the catalog, was none. Known sources: none, catalog, constant.",
+                path="funding.source",
+            )
+    return [(FUNDING, name) for name in perpetuals]
+
+
+def _perpetuals(instruments: dict[str, Any]) -> list[str]:
+    return [name for name, item in instruments.items() if type(item).__name__ == "CryptoPerpetual"]
 
 
 def _last_event(file: Path, end_ns: int) -> int:

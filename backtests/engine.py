@@ -114,7 +114,8 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     elapsed = time.perf_counter() - began
     for escape in escaped:
         if isinstance(escape.error, KeyboardInterrupt):
-            raise Interrupted(f"Stopped at {iso(clock.now_ns)} of simulated time.") from escape.error
+            when = f"at {iso(clock.now_ns)} of simulated time" if clock.now_ns else "before the first event"
+            raise Interrupted(f"Stopped {when}.") from escape.error
     if escaped:
         first = escaped[0]
         raise RunError(

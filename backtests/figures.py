@@ -250,6 +250,12 @@ def _notes(ground: Ground) -> list[str]:
         )
     if not ground.resolved.strategies:
         notes.append("No strategy was configured: the data were replayed for nobody.")
+    cut = sorted(name for name, marks in ground.marks.items() if not marks.whole)
+    if cut:
+        notes.append(
+            f"The book of {', '.join(cut)} begins without a snapshot: until its levels change, they are missing. Begin "
+            "data.start where a file begins."
+        )
     if not config.venue.liquidation.enabled:
         notes += _margin_call(ground)
     refused = [order for order in ground.records.orders if order.status in ("REJECTED", "DENIED")]

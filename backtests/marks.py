@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from backtests.config import Data
 from data_catalog.catalog import Catalog
-from ml.book.events import Kind
+from ml.book.events import Action, Kind
 from ml.book.kernel import kernel
 from ml.book.levels import ASK, BEST, BID, NO_KEY, BookArrays
 from ml.book.lifecycle import book_row, grown, is_full, new_book
@@ -18,6 +18,7 @@ type Times = NDArray[np.int64]
 
 _NONE: Final = np.int64(-1)
 _TRADE: Final = int(Kind.TRADE)
+_CLEAR: Final = int(Action.CLEAR)
 
 
 class Marks(NamedTuple):
@@ -31,12 +32,16 @@ class Marks(NamedTuple):
         Best prices; NaN where the data have no book, or its side is empty.
     last
         Last trade, or close of the last bar.
+    whole
+        Whether the book began with a snapshot (True without a book). If not, levels that have not changed since the
+        start of the span are missing, for the engine too.
     """
 
     times_ns: Times
     bid: Floats
     ask: Floats
     last: Floats
+    whole: bool = True
 
     @property
     def mark(self) -> Floats:
@@ -59,6 +64,7 @@ def read_marks(
     name = str(instrument.id)
     prices = np.full((3, times_ns.size), np.nan)
     counts: dict[str, int] = {}
+    whole = True
     for bars in data.bars:
         table = catalog.bars(f"{name}-{bars}", start_ns=start_ns, end_ns=end_ns)
         counts["bars"] = counts.get("bars", 0) + len(table)
@@ -72,6 +78,9 @@ def read_marks(
         seen = {"book_deltas": 0, "trades": 0}
         stream = catalog.events(name, start_ns=start_ns, end_ns=end_ns, book=has_book, trades=has_trades)
         for rows in stream:
+            changes = rows["action"][rows["kind"] != _TRADE]
+            if not seen["book_deltas"] and changes.size:
+                whole = bool(changes[0] == _CLEAR)
             traded = int(np.count_nonzero(rows["kind"] == _TRADE))
             seen["trades"] += traded
             seen["book_deltas"] += len(rows) - traded
@@ -80,7 +89,7 @@ def read_marks(
         counts |= {kind: seen[kind] for kind, there in (("book_deltas", has_book), ("trades", has_trades)) if there}
         for column in (0, 1) if not has_trades else (0, 1, 2):
             prices[column] = np.where(ticks[column] == _NONE, np.nan, _prices(ticks[column], instrument))
-    return Marks(times_ns, *prices), counts
+    return Marks(times_ns, prices[0], prices[1], prices[2], whole), counts
 
 
 def _feed(book: BookArrays, rows: NDArray[np.void], times: Times, out: NDArray[np.int64], state: Times) -> BookArrays:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pyarrow.compute as pc
 import pytest
 
 from backtests.artifacts import SCHEMAS, RunFiles
+from backtests.config import load
+from backtests.data_feed import constant_funding, open_feed
 from backtests.errors import ConfigError, Interrupted, RunError
 from backtests.run import run
 from tests.unit.backtests import odd_strategies
@@ -180,7 +183,7 @@ def test_data_that_are_not_there_are_named(market: Path, tmp_path: Path) -> None
         'data.instruments=["BTCUSD-LINEAR.BYBIT"]': r"^data\.instruments\[0\]: .*Did you mean 'BTCUSDT-LINEAR\.BYBIT'",
         "data.start=2025-01-01T00:00:00Z": r"^data\.start: Expected a span that overlaps the data",
         "venue.starting_balance=1000 USDC": r"^data\.instruments\[0\]: Expected a venue\.starting_balance in USDT",
-        "funding.source=catalog": r"^data: Expected funding_rates of BTCUSDT-LINEAR\.BYBIT in the catalog, which holds",
+        "funding.source=catalog": r"^funding\.source: Expected funding_rates of BTCUSDT-LINEAR\.BYBIT in the catalog",
     }
     for setting, message in wrong.items():
         with pytest.raises(ConfigError, match=message):
@@ -242,6 +245,20 @@ def test_constant_funding_is_settled_by_the_engine_at_the_mid(tmp_path: Path) ->
     difference = paid.summary()["final_equity"] - plain.summary()["final_equity"]
     assert math.isclose(difference, float(expected), abs_tol=0.01)
     assert math.isclose(paid.table("positions")["pnl_funding"][0].as_py(), float(expected), abs_tol=0.01)
+
+
+def test_funding_rates_of_the_catalog_are_settled_like_constant_ones(tmp_path: Path) -> None:
+    kind = make_bars(tmp_path / "catalog", [600_000 + 10 * (at % 60) for at in range(60 * 9)])
+    config = config_file(tmp_path, tmp_path / "catalog", strategy=SCRIPT, more='orders = [[120, "BUY", "2.000"]]')
+    sets = ['data.types=["bars"]', f'data.bars=["{kind}"]', "funding.rate=0.0003"]
+    constant = files_of(tmp_path, config, *sets, "funding.source=constant")
+    resolved = load([config], [*sets, "funding.source=constant"])
+    constant_funding(open_feed(resolved.config), resolved.config.funding, tmp_path / "rates")
+    shutil.copytree(tmp_path / "rates" / "data" / "funding_rates", tmp_path / "catalog" / "data" / "funding_rates")
+    held = files_of(tmp_path, config, *sets, "funding.source=catalog")
+    assert held.summary()["funding"] == {"source": "catalog", "payments": 1}
+    assert held.summary()["pnl"]["funding"] < 0.0
+    assert held.table("equity").equals(constant.table("equity"))
 
 
 def test_the_venue_liquidates_an_account_that_cannot_pay(tmp_path: Path) -> None:

@@ -64,6 +64,18 @@ def test_marks_of_a_wild_market_are_those_of_a_naive_book(tmp_path: Path, seed: 
     assert all(len(repr(price).partition(".")[2]) == 1 for price in exact.tolist())  # the nearest float of a decimal
 
 
+def test_a_book_that_begins_without_a_snapshot_says_so(tmp_path: Path) -> None:
+    rows = random_market(4, seconds=20.0, odd=False)
+    catalog, instrument = Catalog(tmp_path / "catalog"), default_instruments()["BTCUSDT"]
+    with catalog.book_writer(instrument) as writer:
+        writer.write(rows[rows["kind"] == Kind.BOOK])
+    data = Data(catalog=str(catalog.path), instruments=[BTC], types=["book"])
+    first, last = int(rows["ts_init"][0]), int(rows["ts_init"][-1])
+    times = np.array([last])
+    assert read_marks(catalog, instrument, data, times, first, last)[0].whole
+    assert not read_marks(catalog, instrument, data, times, first + 5 * SECOND, last)[0].whole
+
+
 def test_bars_mark_with_the_last_close_and_unknown_times_are_refused(tmp_path: Path) -> None:
     kind = make_bars(tmp_path / "catalog", [600_000, 600_010, 600_020])
     catalog, instrument = Catalog(tmp_path / "catalog"), default_instruments()["BTCUSDT"]
