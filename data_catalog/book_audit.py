@@ -17,6 +17,7 @@ BOOK_CHECKS: Final = (
     "sequence_backwards",
     "sequence_repeated",
     "sequence_jump",
+    "sequence_skipped",
     "message_duplicated",
     "message_unterminated",
     "crossed",
@@ -39,6 +40,7 @@ BOOK_CHECKS: Final = (
     _SEQ_BACK,
     _SEQ_SAME,
     _SEQ_JUMP,
+    _SEQ_SKIPPED,
     _DOUBLE,
     _OPEN_END,
     _CROSSED,
@@ -262,7 +264,10 @@ def _open(
             note(counts, where, _TIME_BACK, at, now, s[_LAST], 0)
         elif now - s[_LAST] > max_hole_ns:
             note(counts, where, _HOLE, at, now, s[_LAST], 0)
-        if s[_LAST_SEQ] > 0 and sequence > 0 and not snapshot:  # a snapshot may begin a new count
+        if snapshot:  # it may begin a new count, and puts the book right whatever was lost
+            if s[_LAST_SEQ] > 0 and sequence > s[_LAST_SEQ] + 1:
+                note(counts, where, _SEQ_SKIPPED, at, now, s[_LAST_SEQ], sequence)
+        elif s[_LAST_SEQ] > 0 and sequence > 0:
             step = sequence - s[_LAST_SEQ]
             s[_STEPS] += 1
             if step == 1:

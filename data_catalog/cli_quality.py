@@ -73,8 +73,9 @@ def check(folder: Path, instrument: str | None, max_hole: float, strict: bool, a
       or below 0; a trade id that comes twice; bars that overlap or contradict themselves; unreadable files
     \b
     Warnings (exit code 0, or 1 with --strict): what may be true, and should be known
-      no data for longer than --max-hole; bars missing; bid = ask after a change; a book with one side only; no
-      snapshot at the beginning; ts_init before ts_event; what the import said of its source files
+      no data for longer than --max-hole; messages lost before a snapshot; bars missing; bid = ask after a change; a
+      book with one side only; no snapshot at the beginning; ts_init before ts_event; what the import said of its
+      source files
     \b
     Notes: what some venues do all the time
       deletion of a level that was not there; a level changed twice in a message; quiet spells without trades

@@ -27,6 +27,7 @@ CHECKS: Final[Mapping[str, tuple[Severity, str]]] = {
     # order books
     "sequence_backwards": ("error", "the venue's sequence number decreases without a snapshot"),
     "sequence_jump": ("error", "the sequence counts messages one by one, and leaves some out here"),
+    "sequence_skipped": ("warning", "the sequence leaves some out before a snapshot: messages were lost until then"),
     "sequence_repeated": ("warning", "two messages have the same sequence number"),
     "message_duplicated": ("error", "a message comes twice in a row"),
     "message_unterminated": ("error", "a message does not end with a LAST flag: the engine joins it to the next"),

@@ -168,7 +168,11 @@ class _Check:
         if isinstance(audit, BookAudit):
             self.messages = audit.messages
         for name in audit.checks:
-            if name == "sequence_jump" and isinstance(audit, BookAudit) and not audit.counts_by_one:
+            if (
+                name in ("sequence_jump", "sequence_skipped")
+                and isinstance(audit, BookAudit)
+                and not audit.counts_by_one
+            ):
                 continue  # such as Bybit's cross sequence, which counts the whole venue's events
             count = audit.count(name)
             self._add(name, count, [self._example(name, *place) for place in audit.places(name)])

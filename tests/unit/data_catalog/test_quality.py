@@ -202,6 +202,20 @@ def test_a_snapshot_may_begin_a_new_count(catalog: Catalog) -> None:
     assert check(catalog).findings == []
 
 
+def test_messages_lost_before_a_snapshot_are_told(tmp_path: Path) -> None:
+    again = sound_book()
+    for name in ("ts_init", "ts_event"):
+        again[name] += 10 * NS
+    first, last = int(sound_book()["sequence"][0]), int(sound_book()["sequence"][-1])
+    for lost, wanted in ((0, {}), (3, {"sequence_skipped": 1})):
+        other = Catalog(tmp_path / str(lost))
+        other.put_instrument(XYZ)
+        later = again.copy()
+        later["sequence"] += last - first + 1 + lost
+        put_book(other, np.concatenate([sound_book(), later]))
+        assert found(check(other)) == wanted
+
+
 def test_holes_depend_on_the_threshold_and_span_files(catalog: Catalog) -> None:
     later = sound_book()
     for name in ("ts_init", "ts_event"):
@@ -352,7 +366,10 @@ def naive_audit(rows: NDArray[np.void], max_hole_ns: int) -> Counter[str]:
             before = messages[number - 1][0]
             counts["time_backwards"] += int(first["ts_init"] < before["ts_init"])
             counts["hole"] += int(first["ts_init"] - before["ts_init"] > max_hole_ns)
-            if first["sequence"] and before["sequence"] and not snapshot:
+            if snapshot:
+                lost = int(first["sequence"]) > int(before["sequence"]) + 1
+                counts["sequence_skipped"] += bool(before["sequence"]) and lost
+            elif first["sequence"] and before["sequence"]:
                 step = int(first["sequence"]) - int(before["sequence"])
                 name = "sequence_backwards" if step < 0 else "sequence_jump" if step > 1 else "sequence_repeated"
                 counts[name] += step != 1

@@ -3,11 +3,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from data_catalog.catalog import Catalog
+from data_catalog.quality import check
 from data_catalog.simulation import production
 from data_catalog.simulation.config import Feed, InstrumentSpec, Rpi, Simulation
+from data_catalog.simulation.loading import load_scenario
 from data_catalog.simulation.moves import SimulationError
 from data_catalog.simulation.production import simulate
 from ml.book.events import TradeFlag
@@ -104,3 +107,24 @@ def test_a_run_killed_between_trades_and_book_is_completed(tmp_path: Path, monke
     assert not made.already
     whole, cut = ({k: v for k, v in content(tmp_path / name).items() if "lock" not in k} for name in ("whole", "cut"))
     assert cut == whole
+
+
+def test_the_check_finds_the_faults_of_a_stressed_market(tmp_path: Path, project: Path) -> None:
+    config = load_scenario(project / "configs" / "simulation" / "stress.toml", ["duration_secs=900"])
+    simulate(config, Catalog(tmp_path), 6)
+    truth = pq.read_table(tmp_path / "fathom" / "truth" / ID / "disturbances.parquet").to_pandas()
+    kinds = truth["kind"].value_counts()
+    report = check(Catalog(tmp_path), max_hole_secs=4.0)
+    found = {finding.check: finding.count for finding in report.findings if finding.data_type == "order_book_deltas"}
+    assert report.worst == "error"
+    gaps = truth.loc[truth["kind"] == "gap"].dropna(subset="sequence_after")
+    assert found["sequence_skipped"] == (gaps["sequence_after"] > gaps["sequence_before"]).sum() > 0
+    silent = truth.loc[truth["kind"].isin(["gap", "halt"])]
+    long = (silent["ts_to"] - silent["ts_from"]).dt.total_seconds() > 4.1
+    assert found["hole"] >= long.sum() > 0
+    assert found["message_duplicated"] >= kinds["duplicate"] - 2 > 0
+    for fault, finding in (("crossed", "crossed"), ("one_sided", "one_sided")):
+        assert found[finding] >= kinds[fault] > 0, fault
+    steps = truth.loc[truth["kind"] == "clock_step", "clock_step_ns"]
+    assert found["event_time_backwards"] >= len(steps) > 0
+    assert ("known_before_it_happened" in found) == (steps > 0).any()
