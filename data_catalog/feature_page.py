@@ -131,8 +131,8 @@ def _page(found: Description) -> str:
         _predictions(found),
         _map(found),
         _distributions(found),
-        f"</main><footer>Content {html.escape(found.facts.hash)} · schema {found.facts.schema.hash} · fathom features describe"
-        f"</footer><script>{_SCRIPT}</script></body></html>\n",
+        f"</main><footer>Content {html.escape(found.facts.hash)} · schema {found.facts.schema.hash} · fathom features "
+        f"describe</footer><script>{_SCRIPT}</script></body></html>\n",
     ]
     return "\n".join(parts)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from data_catalog.errors import CatalogError
 from data_catalog.feature_vectors import TableFacts, read_facts
-from data_catalog.rank_correlation import Floats, RankCorrelation, combined, correlate
+from data_catalog.rank_correlation import Floats, RankCorrelation, Ranked, combined, correlate
 from ml.features import FeatureSchema
 from ml.features.registry import SPECS
 
@@ -128,6 +128,17 @@ class _Market(msgspec.Struct):
     ts: NDArray[np.int64]
     # Horizon in seconds -> steps of the grid, and the return from each row on (NaN where its end is not in the table).
     returns: dict[int, tuple[int, Floats]]
+    # Horizon -> which of its returns were ranked last, and their ranks: features of one warm-up follow each other.
+    ranked: dict[int, tuple[bytes, Ranked]]
+
+    def correlate(self, values: Floats, horizon: int) -> RankCorrelation:
+        steps, returns = self.returns[horizon]
+        mine = values[self.where]
+        both = ~(np.isnan(mine) | np.isnan(returns))
+        known = self.ranked.get(horizon)
+        if known is None or known[0] != both.tobytes():
+            known = self.ranked[horizon] = (both.tobytes(), Ranked.of(returns[both], steps))
+        return correlate(Ranked.of(mine[both], steps), known[1])
 
 
 def describe(
@@ -226,7 +237,7 @@ def _markets(
             returns = {
                 h: (count, forward_returns(ts[where], mids[where], h * 1_000_000_000)) for h, count in steps.items()
             }
-        markets[str(instruments[first])] = _Market(where, ts[where], returns)
+        markets[str(instruments[first])] = _Market(where, ts[where], returns, {})
     return markets
 
 
@@ -241,13 +252,7 @@ def _statistics(values: Floats, schema: FeatureSchema, at: int, markets: list[_M
     trusted = stationary and all(_memory(column.name, schema) * 10 <= len(market.ts) for market in markets)
     predictions = {}
     for horizon in markets[0].returns:
-        found = []
-        for market in markets:
-            count, returns = market.returns[horizon]
-            x = values[market.where]
-            both = ~(np.isnan(x) | np.isnan(returns))
-            found.append(correlate(x[both], returns[both], count))
-        one = combined(found)
+        one = combined([market.correlate(values, horizon) for market in markets])
         predictions[horizon] = one if trusted else RankCorrelation(one.value, np.nan, np.nan, one.effective)
     return FeatureStatistics(
         name=column.name,

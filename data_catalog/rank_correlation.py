@@ -1,6 +1,6 @@
 """Rank correlation of a slow series with overlapping returns, with an interval that does not take it for many pairs."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,6 +10,7 @@ from scipy.stats import norm, rankdata
 Floats = NDArray[np.float64]
 
 CONFIDENCE: Final = 0.95
+_MEMORY: Final = 300
 _LEAST_PAIRS: Final = 30
 _LEAST_EFFECTIVE: Final = 8.0
 
@@ -57,31 +58,47 @@ def ranks(values: Floats) -> Floats:
     return found / size if size > 0.0 else np.zeros_like(found)
 
 
-def autocorrelation(values: Floats, lags: int) -> Floats:
-    """Return the correlation of values (mean 0, norm 1) with themselves 1 to `lags` places later.
+class Ranked(NamedTuple):
+    """The ranks of a series, and their autocorrelation.
+
+    Attributes
+    ----------
+    ranks : ndarray
+        As `ranks` returns them.
+    autocorrelation : ndarray
+        Of the ranks with those 1, 2, ... places later.
 
     Examples
     --------
-    >>> autocorrelation(np.array([0.5, -0.5, 0.5, -0.5]), 2).round(6).tolist()
+    >>> Ranked.of(np.array([2.0, 1.0, 2.0, 1.0]), 1).autocorrelation.round(6).tolist()
     [-0.75, 0.5]
     """
-    size = 1 << int(2 * len(values) - 1).bit_length()
-    power = np.abs(np.fft.rfft(values, size)) ** 2
-    return np.asarray(np.fft.irfft(power, size)[1 : lags + 1])
+
+    ranks: Floats
+    autocorrelation: Floats
+
+    @classmethod
+    def of(cls, values: Floats, steps: int) -> "Ranked":
+        """Return the ranks of `values`, to be compared with those of returns over `steps` rows.
+
+        The lags go up to twice the steps, as overlapping returns are alike so far; in a long series they go further, up
+        to 300, as the ranks of returns keep a little memory (of volatility, through the many that are 0).
+        """
+        found = ranks(values)
+        lags = min(max(2 * steps, min(_MEMORY, len(values) // 20)), len(values) // 2)
+        return cls(found, np.array([found[lag:] @ found[:-lag] for lag in range(1, lags + 1)]))
 
 
-def correlate(x: Floats, y: Floats, steps: int) -> RankCorrelation:
-    """Correlate a series with returns over `steps` rows that begin at each row.
+def correlate(x: Ranked, y: Ranked) -> RankCorrelation:
+    """Correlate a series with the returns that begin at each row.
 
     The pairs overlap and follow one another, so they count as ``n / (1 + 2 sum_k (1 - k / n) a_k b_k)``, where a and b
-    are the autocorrelations of the two ranks and k goes up to twice the steps; never as more than n.
+    are the autocorrelations of the two ranks; never as more than n.
 
     Parameters
     ----------
-    x, y : ndarray
-        Of equal length, without NaN.
-    steps : int
-        Rows that a return spans.
+    x, y : Ranked
+        Of as many values, for the same steps.
 
     References
     ----------
@@ -92,20 +109,16 @@ def correlate(x: Floats, y: Floats, steps: int) -> RankCorrelation:
     --------
     >>> rng = np.random.default_rng(7)
     >>> signal = rng.normal(size=5000)
-    >>> found = correlate(signal, 0.1 * signal + rng.normal(size=5000), 1)
+    >>> found = correlate(Ranked.of(signal, 1), Ranked.of(0.1 * signal + rng.normal(size=5000), 1))
     >>> found.excludes_zero, found.low < 0.1 < found.high
     (True, True)
     """
-    count = len(x)
-    if count < _LEAST_PAIRS:
+    count = len(x.ranks)
+    if count < _LEAST_PAIRS or not x.ranks.any() or not y.ranks.any():
         return RankCorrelation(np.nan, np.nan, np.nan, np.nan)
-    a, b = ranks(x), ranks(y)
-    if not a.any() or not b.any():
-        return RankCorrelation(np.nan, np.nan, np.nan, np.nan)
-    lags = min(2 * steps, count // 2)
-    weights = 1.0 - np.arange(1, lags + 1) / count
-    shared = 1.0 + 2.0 * float(np.sum(weights * autocorrelation(a, lags) * autocorrelation(b, lags)))
-    return interval(float(np.clip(a @ b, -1.0, 1.0)), min(count / max(shared, 1.0), float(count)))
+    weights = 1.0 - np.arange(1, len(x.autocorrelation) + 1) / count
+    shared = 1.0 + 2.0 * float(np.sum(weights * x.autocorrelation * y.autocorrelation))
+    return interval(float(np.clip(x.ranks @ y.ranks, -1.0, 1.0)), count / max(shared, 1.0))
 
 
 def interval(value: float, effective: float) -> RankCorrelation:

@@ -15,7 +15,7 @@ from data_catalog.cli_features import features as command
 from data_catalog.errors import CatalogError
 from data_catalog.feature_statistics import HORIZONS_SECS, QUANTILES, Description, describe, forward_returns
 from data_catalog.feature_vectors import FORMAT, TableFacts, as_arrow
-from data_catalog.rank_correlation import correlate
+from data_catalog.rank_correlation import Ranked, correlate
 from ml.features import Column, FeatureSchema, Vectors
 
 A, B = "A-LINEAR.BYBIT", "B-LINEAR.BYBIT"
@@ -116,7 +116,7 @@ def test_predictions_are_those_of_each_instrument_together(
     ts = np.arange(ROWS) + 5 * (np.arange(ROWS) >= 700)
     returns = forward_returns(ts, values[A][:, 0], 5)
     known = ~np.isnan(returns)
-    assert alone[0] == correlate(values[A][known, 1], returns[known], 5)
+    assert alone[0] == correlate(Ranked.of(values[A][known, 1], 5), Ranked.of(returns[known], 5))
 
 
 def test_only_what_can_be_trusted_has_an_interval(found: Description) -> None:
