@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 from scipy.stats import norm, rankdata
 
 Floats = NDArray[np.float64]
@@ -86,7 +87,10 @@ class Ranked(NamedTuple):
         """
         found = ranks(values)
         lags = min(max(2 * steps, min(_MEMORY, len(values) // 20)), len(values) // 2)
-        return cls(found, np.array([found[lag:] @ found[:-lag] for lag in range(1, lags + 1)]))
+        # Padded by the lags, so that the end does not meet the beginning.
+        size = next_fast_len(max(len(found) + lags, 1), real=True)
+        power = np.abs(np.fft.rfft(found, size)) ** 2
+        return cls(found, np.asarray(np.fft.irfft(power, size)[1 : lags + 1]))
 
 
 def correlate(x: Ranked, y: Ranked) -> RankCorrelation:

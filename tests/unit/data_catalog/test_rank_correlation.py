@@ -63,7 +63,7 @@ def test_what_predicts_is_seen() -> None:
     assert 0.2 < found.value < 0.4
 
 
-@pytest.mark.parametrize("x", [np.zeros(100), np.arange(10.0)])
+@pytest.mark.parametrize("x", [np.zeros(100), np.arange(10.0), np.zeros(0)])
 def test_a_constant_and_a_handful_have_no_correlation(x: np.ndarray) -> None:
     found = correlate(x, np.linspace(0.0, 1.0, len(x)), 1)
     assert np.isnan(found.value)
