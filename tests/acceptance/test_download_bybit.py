@@ -71,7 +71,9 @@ def test_what_came_can_be_imported_right_away(archive: ArchiveServer, tmp_path: 
 def test_ctrl_c_leaves_a_part_that_the_next_run_takes_up(archive: ArchiveServer, tmp_path: Path, project: Path) -> None:
     archive.script[BOOK].append(Answer(hold_after=1_000_000))
     arguments = ["bybit", "BTCUSDT", "--from", "2024-08-08", "--to", "2024-08-08", "--depths", "1000", "--books"]
-    command = [sys.executable, "-m", "fathom", "data", "download", *arguments, "--out", str(tmp_path)]
+    # A shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C.
+    heed = "import signal, fathom; signal.signal(signal.SIGINT, signal.default_int_handler); fathom.main()"
+    command = [sys.executable, "-c", heed, "data", "download", *arguments, "--out", str(tmp_path)]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert archive.holding.wait(timeout=60)
