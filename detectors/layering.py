@@ -93,14 +93,14 @@ class LayeringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Examples
     --------
     >>> LayeringConfig().min_levels, LayeringConfig().band_bps
-    (5, 50.0)
+    (3, 50.0)
     """
 
-    min_levels: Annotated[int, Meta(ge=2)] = 5
+    min_levels: Annotated[int, Meta(ge=2)] = 3
     band_bps: Annotated[float, Meta(gt=0)] = 50.0
     build_ms: Annotated[float, Meta(gt=0)] = 500.0
     withdraw_ms: Annotated[float, Meta(gt=0)] = 500.0
-    size_percentile: Annotated[float, Meta(gt=0, lt=100)] = 75.0
+    size_percentile: Annotated[float, Meta(gt=0, lt=100)] = 80.0
     max_life_ms: Annotated[float, Meta(gt=0)] = 10_000.0
     history_secs: Annotated[float, Meta(gt=0)] = 30.0
     threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5

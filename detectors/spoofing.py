@@ -89,10 +89,10 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Examples
     --------
     >>> SpoofingConfig(ttl_threshold_ms=500).size_percentile
-    90.0
+    75.0
     """
 
-    size_percentile: Annotated[float, Meta(gt=0, lt=100)] = 90.0
+    size_percentile: Annotated[float, Meta(gt=0, lt=100)] = 75.0
     ttl_threshold_ms: Annotated[float, Meta(gt=0)] = 200.0
     max_life_ms: Annotated[float, Meta(gt=0)] = 10_000.0
     min_distance_ticks: Annotated[int, Meta(ge=0)] = 1

@@ -1,0 +1,426 @@
+"""The benchmark of the manipulation detectors: fitted and tuned on some markets, reported on others."""
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import spoofing
+from detectors.alerts import AlertKind
+from detectors.benchmark_baselines import vanished
+from detectors.benchmark_curves import OTHER, Curve, Scored, curve, raised, sort
+from detectors.benchmark_fit import Candidates, candidates_of, fit
+from detectors.benchmark_labels import Episode, Market, episodes_of, label_orders
+from detectors.surveillance import SurveillanceConfig
+from detectors.surveillance_kernel import L_LOTS, L_REMOVED, L_SIDE, L_TS_EVENT
+from detectors.truth import ActorKind
+
+FloatArray = NDArray[np.float64]
+Markets = Callable[[], Iterable[Market]]
+
+BUDGET: Final = 60.0
+"""False alerts an hour that an instrument may raise."""
+MOST_HONEST: Final = 0.03
+"""Share of the honest large orders that may be flagged where thresholds are tuned without an untouched stream."""
+SHARES: Final = {AlertKind.SPOOFING: 0.58, AlertKind.LAYERING: 0.37, AlertKind.QUOTE_STUFFING: 0.05}
+"""How the budget of false alerts an hour is divided among the detectors."""
+
+# What one cannot tell from afar by itself is reported apart.
+SIZES: Final = (0.0, 5.0, 8.0, 12.0, np.inf)
+DISTANCES: Final = (0.0, 5.0, 10.0, 15.0, np.inf)
+LIVES: Final = (0.0, 0.1, 0.3, 1.0, 3.0, np.inf)
+
+_RARITY: Final = spoofing.EVIDENCE.index("rarity")
+_GRIDS: Final = {
+    "detector": 1.0 / (1.0 + np.exp(-np.linspace(-8.0, 5.0, 131))),
+    "textbook": np.geomspace(1.0, 1000.0, 31),
+    "size_only": np.linspace(0.5, 8.0, 31),
+}
+
+
+class Point(msgspec.Struct, frozen=True):
+    """What a threshold gives on the held-out markets.
+
+    Parameters
+    ----------
+    threshold : float
+    false_per_hour : float
+        Series of alerts on the untouched streams.
+    precision : float
+        Share of the series in markets with actors that began with manipulation; NaN where none began.
+    recall : float
+        Share of the episodes that carry benefit or recurrence, and show in the feed, that were found.
+    recall_all : float
+        Share of all episodes that show.
+    honest : dict of str to list of int
+        For each kind of honest actor, episodes that raised an alert, and all.
+    honest_large : list of float
+        Share of the honest large orders that were withdrawn (clusters of them, for layering), natural ones included,
+        that raised an alert; and their number.
+    delay_ms : list of float
+        Median and 90th percentile of the time from the withdrawal to the alert, then from the first placing.
+    """
+
+    threshold: float
+    false_per_hour: float
+    precision: float
+    recall: float
+    recall_all: float
+    honest: dict[str, list[int]]
+    honest_large: list[float]
+    delay_ms: list[float]
+
+
+class KindResult(msgspec.Struct, frozen=True):
+    """One detector on held-out markets.
+
+    Parameters
+    ----------
+    kind : str
+    episodes : int
+        That carry benefit or recurrence and show in the feed.
+    episodes_all : int
+    curves : dict of str to dict
+        For the detector and each baseline: threshold, precision, recall, recall_all, false_per_hour.
+    areas : dict of str to float
+        Average precision of each.
+    at_budget : Point
+        At the lowest threshold that keeps the budget on the held-out untouched stream.
+    carried : Point
+        At the threshold that keeps the budget on the untouched streams it was tuned on.
+    baselines : dict of str to Point
+        The baselines at the same budget.
+    tables : dict of str to dict
+        Recall at `carried` of the episodes that carry benefit or recurrence: by size and distance, life, evidence and
+        layers; each cell is [found, all].
+    reliability : list of list of float
+        Confidence and share of manipulation among the candidates, by bins of confidence.
+    """
+
+    kind: str
+    episodes: int
+    episodes_all: int
+    curves: dict[str, dict[str, list[float]]]
+    areas: dict[str, float]
+    at_budget: Point
+    carried: Point
+    baselines: dict[str, Point]
+    tables: dict[str, dict[str, list[int]]]
+    reliability: list[list[float]]
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What was found on one set of held-out markets.
+
+    Parameters
+    ----------
+    family : str
+        ``recorded`` or ``simulated``.
+    tuned_on, reported_on : list of str
+        Markets, in words.
+    hours : float
+        Of the markets with actors that are reported on.
+    config : SurveillanceConfig
+        As fitted and tuned.
+    kinds : list of KindResult
+    pooled_recall : list of float
+        Recall of spoofing and layering together at both thresholds: of `at_budget` and of `carried`.
+    """
+
+    family: str
+    tuned_on: list[str]
+    reported_on: list[str]
+    hours: float
+    config: SurveillanceConfig
+    kinds: list[KindResult]
+    pooled_recall: list[float]
+
+
+class _Touched(msgspec.Struct):
+    found: Candidates
+    levels: tuple[NDArray[np.int64], FloatArray]
+    level_labels: NDArray[np.int64]
+
+
+def tune(
+    markets: Markets,
+    untouched: Markets | None,
+    config: SurveillanceConfig,
+    budget: float = BUDGET,
+) -> SurveillanceConfig:
+    """Return the configuration with fitted weights and thresholds.
+
+    Parameters
+    ----------
+    markets : callable
+        Gives the markets with actors.
+    untouched : callable or None
+        Gives the streams whose alerts an hour the thresholds keep within the budget. Where there are none, the
+        thresholds flag at most `MOST_HONEST` of the honest large orders of `markets`.
+    config : SurveillanceConfig
+    budget : float
+
+    Returns
+    -------
+    SurveillanceConfig
+    """
+    quiet = untouched or (lambda: ())
+    config = fit(lambda: [*quiet(), *markets()], config)
+    found = [candidates_of(market, config) for market in (untouched or markets)()]
+    if untouched:
+        thresholds = {
+            kind: _threshold([(_scored(one, kind, config), one.market.hours) for one in found], budget * SHARES[kind])
+            for kind in AlertKind
+        }
+    else:
+        thresholds = {kind: _strict(kind, found, config) for kind in AlertKind}
+    return msgspec.structs.replace(
+        config,
+        spoofing=msgspec.structs.replace(config.spoofing, threshold=thresholds[AlertKind.SPOOFING]),
+        layering=msgspec.structs.replace(config.layering, threshold=thresholds[AlertKind.LAYERING]),
+        quote_stuffing=msgspec.structs.replace(config.quote_stuffing, threshold=thresholds[AlertKind.QUOTE_STUFFING]),
+    )
+
+
+def _strict(kind: AlertKind, found: list[Candidates], config: SurveillanceConfig) -> float:
+    scores = []
+    for one in found:
+        scored = _scored(one, kind, config)
+        scores.append(scored.score[_innocent(kind, scored, one.market.truth)])
+    return round(float(np.quantile(np.concatenate(scores), 1.0 - MOST_HONEST)), 4)
+
+
+def _innocent(kind: AlertKind, scored: Scored, truth: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which candidates are honest and as large as a bait: at least its 5th percentile."""
+    least = 0.0
+    if kind is AlertKind.SPOOFING:
+        baits = truth["lots"][(truth["kind"] == ActorKind.SPOOFING) & (truth["lots"] > 0)]
+        least = float(np.percentile(baits, 5)) if len(baits) else 0.0
+    return np.asarray((scored.episode == -1) & (scored.lots >= least))
+
+
+def report(
+    family: str,
+    tuned_on: list[str],
+    markets: Iterable[Market],
+    untouched: Iterable[Market],
+    config: SurveillanceConfig,
+    budget: float = BUDGET,
+) -> Result:
+    """Measure a tuned configuration on markets it has not seen."""
+    touched = [_touch(market, config) for market in markets]
+    calm = [_touch(market, config) for market in untouched]
+    kinds = [_kind(kind, touched, calm, config, budget) for kind in AlertKind]
+    both = kinds[:2]
+    total = max(1, sum(k.episodes for k in both))
+    return Result(
+        family=family,
+        tuned_on=tuned_on,
+        reported_on=[one.found.market.name for one in touched],
+        hours=sum(one.found.market.hours for one in touched),
+        config=config,
+        kinds=kinds,
+        pooled_recall=[
+            sum(k.at_budget.recall * k.episodes for k in both) / total,
+            sum(k.carried.recall * k.episodes for k in both) / total,
+        ],
+    )
+
+
+def _touch(market: Market, config: SurveillanceConfig) -> _Touched:
+    levels, ratios = vanished(market.rows, market.depth)
+    labels = label_orders(levels[:, 0], levels[:, 1], levels[:, 2], levels[:, 3], market.truth, market.slack_ns)
+    return _Touched(candidates_of(market, config), (levels, ratios), labels)
+
+
+def _weights(kind: AlertKind, config: SurveillanceConfig) -> FloatArray:
+    part = {
+        AlertKind.SPOOFING: config.spoofing.weights,
+        AlertKind.LAYERING: config.layering.weights,
+        AlertKind.QUOTE_STUFFING: config.quote_stuffing.weights,
+    }[kind]
+    return np.array(part)
+
+
+def _episodes(labels: NDArray[np.int64], truth: NDArray[Any], kind: AlertKind) -> tuple[NDArray[np.int64], ...]:
+    if not len(truth):
+        return np.full(len(labels), -1, np.int64), np.full(len(labels), -1, np.int64)
+    actor = np.where(labels >= 0, truth["kind"][labels], 0)
+    number = truth["episode"][labels]
+    mine = np.where(actor == int(kind), number, np.where((actor > 0) & (actor < ActorKind.FLICKER), OTHER, -1))
+    return mine, np.where(actor >= ActorKind.FLICKER, number, -1)
+
+
+def _scored(one: Candidates, kind: AlertKind, config: SurveillanceConfig) -> Scored:
+    log, evidence, labels = one.of(kind)
+    score = 1.0 / (1.0 + np.exp(-np.clip(evidence @ _weights(kind, config), -40, 40)))
+    episode, honest = _episodes(labels, one.market.truth, kind)
+    lots = log[:, L_LOTS] if kind is AlertKind.SPOOFING else np.zeros(len(log), np.int64)
+    return sort(Scored(score, log[:, L_TS_EVENT], log[:, L_REMOVED], log[:, L_SIDE], lots, episode, honest))
+
+
+def _size_only(one: Candidates, kind: AlertKind) -> Scored:
+    log, evidence, labels = one.of(AlertKind.SPOOFING)
+    episode, honest = _episodes(labels, one.market.truth, kind)
+    ts, removed, side, lots = (log[:, column].copy() for column in (L_TS_EVENT, L_REMOVED, L_SIDE, L_LOTS))
+    return sort(Scored(evidence[:, _RARITY].copy(), ts, removed, side, lots, episode, honest))
+
+
+def _textbook(one: _Touched, kind: AlertKind) -> Scored:
+    levels, ratios = one.levels
+    episode, honest = _episodes(one.level_labels, one.found.market.truth, kind)
+    return sort(Scored(ratios, levels[:, 3], levels[:, 3], levels[:, 0], levels[:, 4], episode, honest))
+
+
+def _threshold(calm: list[tuple[Scored, float]], budget: float) -> float:
+    found = curve([], calm, _GRIDS["detector"])
+    return round(float(found.threshold[found.within(budget)]), 4)
+
+
+def _kind(
+    kind: AlertKind, touched: list[_Touched], calm: list[_Touched], config: SurveillanceConfig, budget: float
+) -> KindResult:
+    actors = [episodes_of(one.found.market.truth, int(kind)) for one in touched]
+    shown = [set(e) for e in actors]
+    carrying = [
+        set(e) if kind is AlertKind.QUOTE_STUFFING else {n for n, one in e.items() if one.carries} for e in actors
+    ]
+    methods: dict[str, tuple[list[Scored], list[Scored]]] = {
+        "detector": (
+            [_scored(one.found, kind, config) for one in touched],
+            [_scored(one.found, kind, config) for one in calm],
+        )
+    }
+    if kind is not AlertKind.QUOTE_STUFFING:
+        methods["textbook"] = ([_textbook(one, kind) for one in touched], [_textbook(one, kind) for one in calm])
+        methods["size_only"] = (
+            [_size_only(one.found, kind) for one in touched],
+            [_size_only(one.found, kind) for one in calm],
+        )
+    curves: dict[str, Curve] = {}
+    at_budget: dict[str, Point] = {}
+    hours = [one.found.market.hours for one in calm]
+    allowed = budget * SHARES[kind]
+    for name, (scored, silent) in methods.items():
+        curves[name] = found = curve(
+            list(zip(scored, carrying, shown, strict=True)), list(zip(silent, hours, strict=True)), _GRIDS[name]
+        )
+        threshold = float(found.threshold[found.within(allowed)])
+        at_budget[name] = _point(threshold, kind, name, scored, silent, hours, touched, carrying, shown, actors)
+    scored, silent = methods["detector"]
+    carried = {
+        AlertKind.SPOOFING: config.spoofing.threshold,
+        AlertKind.LAYERING: config.layering.threshold,
+        AlertKind.QUOTE_STUFFING: config.quote_stuffing.threshold,
+    }[kind]
+    return KindResult(
+        kind=kind.name.lower(),
+        episodes=sum(len(c) for c in carrying),
+        episodes_all=sum(len(s) for s in shown),
+        curves={
+            name: {field: np.asarray(value).tolist() for field, value in found._asdict().items()}
+            for name, found in curves.items()
+        },
+        areas={name: found.area for name, found in curves.items()},
+        at_budget=at_budget.pop("detector"),
+        carried=_point(carried, kind, "detector", scored, silent, hours, touched, carrying, shown, actors),
+        baselines=at_budget,
+        tables=_tables(carried, scored, carrying, actors),
+        reliability=_reliability(scored),
+    )
+
+
+def _point(
+    threshold: float,
+    kind: AlertKind,
+    method: str,
+    scored: list[Scored],
+    silent: list[Scored],
+    hours: list[float],
+    touched: list[_Touched],
+    carrying: list[set[int]],
+    shown: list[set[int]],
+    actors: list[dict[int, Episode]],
+) -> Point:
+    made = [raised(found, threshold) for found in scored]
+    series = sum(r.series for r in made)
+    delays, since = [], []
+    for r, episodes in zip(made, actors, strict=True):
+        for number, (known, gone) in r.hits.items():
+            delays.append((known - gone) * 1e-6)
+            if number in episodes:
+                since.append((known - episodes[number].began) * 1e-6)
+    honest: dict[str, list[int]] = {}
+    for r, one in zip(made, touched, strict=True):
+        for actor in ActorKind:
+            if actor >= ActorKind.FLICKER:
+                numbers = set(episodes_of(one.found.market.truth, int(actor)))
+                if numbers:
+                    counts = honest.setdefault(actor.name.lower(), [0, 0])
+                    counts[0] += len(numbers & r.honest)
+                    counts[1] += len(numbers)
+    flagged = total = 0
+    for found, one in zip(scored, touched, strict=True):
+        innocent = _innocent(kind if method == "detector" else AlertKind.LAYERING, found, one.found.market.truth)
+        total += int(innocent.sum())
+        flagged += int((innocent & (found.score >= threshold)).sum())
+    every = max(1, sum(len(s) for s in shown))
+    carry = max(1, sum(len(c) for c in carrying))
+    return Point(
+        threshold=round(threshold, 4),
+        false_per_hour=sum(raised(found, threshold).series for found in silent) / sum(hours) if hours else float("nan"),
+        precision=1.0 - sum(r.false for r in made) / series if series else float("nan"),
+        recall=sum(len(c & r.hits.keys()) for c, r in zip(carrying, made, strict=True)) / carry,
+        recall_all=sum(len(s & r.hits.keys()) for s, r in zip(shown, made, strict=True)) / every,
+        honest=honest,
+        honest_large=[flagged / max(1, total), total],
+        delay_ms=[float(np.percentile(d, q)) if d else float("nan") for d in (delays, since) for q in (50, 90)],
+    )
+
+
+def _bin(value: float, edges: tuple[float, ...], unit: str) -> str:
+    for low, high in pairwise(edges):
+        if value < high:
+            return f"{low:g}{unit} and more" if high == np.inf else f"{low:g}-{high:g}{unit}"
+    return "-"
+
+
+def _tables(
+    threshold: float, scored: list[Scored], carrying: list[set[int]], actors: list[dict[int, Episode]]
+) -> dict[str, dict[str, list[int]]]:
+    tables: dict[str, dict[str, list[int]]] = {"size and distance": {}, "life": {}, "evidence": {}, "layers": {}}
+    for found, carry, episodes in zip(scored, carrying, actors, strict=True):
+        hits = raised(found, threshold).hits
+        for number in carry:
+            one = episodes[number]
+            hit = number in hits
+            evidence = " and ".join([*["benefit"] * one.benefit, *["recurrence"] * one.recurs]) or "neither"
+            size = _bin(one.multiple, SIZES, "x")
+            cells = {
+                "size and distance": f"{size}, {_bin(one.distance, DISTANCES, ' ticks')}",
+                "life": _bin(one.life_secs, LIVES, " s"),
+                "evidence": evidence,
+                "layers": str(one.layers),
+            }
+            for table, cell in cells.items():
+                counts = tables[table].setdefault(cell, [0, 0])
+                counts[0] += hit
+                counts[1] += 1
+    return {name: dict(sorted(cells.items())) for name, cells in tables.items()}
+
+
+def _reliability(scored: list[Scored]) -> list[list[float]]:
+    score = np.concatenate([s.score for s in scored]) if scored else np.zeros(0)
+    episode = np.concatenate([s.episode for s in scored]) if scored else np.zeros(0, np.int64)
+    use = episode != OTHER
+    score, true = score[use], episode[use] >= 0
+    edges = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0])
+    out = []
+    for low, high in pairwise(edges):
+        inside = (score >= low) & (score < high)
+        if inside.any():
+            out.append([float(score[inside].mean()), float(true[inside].mean()), int(inside.sum())])
+    return out

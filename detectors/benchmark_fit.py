@@ -1,0 +1,176 @@
+"""Fitting the weights of the detectors on labelled candidates: a ridge-penalised logistic regression."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import layering, quote_stuffing, spoofing
+from detectors.alerts import AlertKind
+from detectors.benchmark_labels import Market, evident, label_candidates
+from detectors.layering import LayeringConfig
+from detectors.quote_stuffing import QuoteStuffingConfig
+from detectors.spoofing import SpoofingConfig
+from detectors.surveillance import Surveillance, SurveillanceConfig
+from detectors.surveillance_kernel import L_KIND
+from detectors.truth import ActorKind
+
+FloatArray = NDArray[np.float64]
+
+_ALONE: Final = spoofing.EVIDENCE.index("recurrence")
+_DISTANCE: Final = spoofing.EVIDENCE.index("distance")
+_FARTHEST: Final = np.log1p(200.0)  # orders farther out are not fitted: they are many and easy
+_PRIOR: Final = 0.03  # odds of manipulation at which "suspicion by itself" is fitted
+# Orders of honest actors are the hard cases among the many: they weigh this much, and this share of all at least.
+_HONEST: Final = 5.0
+_HONEST_SHARE: Final = 0.02
+_RIDGE: Final = 20.0  # chosen so that weights fitted on one instrument serve another
+_EVIDENCE: Final = {
+    AlertKind.SPOOFING: spoofing.EVIDENCE,
+    AlertKind.LAYERING: layering.EVIDENCE,
+    AlertKind.QUOTE_STUFFING: quote_stuffing.EVIDENCE,
+}
+
+
+class Candidates(NamedTuple):
+    """The candidates of one market, labelled.
+
+    Parameters
+    ----------
+    market : Market
+        Without its rows.
+    log : ndarray of int64
+        Columns ``L_...`` of `detectors.surveillance_kernel`.
+    evidence : ndarray of float64
+    labels : ndarray of int64
+        Row of the truth, or -1.
+
+    Examples
+    --------
+    >>> Candidates._fields
+    ('market', 'log', 'evidence', 'labels')
+    """
+
+    market: Market
+    log: NDArray[np.int64]
+    evidence: FloatArray
+    labels: NDArray[np.int64]
+
+    def of(self, kind: AlertKind) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64]]:
+        """Return log, evidence and labels of one detector."""
+        mine = self.log[:, L_KIND] == kind
+        return self.log[mine], self.evidence[mine][:, : len(_EVIDENCE[kind])], self.labels[mine]
+
+
+def candidates_of(market: Market, config: SurveillanceConfig) -> Candidates:
+    """Run the detectors over a market and label what they weighed."""
+    watch = Surveillance(msgspec.structs.replace(config, depth=market.depth), keep_candidates=True)
+    watch.update(market.rows)
+    log, evidence = watch.candidates()
+    labels = label_candidates(log, market.truth, market.slack_ns)
+    return Candidates(market._replace(rows=market.rows[:0]), log, evidence, labels)
+
+
+def logistic(x: FloatArray, y: NDArray[np.bool_], weights: FloatArray, ridge: float = _RIDGE) -> FloatArray:
+    """Fit a logistic regression by Newton's method; the first column is the constant and is not penalised.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, k)
+    y : ndarray of bool, shape (n,)
+    weights : ndarray, shape (n,)
+    ridge : float
+
+    Returns
+    -------
+    ndarray, shape (k,)
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> x = np.column_stack([np.ones(20_000), rng.normal(size=20_000)])
+    >>> y = rng.random(20_000) < 1 / (1 + np.exp(-(x @ [-1.0, 2.0])))
+    >>> logistic(x, y, np.ones(20_000), ridge=1.0).round(1).tolist()
+    [-1.0, 2.0]
+    """
+    found = np.zeros(x.shape[1])
+    penalty = np.full(x.shape[1], ridge)
+    penalty[0] = 1e-6
+    for _ in range(60):
+        p = 1.0 / (1.0 + np.exp(-np.clip(x @ found, -30, 30)))
+        slope = x.T @ (weights * (y - p)) - penalty * found
+        curve = (x * (weights * p * (1 - p))[:, None]).T @ x + np.diag(penalty)
+        step = np.linalg.solve(curve, slope)
+        found += step / max(1.0, np.abs(step).max() / 4.0)
+        if np.abs(step).max() < 1e-8:
+            break
+    return found
+
+
+def _design(
+    found: list[Candidates], kind: AlertKind, *, final: bool
+) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
+    xs, ys, honest = [], [], []
+    for one in found:
+        _, evidence, labels = one.of(kind)
+        truth = one.market.truth
+        known = labels >= 0
+        actor = np.where(known, truth["kind"][labels] if len(truth) else 0, 0)
+        mine = known & (actor == int(kind))
+        # An order of another kind of manipulation is neither a hit nor a false alarm.
+        use = ~(known & (actor <= ActorKind.QUOTE_STUFFING) & ~mine)
+        if final and len(truth) and kind != AlertKind.QUOTE_STUFFING:
+            use &= ~(mine & ~evident(truth)[labels])
+        if kind == AlertKind.SPOOFING:
+            use &= evidence[:, _DISTANCE] < _FARTHEST
+        xs.append(evidence[use])
+        ys.append(mine[use])
+        honest.append((known & ~mine)[use])
+    x, y, hard = np.concatenate(xs), np.concatenate(ys), np.concatenate(honest)
+    weights = np.ones(len(y))
+    weights[hard] = max(_HONEST, _HONEST_SHARE * len(y) / max(1, hard.sum()))
+    return x, y, weights
+
+
+def fit(markets: Callable[[], Iterable[Market]], config: SurveillanceConfig) -> SurveillanceConfig:
+    """Return the configuration with weights fitted on markets with known truth.
+
+    Parameters
+    ----------
+    markets : callable
+        Gives the markets, each time the same: they are gone through twice, because what an order recalls of those
+        before it depends on the weights.
+    config : SurveillanceConfig
+
+    Returns
+    -------
+    SurveillanceConfig
+    """
+    for _ in range(2):
+        found = [candidates_of(market, config) for market in markets()]
+        x, y, w = _design(found, AlertKind.SPOOFING, final=False)
+        even = w.copy()
+        even[y] = _PRIOR * w[~y].sum() / max(1, int(y.sum()))
+        alone = logistic(x[:, :_ALONE], y, even * (len(even) / even.sum()))
+        weights: dict[AlertKind, Any] = {}
+        for kind in AlertKind:
+            x, y, w = _design(found, kind, final=True)
+            weights[kind] = logistic(x, y, w) if y.any() else None
+        config = msgspec.structs.replace(
+            config,
+            spoofing=_with(config.spoofing, weights[AlertKind.SPOOFING], alone),
+            layering=_with(config.layering, weights[AlertKind.LAYERING]),
+            quote_stuffing=_with(config.quote_stuffing, weights[AlertKind.QUOTE_STUFFING]),
+        )
+    return config
+
+
+def _with[Part: (SpoofingConfig, LayeringConfig, QuoteStuffingConfig)](
+    part: Part, weights: FloatArray | None, alone: FloatArray | None = None
+) -> Part:
+    if weights is None:
+        return part
+    more = {"alone_weights": tuple(alone.round(4).tolist())} if alone is not None else {}
+    return msgspec.structs.replace(part, weights=tuple(weights.round(4).tolist()), **more)
