@@ -15,8 +15,8 @@ from detectors.benchmark_curves import OTHER, Curve, Scored, curve, raised, sort
 from detectors.benchmark_fit import Candidates, candidates_of, fit
 from detectors.benchmark_labels import Episode, Market, episodes_of, label_orders
 from detectors.surveillance import SurveillanceConfig
-from detectors.surveillance_kernel import L_LOTS, L_REMOVED, L_SIDE, L_TS_EVENT
 from detectors.truth import ActorKind
+from detectors.watch_arrays import L_LOTS, L_REMOVED, L_SIDE, L_TS_EVENT
 
 FloatArray = NDArray[np.float64]
 Markets = Callable[[], Iterable[Market]]

@@ -14,8 +14,8 @@ from detectors.layering import LayeringConfig
 from detectors.quote_stuffing import QuoteStuffingConfig
 from detectors.spoofing import SpoofingConfig
 from detectors.surveillance import Surveillance, SurveillanceConfig
-from detectors.surveillance_kernel import L_KIND
 from detectors.truth import ActorKind
+from detectors.watch_arrays import L_KIND
 
 FloatArray = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.alerts import AlertKind
-from detectors.surveillance_kernel import L_HIGH, L_KIND, L_LOW, L_PLACED, L_REMOVED, L_SIDE
 from detectors.truth import ActorKind, Ending
+from detectors.watch_arrays import L_HIGH, L_KIND, L_LOW, L_PLACED, L_REMOVED, L_SIDE
 
 LAYERS_SEEN: Final = 3  # layers of an episode that a cluster must contain
 

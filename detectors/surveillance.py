@@ -19,8 +19,9 @@ from detectors.rpi import RpiReading, read_rpi
 from detectors.sizes import SizeArrays, new_sizes
 from detectors.spoofing import EVIDENCE as SPOOFING_EVIDENCE
 from detectors.spoofing import HISTORY, HISTORY_FIELDS, SpoofingConfig
-from detectors.surveillance_kernel import ALERTS, LOG_FIELDS, LOGGED, LOST, SERIES, WATCH_HEAD, WatchArrays, watch_rows
+from detectors.surveillance_kernel import watch_rows
 from detectors.taker_flow import FlowState, new_flow_state
+from detectors.watch_arrays import ALERTS, LOG_FIELDS, LOGGED, LOST, SERIES, WATCH_HEAD, WatchArrays
 from ml.book.events import EVENT
 from ml.book.levels import BookArrays
 from ml.book.lifecycle import grown, new_book

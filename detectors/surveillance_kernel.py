@@ -1,6 +1,6 @@
 """The compiled recurrence of `detectors.Surveillance`: what each event row does to the book and to every detector."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,6 @@ from detectors.placed_orders import (
     SIDE,
     SIZE,
     WAITING,
-    OrderArrays,
     after_row,
     before_row,
     end_of_message,
@@ -51,70 +50,50 @@ from detectors.placed_orders import (
     waiting_trades,
     withdrawn_together,
 )
-from detectors.quote_stuffing import StuffingState, fade_rate, note_change, note_traded, weigh_rate
+from detectors.quote_stuffing import fade_rate, note_change, note_traded, weigh_rate
 from detectors.rpi import rpi_step
-from detectors.sizes import LAYER, SPOOF, SizeArrays
+from detectors.sizes import LAYER, SPOOF
 from detectors.spoofing import LEAST_SUSPICION, life_secs, remember, score, weigh_order, weigh_past
-from detectors.taker_flow import MID2, FlowState, note_mid, note_taken, pass_time
+from detectors.taker_flow import MID2, note_mid, note_taken, pass_time
+from detectors.watch_arrays import (
+    ALERTS,
+    BUILD,
+    FARTHEST_BPS,
+    HISTORY_COUNT,
+    LAST_CLUSTER,
+    LAYER_LIFE,
+    LAYER_MEMORY,
+    LAYER_SERIES,
+    LAYER_THRESHOLD,
+    LOST,
+    MESSAGES,
+    MIN_DISTANCE,
+    MIN_LEVELS,
+    PAST_COUNT,
+    RATE_SERIES,
+    RATE_THRESHOLD,
+    RATE_WARM_UP,
+    RATE_WINDOW,
+    RECENT_COUNT,
+    S_KIND,
+    S_LOTS,
+    S_NUMBER,
+    S_SIDE,
+    S_TS,
+    SERIES,
+    SPOOF_LIFE,
+    SPOOF_MEMORY,
+    SPOOF_SERIES,
+    SPOOF_THRESHOLD,
+    SPOOF_TTL,
+    WITHDRAW,
+    WatchArrays,
+)
+from detectors.watch_log import log_cluster, log_order, log_rate
 from ml.book.events import Action, Flag, Kind, Side, TradeFlag
 from ml.book.kernel import kernel
 from ml.book.levels import ASK, BID, BookArrays
 from ml.book.lifecycle import CHANGE, book_row, is_full, trade_row
-
-# Entries of `WatchArrays.head`, int64.
-ALERTS: Final = 0  # alerts written since they were last collected
-LOGGED: Final = 1
-MESSAGES: Final = 2
-RECENT_COUNT: Final = 3
-HISTORY_COUNT: Final = 4
-PAST_COUNT: Final = 5
-LAST_CLUSTER: Final = 6  # ts_event of the last cluster remembered, of bids and of asks
-LOST: Final = 8  # alerts that found no room
-WATCH_HEAD: Final = 9
-
-# Columns of `WatchArrays.series`.
-S_KIND, S_SIDE, S_LOTS, S_TS, S_NUMBER = range(5)
-SERIES: Final = 16
-
-# Entries of `WatchArrays.params`, float64.
-(
-    FARTHEST_BPS,
-    MIN_DISTANCE,
-    SPOOF_LIFE,
-    SPOOF_TTL,
-    SPOOF_MEMORY,
-    SPOOF_THRESHOLD,
-    SPOOF_SERIES,
-    MIN_LEVELS,
-    BUILD,
-    WITHDRAW,
-    LAYER_LIFE,
-    LAYER_MEMORY,
-    LAYER_THRESHOLD,
-    LAYER_SERIES,
-    RATE_WINDOW,
-    RATE_WARM_UP,
-    RATE_THRESHOLD,
-    RATE_SERIES,
-) = range(18)
-
-# Columns of `WatchArrays.log`.
-(
-    L_KIND,
-    L_TS_INIT,
-    L_TS_EVENT,
-    L_SIDE,
-    L_LOW,
-    L_HIGH,
-    L_PLACED,
-    L_REMOVED,
-    L_LOTS,
-    L_MESSAGE,
-    L_LEVELS,
-    L_LIFE_LOW,
-    L_LIFE_HIGH,
-) = range(13)
-LOG_FIELDS: Final = 13
 
 _SPOOFING: Final = int(AlertKind.SPOOFING)
 _LAYERING: Final = int(AlertKind.LAYERING)
@@ -128,71 +107,6 @@ _RPI: Final = int(TradeFlag.RPI)
 _BLOCK: Final = int(TradeFlag.BLOCK)
 _ANCHORS: Final = 16
 _NEAR, _MIDDLE, _WHOLE = 40, 160, 1 << 40  # ticks from the touch
-
-
-class WatchArrays(NamedTuple):
-    """Everything that `Surveillance` remembers beside the book; a copy of the arrays is a copy of the state.
-
-    Parameters
-    ----------
-    head : ndarray of int64
-        Counters.
-    params : ndarray of float64
-        Settings.
-    sizes : SizeArrays
-    orders : OrderArrays
-    flow : FlowState
-    stuffing : StuffingState
-    rpi : ndarray of float64
-    history : ndarray of float64
-        Withdrawn large orders, for recurrence.
-    recent : ndarray of int64
-        Ring of the orders withdrawn last, for layers.
-    recent_ratios : ndarray of float64
-    past : ndarray of float64
-        Clusters before: seconds and side.
-    alone_weights, spoof_weights, layer_weights, rate_weights : ndarray of float64
-    evidence, best_evidence : ndarray of float64
-        Scratch.
-    cluster, best_cluster, members : ndarray of int64
-        Scratch.
-    series : ndarray of int64
-        The alerts that may go on: kind, side, lots, time of the last, number so far.
-    alerts : ndarray of ALERT
-        Alerts not yet collected.
-    log, log_evidence : ndarray
-        Every candidate that was weighed, for the benchmark; of length 0 otherwise.
-
-    Examples
-    --------
-    >>> WatchArrays._fields[:2]
-    ('head', 'params')
-    """
-
-    head: NDArray[np.int64]
-    params: NDArray[np.float64]
-    sizes: SizeArrays
-    orders: OrderArrays
-    flow: FlowState
-    stuffing: StuffingState
-    rpi: NDArray[np.float64]
-    history: NDArray[np.float64]
-    recent: NDArray[np.int64]
-    recent_ratios: NDArray[np.float64]
-    past: NDArray[np.float64]
-    alone_weights: NDArray[np.float64]
-    spoof_weights: NDArray[np.float64]
-    layer_weights: NDArray[np.float64]
-    rate_weights: NDArray[np.float64]
-    evidence: NDArray[np.float64]
-    best_evidence: NDArray[np.float64]
-    cluster: NDArray[np.int64]
-    best_cluster: NDArray[np.int64]
-    members: NDArray[np.int64]
-    series: NDArray[np.int64]
-    alerts: NDArray[Any]
-    log: NDArray[np.int64]
-    log_evidence: NDArray[np.float64]
 
 
 @kernel
@@ -292,7 +206,7 @@ def _message_ends(book: BookArrays, watch: WatchArrays, ts_event: int, ts_init: 
     end_of_message(book, orders, watch.sizes, flow, farthest, ts_event)
     if weigh_rate(watch.stuffing, params[RATE_WINDOW], params[RATE_WARM_UP], watch.evidence):
         confidence = score(watch.rate_weights, watch.evidence)
-        _log_rate(watch, ts_event, ts_init)
+        log_rate(watch, ts_event, ts_init)
         if confidence >= params[RATE_THRESHOLD]:
             number = _series(watch, _STUFFING, 0, 1, ts_init, params[RATE_SERIES])
             if number > 0:
@@ -382,7 +296,7 @@ def _seek_layers(watch: WatchArrays, ts_event: int, ts_init: int) -> int:
                         watch.best_evidence[k] = watch.evidence[k]
         if best < 0.0:
             continue
-        _log_cluster(watch, side, ts_event, ts_init)
+        log_cluster(watch, side, ts_event, ts_init)
         if watch.best_cluster[C_REMOVED] - head[LAST_CLUSTER + side] > np.int64(params[WITHDRAW]):
             past = watch.past[head[PAST_COUNT] % PAST]
             past[0], past[1] = watch.best_cluster[C_REMOVED] * 1e-9, side
@@ -431,7 +345,7 @@ def _seek_spoofs(watch: WatchArrays, ts_event: int, ts_init: int, layered: int) 
                 orders.ratios[i, LAYER] = suspicious
                 order[SCROLLED] = REMEMBERED
             confidence = score(watch.spoof_weights, evidence)
-            _log_order(watch, order, ts_event, ts_init)
+            log_order(watch, order, ts_event, ts_init)
             if confidence > top:
                 best, top = i, confidence
                 for k in range(len(evidence)):
@@ -518,58 +432,3 @@ def _alert_rate(watch: WatchArrays, number: int, ts_event: int, ts_init: int, co
     alert.kind = _STUFFING
     alert.side = 0
     watch.head[ALERTS] = n + 1
-
-
-@kernel
-def _log(watch: WatchArrays, kind: int, ts_event: int, ts_init: int) -> int:
-    n = watch.head[LOGGED]
-    if n >= len(watch.log):
-        return -1
-    watch.head[LOGGED] = n + 1
-    row = watch.log[n]
-    for k in range(LOG_FIELDS):
-        row[k] = 0
-    row[L_KIND], row[L_TS_EVENT], row[L_TS_INIT], row[L_MESSAGE] = kind, ts_event, ts_init, watch.head[MESSAGES]
-    return int(n)
-
-
-@kernel
-def _log_order(watch: WatchArrays, order: NDArray[np.int64], ts_event: int, ts_init: int) -> None:
-    n = _log(watch, _SPOOFING, ts_event, ts_init)
-    if n < 0:
-        return
-    row = watch.log[n]
-    price = -order[PRICE_KEY] if order[SIDE] == BID else order[PRICE_KEY]
-    row[L_SIDE] = _BUY if order[SIDE] == BID else _SELL
-    row[L_LOW] = row[L_HIGH] = price
-    row[L_PLACED], row[L_REMOVED], row[L_LOTS], row[L_LEVELS] = order[PLACED], order[REMOVED], order[SIZE], 1
-    row[L_LIFE_LOW] = max(0, order[REMOVED_AFTER] - order[PLACED])
-    row[L_LIFE_HIGH] = order[REMOVED] - order[PLACED_AFTER]
-    for k in range(len(watch.evidence)):
-        watch.log_evidence[n, k] = watch.evidence[k]
-
-
-@kernel
-def _log_cluster(watch: WatchArrays, side: int, ts_event: int, ts_init: int) -> None:
-    n = _log(watch, _LAYERING, ts_event, ts_init)
-    if n < 0:
-        return
-    row, c = watch.log[n], watch.best_cluster
-    row[L_SIDE] = _BUY if side == BID else _SELL
-    row[L_LOW] = -c[C_HIGH] if side == BID else c[C_LOW]
-    row[L_HIGH] = -c[C_LOW] if side == BID else c[C_HIGH]
-    row[L_PLACED], row[L_REMOVED], row[L_LOTS], row[L_LEVELS] = c[C_PLACED], c[C_REMOVED], c[C_LOTS], c[C_LEVELS]
-    row[L_LIFE_LOW] = max(0, c[C_REMOVED] - c[C_PLACED])
-    row[L_LIFE_HIGH] = c[C_REMOVED] - c[C_PLACED_AFTER]
-    for k in range(len(watch.best_evidence)):
-        watch.log_evidence[n, k] = watch.best_evidence[k]
-
-
-@kernel
-def _log_rate(watch: WatchArrays, ts_event: int, ts_init: int) -> None:
-    n = _log(watch, _STUFFING, ts_event, ts_init)
-    if n < 0:
-        return
-    watch.log[n, L_PLACED] = watch.log[n, L_REMOVED] = ts_event
-    for k in range(len(watch.evidence)):
-        watch.log_evidence[n, k] = watch.evidence[k]
