@@ -6,18 +6,28 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from data_catalog.catalog import Catalog
+from data_catalog.simulation.loading import load_scenario
+from data_catalog.simulation.production import simulate
 from ml.features import FeatureConfig, FeatureSet, Vectors
 from ml.features.micro_price import fit_micro_price
 from ml.features.registry import SPECS
 from tests import raw_books, trade_streams
 
-pytestmark = pytest.mark.real_data
-STEPS = {**raw_books.PERP_STEPS, "bitstamp": (0.01, 1e-8)}
+RECORDED = ["BTCUSDT", "ETHUSDT", "bitstamp"]
+SIMULATED = ["manipulated", "stress"]  # RPI trades and honest decoys; gaps, crossed books, duplicates and clock steps
+STEPS = {**raw_books.PERP_STEPS, "bitstamp": (0.01, 1e-8), **dict.fromkeys(SIMULATED, (0.1, 0.001))}
 
 
-@pytest.fixture(scope="module", params=["BTCUSDT", "ETHUSDT", "bitstamp"])
-def market(request: pytest.FixtureRequest, real_data: Path) -> "Market":
+@pytest.fixture(scope="module", params=[*(pytest.param(n, marks=pytest.mark.real_data) for n in RECORDED), *SIMULATED])
+def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, project: Path) -> "Market":
     name: str = request.param
+    if name in SIMULATED:
+        scenario = load_scenario(project / "configs" / "simulation" / f"{name}.toml", ["duration_secs=240"])
+        catalog = Catalog(tmp_path_factory.mktemp(name))
+        (made, *_) = simulate(scenario, catalog, 11)
+        return Market(name, np.concatenate(list(catalog.events(made.instrument_id))))
+    real_data: Path = request.getfixturevalue("real_data")
     if name == "bitstamp":
         rows = raw_books.bitstamp_events(real_data)
         return Market(name, rows[: len(rows) // 4])
@@ -25,7 +35,7 @@ def market(request: pytest.FixtureRequest, real_data: Path) -> "Market":
 
 
 class Market:
-    """Rows of a recorded market, and feature sets for it."""
+    """Rows of a market, and feature sets for it."""
 
     def __init__(self, name: str, rows: NDArray[np.void]) -> None:
         self.name = name
