@@ -10,7 +10,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --python-version 3.
     --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install train-extra demo test check bench lock format clean
+.PHONY: help install install-core demo test check bench lock format clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,17 +21,19 @@ $(UV):
 	  on Debian and Ubuntu: apt-get install python3-venv"; rm -rf .tools; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
 
-.venv/.synced: requirements.lock pyproject.toml .python-version | $(UV)
-	@echo ">> Python $$(cat .python-version) and the locked packages into .venv"
+LOCK ?= requirements-train.lock
+
+.venv/.synced: requirements.lock requirements-train.lock pyproject.toml .python-version | $(UV)
+	@echo ">> Python $$(cat .python-version) and the packages of $(LOCK) into .venv"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
-	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(LOCK)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-install: .venv/.synced  ## Set up .venv with everything but the training stack
+install: .venv/.synced  ## Set up .venv with everything, the training stack included (several GB)
 
-train-extra: .venv/.synced  ## Add the training stack (torch, lightning, mlflow, optuna)
-	@$(UV) pip install --python $(BIN)/python --require-hashes -r requirements-train.lock
+install-core: LOCK := requirements.lock
+install-core: .venv/.synced  ## Set up a new .venv without the training stack: enough to backtest and to trade
 
 demo: install  ## Simulate a market, backtest on it, show where the tearsheet is
 	@$(BIN)/fathom demo

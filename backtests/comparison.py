@@ -7,12 +7,12 @@ import numpy as np
 from markupsafe import Markup
 
 from backtests import statistics
-from backtests.pages import Page, Section
-from backtests.pages.charts import PALETTE, Chart, Curve
-from backtests.pages.formats import duration, integer, number, percent, utc
-from backtests.pages.tables import Cell, Row, empty, table
 from backtests.performance import Performance
 from backtests.periods import annual_return_refused, ratios_refused
+from pages import Page, Section
+from pages.charts import PALETTE, Chart, Curve
+from pages.formats import duration, integer, number, percent, utc
+from pages.tables import Cell, Row, empty, table
 
 _ABSENT: Final = "(absent)"
 

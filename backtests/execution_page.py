@@ -6,12 +6,12 @@ import numpy as np
 from markupsafe import Markup
 
 from backtests import execution_tables, first_screen, statistics
-from backtests.pages import Page, Section, Tile
-from backtests.pages.bars import histogram, shares, waterfall
-from backtests.pages.charts import AMBER, BAD, BLUE, GOOD, Chart, Curve, Links, Marks
-from backtests.pages.formats import duration, integer, money, number, percent, significant
-from backtests.pages.tables import empty
 from backtests.performance import Columns, Performance, executions, select
+from pages import Page, Section, Tile
+from pages.bars import histogram, shares, waterfall
+from pages.charts import AMBER, BAD, BLUE, GOOD, Chart, Curve, Links, Marks
+from pages.formats import duration, integer, money, number, percent, significant
+from pages.tables import empty
 
 MOST_FILLS: Final = 6_000
 """Executions drawn on the charts of a page; more would make it slow to open."""

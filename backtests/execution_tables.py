@@ -5,11 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from backtests.pages import Section
-from backtests.pages.bars import shares
-from backtests.pages.formats import UNDEFINED, duration, integer, number, percent, precise_utc, significant
-from backtests.pages.tables import Cell, Row, empty, signed, table
 from backtests.performance import Columns, Performance, select
+from pages import Section
+from pages.bars import shares
+from pages.formats import UNDEFINED, duration, integer, number, percent, precise_utc, significant
+from pages.tables import Cell, Row, empty, signed, table
 
 MOST_TRADES: Final = 1_000
 """Rows of the table of trades; the rest is in `positions.parquet`."""

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from backtests.pages import Tile
-from backtests.pages.formats import UNDEFINED, duration, integer, money, number, percent, utc
 from backtests.performance import FEW_TRADES, Performance
 from backtests.periods import ratios_refused
 from backtests.simulated import simulated
+from pages import Tile
+from pages.formats import UNDEFINED, duration, integer, money, number, percent, utc
 
 
 def subtitle(run: Performance) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backtests.pages.formats import integer, number, percent
+from pages.formats import integer, number, percent
 
 type Facts = list[tuple[str, str]]
 

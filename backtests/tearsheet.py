@@ -6,12 +6,12 @@ from typing import Final
 import numpy as np
 
 from backtests import first_screen, statistics
-from backtests.pages import Page, Section
-from backtests.pages.formats import UNDEFINED, duration, integer, number, percent, utc
-from backtests.pages.tables import Row, empty, heat, months, table
 from backtests.performance import CurveFigures, Performance
 from backtests.periods import PERIODS, annual_return_refused, period_ends, ratios_refused, sample
 from backtests.statistics import Floats, drawdown_spells, simple_returns
+from pages import Page, Section
+from pages.formats import UNDEFINED, duration, integer, number, percent, utc
+from pages.tables import Row, empty, heat, months, table
 
 _DAY_NS: Final = 86_400 * 10**9
 _WORST: Final = 10
@@ -23,7 +23,7 @@ def tearsheet_html(run: Performance) -> str:
     The panels are those of a quantstats tearsheet, drawn by quantstats where it is right at the frequency of the run;
     the figures are of `backtests.statistics`. A figure that the span does not support is shown as n/a with the reason.
     """
-    from backtests.pages.quantstats_panels import panels
+    from backtests.quantstats_panels import panels
 
     page = Page(
         kind="Tearsheet",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from backtests.pages.formats import number, percent
 from fathom import main
+from pages.formats import number, percent
 from tests.unit.backtests.reading_pages import charts, loads, read, rows, tiles
 
 CONFIG = """

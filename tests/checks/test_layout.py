@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PACKAGES = ("ml", "detectors", "data_catalog", "actors", "strategies", "backtests", "live")
+PACKAGES = ("ml", "detectors", "data_catalog", "actors", "strategies", "backtests", "pages", "live")
 MODULES = sorted(path for package in PACKAGES for path in (PROJECT / package).rglob("*.py"))
 INITS = [path for path in MODULES if path.name == "__init__.py" and path.parent != PROJECT / "ml"]
 LARGEST = 500

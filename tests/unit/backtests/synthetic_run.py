@@ -246,7 +246,7 @@ def filled(name: str, table: dict[str, list[Any]]) -> Any:
 def summary(
     times: NDArray[np.int64], equity: NDArray[np.float64], instruments: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
-    from backtests.pages.formats import utc
+    from pages.formats import utc
 
     span = {"start": utc(int(times[0])), "end": utc(int(times[-1])), "seconds": float(times[-1] - times[0]) / 1e9}
     return {

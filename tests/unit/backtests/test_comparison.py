@@ -15,9 +15,9 @@ from backtests import comparison
 from backtests.artifacts import RunFiles, write_table
 from backtests.cli_compare import compare
 from backtests.cli_report import report
-from backtests.pages.formats import number, percent
 from backtests.performance import Performance, load
 from backtests.report import find_run, write_pages
+from pages.formats import number, percent
 from tests.unit.backtests.reading_pages import charts, loads, read, rows
 from tests.unit.backtests.synthetic_run import START, make_run
 

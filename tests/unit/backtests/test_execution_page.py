@@ -12,9 +12,9 @@ import pytest
 from backtests.artifacts import SCHEMAS, RunFiles, write_table
 from backtests.execution_page import MOST_FILLS, execution_html
 from backtests.execution_tables import MOST_TRADES
-from backtests.pages.charts import MOST_POINTS
-from backtests.pages.formats import integer, number, percent
 from backtests.performance import load
+from pages.charts import MOST_POINTS
+from pages.formats import integer, number, percent
 from tests.unit.backtests.reading_pages import charts, loads, read, rows, tiles
 from tests.unit.backtests.synthetic_run import make_run
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from backtests.pages import Page, Section, bars, charts, formats
-from backtests.pages.figures import svg
-from backtests.pages.thinning import keep
+from pages import Page, Section, bars, charts, formats
+from pages.figures import svg
+from pages.thinning import keep
 from tests.unit.backtests.reading_pages import loads
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from backtests.artifacts import RunFiles
-from backtests.pages.formats import number, percent
 from backtests.performance import load
 from backtests.tearsheet import tearsheet_html
+from pages.formats import number, percent
 from tests.unit.backtests.reading_pages import loads, read, rows, tiles
 from tests.unit.backtests.synthetic_run import make_run
 

@@ -42,7 +42,7 @@ class Section:
     anchor, title : str
         The id of the part, unique in the page, and its heading.
     body : Markup
-        Its HTML, as the functions of `backtests.pages` return it.
+        Its HTML, as the functions of `pages` return it.
     note : str
         One line below the heading: what is shown and how it was computed.
     narrow : bool

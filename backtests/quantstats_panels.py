@@ -16,15 +16,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from backtests.pages.charts import BAD
-from backtests.pages.figures import SIZE, look, svg
-from backtests.pages.formats import duration
-from backtests.pages.page import Section
-from backtests.pages.tables import empty
-from backtests.pages.thinning import keep
 from backtests.performance import Performance
 from backtests.periods import MIN_DAYS_FOR_RATIOS, YEAR_DAYS, ratios_refused
 from backtests.statistics import Floats, Times, drawdown_spells, simple_returns
+from pages.charts import BAD
+from pages.figures import SIZE, look, svg
+from pages.formats import duration
+from pages.page import Section
+from pages.tables import empty
+from pages.thinning import keep
 
 _POINTS: Final = 1_500
 _WORST: Final = 5
