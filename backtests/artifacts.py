@@ -227,6 +227,11 @@ class RunFiles:
             raise KeyError(f"Expected one of {', '.join(SCHEMAS)}, was '{name}'.")
         return pq.read_table(self.path / f"{name}.parquet", schema=SCHEMAS[name])
 
+    def kept_table(self, name: str) -> pa.Table | None:
+        """Return a table that strategies or actors kept, such as `alerts` or `decisions`; None where they did not."""
+        path = self.path / f"{name}.parquet"
+        return pq.read_table(path) if path.is_file() else None
+
 
 def dump_json(content: Mapping[str, Any]) -> str:
     """Return JSON text with sorted keys and shortest floats; NaN and infinity are refused (they must be null).
@@ -273,6 +278,11 @@ def write_table(folder: Path, name: str, table: pa.Table) -> None:
     """Write `<name>.parquet` after checking the schema, and flush it to the disk."""
     if not table.schema.equals(SCHEMAS[name]):
         raise ValueError(f"Expected the schema of {name}.parquet, was {table.schema}.")
+    write_kept_table(folder, name, table)
+
+
+def write_kept_table(folder: Path, name: str, table: pa.Table) -> None:
+    """Write `<name>.parquet` in its own schema, and flush it to the disk."""
     with (folder / f"{name}.parquet").open("wb") as file:
         pq.write_table(table, file, compression="zstd")
         file.flush()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import pyarrow as pa
 from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
 from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, LogLevel, TimeEvent
 from nautilus_trader.data import DataEngineConfig
@@ -42,6 +43,8 @@ class Finished(NamedTuple):
         Wall clock of the simulation, loading included.
     peak_rss_mib
         Largest memory of the process so far.
+    tables
+        What strategies and actors with a method `tables` kept for the run directory, by name: alerts, decisions.
     """
 
     records: Records
@@ -49,6 +52,7 @@ class Finished(NamedTuple):
     messages: int
     elapsed_secs: float
     peak_rss_mib: float
+    tables: dict[str, pa.Table]
 
 
 def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_level: str = "OFF") -> Finished:
@@ -100,8 +104,9 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     if resolved.config.venue.liquidation.enabled:
         node.add_actor(run_id, Holder("Holder-001", list(feed.instruments)))
     names: set[str] = set()
-    for actor in resolved.actors:
-        node.add_actor(run_id, system.build_actor(actor.entry, actor.parameters, names))
+    actors = [system.build_actor(actor.entry, actor.parameters, names) for actor in resolved.actors]
+    for actor in actors:
+        node.add_actor(run_id, actor)
     taken: set[str] = set()
     components: list[Any] = []
     for strategy in resolved.strategies:
@@ -132,7 +137,17 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
         )
     records = collect(node.get_engine_cache(run_id), feed.instruments)
     ran = sorted(str(component.strategy_id) for component in components)
-    return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib())
+    tables = _tables([*actors, *components])
+    return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables)
+
+
+def _tables(components: list[Any]) -> dict[str, pa.Table]:
+    found: dict[str, list[pa.Table]] = {}
+    for component in components:
+        if hasattr(component, "tables"):
+            for name, table in component.tables().items():
+                found.setdefault(name, []).append(table)
+    return {name: pa.concat_tables(parts) for name, parts in found.items()}
 
 
 def _engine_config(log_level: str) -> BacktestEngineConfig:

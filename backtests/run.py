@@ -81,6 +81,8 @@ def run(
         artifacts.write_text(new.folder, "timing.json", artifacts.dump_json(timing))
         for table, columns in contents.items():
             artifacts.write_table(new.folder, table, artifacts.to_table(table, columns))
+        for table, kept in finished.tables.items():
+            artifacts.write_kept_table(new.folder, table, kept)
         if pages:
             from backtests.report import write_pages
 

@@ -39,8 +39,8 @@ from nautilus_trader.model import (
 )
 from nautilus_trader.trading import Strategy, StrategyConfig
 
+from data_catalog.messages import Signal
 from strategies.numbers import nearest
-from strategies.policy.signals import Signal
 from strategies.policy.sizing import position_lots
 
 ROLES = ("ENTRY", "STOP", "TARGET", "EXIT")

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from strategies.policy.signals import Side, Signal
+from data_catalog.messages import Side, Signal
 
 type Floats = NDArray[np.float64]
 
