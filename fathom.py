@@ -10,7 +10,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "backtest": ("backtests.cli:backtest", "Run, compare and report backtests."),
     "data": ("data_catalog.cli:data", "Import, download, simulate, list and check market data."),
     "features": ("data_catalog.cli_features:features", "Build and describe feature tables from a catalog."),
-    "detect": ("backtests.cli_detect:detect", "Find manipulation in a catalog; benchmark the detectors."),
+    "detect": ("data_catalog.cli_detect:detect", "Find manipulation in a catalog; benchmark the detectors."),
     "train": ("ml.cli_train:train", "Train models on a catalog: label, walk forward, tune, export."),
     "models": ("ml.cli_models:models", "List, show, compare, promote and roll back trained models."),
     "demo": ("backtests.demo:demo", "Simulate a market, backtest on it and write the tearsheet."),
