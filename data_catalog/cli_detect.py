@@ -1,0 +1,28 @@
+"""The command group `fathom detect`: run the detectors over a catalog, measure them on markets with known truth."""
+
+from collections.abc import Mapping
+
+import click
+
+from lazy_commands import LazyGroup
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "benchmark": (
+        "data_catalog.cli_detect_benchmark:benchmark",
+        "Measure the manipulation detectors on streams whose manipulation is known.",
+    ),
+    "run": ("data_catalog.cli_detect_run:run", "Run every detector over a catalog; write alerts and a page."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def detect() -> None:
+    """Find manipulation, levels, regimes and waves in recorded markets, and measure how well they are found.
+
+    An alert is an opinion with a confidence. What the confidence is worth, how many alerts an hour an untouched market
+    raises, and which manipulation cannot be found, `fathom detect benchmark` measures; docs/detectors.md explains it.
+
+    \b
+    Example:
+      fathom detect benchmark --catalog catalog --quick
+    """
