@@ -44,6 +44,22 @@ from strategies.numbers import nearest
 from strategies.policy.sizing import position_lots
 
 ROLES = ("ENTRY", "STOP", "TARGET", "EXIT")
+"""What an order is for, as its tags state it."""
+
+STAGES = (
+    "approved",
+    "refused",
+    "submitted",
+    "repriced",
+    "rejected",
+    "cancelled",
+    "filled",
+    "stopped",
+    "target",
+    "exited",
+    "halted",
+)
+"""The steps in the life of a signal that `BracketStrategy.on_decision` hears of, in the order of their coming."""
 
 
 class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -109,6 +125,8 @@ class BracketStrategy(Strategy):
         self.instrument: Any = None
         self.stopped = False
         self._wish: Signal | None = None
+        self._confidence = 1.0
+        self._signals = 0
         self._price = 0.0
         self._age = 0
         self._held: Quantity | None = None
@@ -126,15 +144,62 @@ class BracketStrategy(Strategy):
         for position in self.cache.positions_open(instrument_id=self.instrument_id, strategy_id=self.strategy_id):
             self._held, self._is_long = position.quantity, position.is_long
 
-    def decide(self, price: float, signal: Signal | None) -> None:
-        """Take a decision at a price: a new signal replaces the last wish; None leaves it as it is."""
+    def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:
+        """Take a decision at a price: a new signal replaces the last wish; None leaves it as it is.
+
+        Parameters
+        ----------
+        price
+            On which the decision was taken.
+        signal
+            The wish; named by `name_signal` where it has no name yet.
+        confidence
+            How sure the decision is, 0 to 1: the size may depend on it.
+        """
         if self.stopped:
             return
         self._price = price
         self._age += 1
         if signal is not None:
-            self._wish = signal
+            self._wish = self.name_signal(signal)
+            self._confidence = confidence
         self._act()
+
+    def name_signal(self, signal: Signal) -> Signal:
+        """Return the signal with a `signal_id` that is unique in the run, as it is where it has one."""
+        if signal.signal_id:
+            return signal
+        self._signals += 1
+        return msgspec.structs.replace(signal, signal_id=f"{self.strategy_id}-{self._signals}")
+
+    def on_decision(
+        self,
+        signal_id: str,
+        stage: str,
+        reason: str,
+        *,
+        price: float | None = None,
+        quantity: float | None = None,
+        pnl: float | None = None,
+    ) -> None:
+        """Hear of a step in the life of a signal. Nothing happens here; a journal overrides it.
+
+        Parameters
+        ----------
+        signal_id
+            Of the signal; empty where a step concerns none.
+        stage
+            One of `STAGES`.
+        reason
+            Why, in a few words; empty where the stage says all.
+        price, quantity
+            Of an order or a fill.
+        pnl
+            Of a closed position, realised, in quote currency, fees included.
+        """
+
+    def on_refusal(self, signal: Signal, reason: str) -> None:
+        """Hear that the risk gate refused an entry. Nothing happens here; a journal overrides it."""
 
     def on_order_event(self, event: Any) -> None:
         if not isinstance(event, OrderFilled):  # the position follows with an event of its own
