@@ -1,4 +1,4 @@
-"""The order in which a training reads its samples: a function of the seed and the epoch, not of what was read before."""
+"""The order in which a training reads its samples: a function of seed and epoch, not of what was read before."""
 
 from collections.abc import Iterator
 
