@@ -31,7 +31,7 @@ class SplitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     validation : float
         Share of the training span, its end, that validates.
     embargo_secs : float or None
-        Distance of grid times of different parts; None means window + horizon and one grid step, the least there may be.
+        Distance of grid times of different parts; None means the least there may be, just above window + horizon.
     test_groups : int
         Groups that test at once (combinatorial).
 
@@ -130,8 +130,8 @@ def split(ts: NDArray[np.int64], config: SplitConfig, *, reach_ns: int) -> Itera
         for name, chosen in parts.items():
             if not chosen.any():
                 raise ValueError(
-                    f"Expected {name} samples in fold {number}, was none: use fewer folds, a shorter horizon or window, "
-                    f"or more data (the embargo is {embargo / 1e9:g} s, the data span {(last - first) / 1e9:g} s)"
+                    f"Expected {name} samples in fold {number}, was none: use fewer folds, a shorter horizon or "
+                    f"window, or more data (embargo {embargo / 1e9:g} s, data {(last - first) / 1e9:g} s)"
                 )
         yield Fold(number, order[train], order[validation], order[test])
 
@@ -142,7 +142,8 @@ def _validation(times: NDArray[np.int64], free: NDArray[np.bool_], share: float)
     if not len(own):
         return free
     cut = own[min(int(len(own) * (1.0 - share)), len(own) - 1)]
-    return free & (times >= cut)
+    chosen: NDArray[np.bool_] = free & (times >= cut)
+    return chosen
 
 
 def _apart(times: NDArray[np.int64], part: NDArray[np.bool_], embargo: int) -> NDArray[np.bool_]:
@@ -154,4 +155,5 @@ def _apart(times: NDArray[np.int64], part: NDArray[np.bool_], embargo: int) -> N
     before = times - np.asarray(own)[np.maximum(at - 1, 0)]
     after = np.asarray(own)[np.minimum(at, len(own) - 1)] - times
     near = ((at > 0) & (before < embargo)) | ((at < len(own)) & (after < embargo))
-    return ~near & ~part
+    apart: NDArray[np.bool_] = ~near & ~part
+    return apart
