@@ -4,11 +4,9 @@ from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from data_catalog.messages import Side, Signal
-
-type Floats = NDArray[np.float64]
+from data_catalog.messages import Signal
+from strategies.policy.policy import Floats, MarketBar, Policy
 
 COUNT: Final = 0
 CLOSE: Final = 1
@@ -101,7 +99,7 @@ def run(
     return out
 
 
-class SuperTrendPolicy:
+class SuperTrendPolicy(Policy):
     """Closed bars in, signals out: SuperTrend flips, confirmed by volume, with stop and target in average true ranges.
 
     Warm-up: no signal in the first `max(atr_period, volume_window) + 1` bars.
@@ -128,6 +126,8 @@ class SuperTrendPolicy:
     ([None, None, None, None, 'SELL', 'BUY'], 96.75)
     """
 
+    source = "supertrend"
+
     def __init__(
         self,
         instrument_id: str,
@@ -139,18 +139,27 @@ class SuperTrendPolicy:
         stop_atr: float,
         target_atr: float,
     ) -> None:
-        self.instrument_id = instrument_id
+        super().__init__(instrument_id, new_state(volume_window), (atr_period, multiplier))
         self.atr_period = atr_period
         self.multiplier = multiplier
         self.volume_ratio = volume_ratio
         self.stop_atr = stop_atr
         self.target_atr = target_atr
-        self.state = new_state(volume_window)
 
     @property
     def trend(self) -> int:
         """1 up, -1 down, 0 in the warm-up."""
         return int(self.state[TREND])
+
+    @property
+    def trailing_stop(self) -> float:
+        """The band behind the price; NaN in the warm-up."""
+        if self.trend == 0:
+            return float("nan")
+        return float(self.state[LOWER] if self.trend > 0 else self.state[UPPER])
+
+    def decide(self, bar: MarketBar) -> Signal | None:
+        return self.update(bar.high, bar.low, bar.close, bar.volume, ts_init=bar.ts_init)
 
     def update(self, high: float, low: float, close: float, volume: float, *, ts_init: int) -> Signal | None:
         """Take one closed bar; return a signal if it flips the trend and the volume confirms it."""
@@ -159,17 +168,12 @@ class SuperTrendPolicy:
             return None
         atr = float(self.state[ATR])
         crossed = float(self.state[UPPER] if flip > 0 else self.state[LOWER])
-        side: Side = "BUY" if flip > 0 else "SELL"
-        return Signal(
-            instrument_id=self.instrument_id,
-            side=side,
+        return self._signal(
+            flip,
+            MarketBar(high, low, close, volume, ts_init),
             strength=min(1.0, abs(close - crossed) / atr) if atr > 0.0 else 0.0,
-            entry=close,
             stop=close - flip * self.stop_atr * atr,
             target=close + flip * self.target_atr * atr,
-            horizon_secs=0.0,
-            ts_init=ts_init,
-            source="supertrend",
         )
 
     def _volume_confirms(self) -> bool:
