@@ -119,7 +119,9 @@ class SignalStrategy(BracketStrategy):
         self.errors = 0
         self.journal = Journal(strategy_id, instrument_id, now=lambda: self.clock.timestamp_ns())
         self._filter = ManipulationFilter(config.manipulation)
-        self._waiting: tuple[float, Signal] | None = None
+        self._waiting: dict[
+            str, tuple[float, Signal]
+        ] = {}  # by source: the members of an ensemble wait each for its own
 
     def on_start(self) -> None:
         super().on_start()
@@ -156,7 +158,7 @@ class SignalStrategy(BracketStrategy):
         """Take the policy's answer at a price: a signal is looked at, and traded if nothing speaks against it.
 
         None is the answer of a policy without an opinion: it counts as a decision of `entry_decisions`. A signal that
-        still waits for the validator is superseded by the next one.
+        still waits for the validator is superseded by the next one of its source.
         """
         if self.stopped:
             return
@@ -174,18 +176,18 @@ class SignalStrategy(BracketStrategy):
             self._clear(row, price, signal, 1.0)
         else:
             self.decide(price, None)
-            self._refuse_waiting("superseded", f"by {signal.signal_id}")
-            self._waiting = (price, signal)
+            self._refuse_waiting("superseded", f"by {signal.signal_id}", signal.source)
+            self._waiting[signal.source] = (price, signal)
             deadline = self.clock.timestamp_ns() + round(self.settings.validation_deadline_ms * _MS)
             self.clock.set_time_alert_ns(f"validation-{signal.signal_id}", deadline, self.on_deadline)
             self.publish_message(signal.topic, signal)
 
     def on_validated(self, answer: Any) -> None:
         """Take the validator's answer; one that nothing waits for is another strategy's, or too late."""
-        waiting, row = self._waiting, self.journal.of(answer.signal.signal_id)
+        waiting, row = self._waiting.get(answer.signal.source), self.journal.of(answer.signal.signal_id)
         if self.stopped or waiting is None or row is None or waiting[1].signal_id != answer.signal.signal_id:
             return
-        self._waiting = None
+        del self._waiting[answer.signal.source]
         price, signal = waiting
         self.journal.validated(row, answer)
         if not answer.accepted:
@@ -195,9 +197,11 @@ class SignalStrategy(BracketStrategy):
         self._clear(row, price, signal, answer.blended)
 
     def on_deadline(self, event: Any) -> None:
-        waiting = self._waiting
-        if waiting is not None and str(event.name) == f"validation-{waiting[1].signal_id}":
-            self._refuse_waiting("validation", f"no answer within {self.settings.validation_deadline_ms:g} ms")
+        for source, (_, signal) in list(self._waiting.items()):
+            if str(event.name) == f"validation-{signal.signal_id}":
+                self._refuse_waiting(
+                    "validation", f"no answer within {self.settings.validation_deadline_ms:g} ms", source
+                )
 
     def on_levels(self, update: Any) -> None:
         self.levels = update
@@ -266,13 +270,12 @@ class SignalStrategy(BracketStrategy):
         row.reach("cleared", verdict.reason)
         self.decide(price, signal, confidence=verdict.weight)
 
-    def _refuse_waiting(self, by: str, reason: str) -> None:
-        if self._waiting is None:
-            return
-        row = self.journal.of(self._waiting[1].signal_id)
-        self._waiting = None
-        if row is not None:
-            self.journal.end(row, by, reason)
+    def _refuse_waiting(self, by: str, reason: str, source: str | None = None) -> None:
+        for each in [source] if source is not None else list(self._waiting):
+            _, signal = self._waiting.pop(each, (0.0, None))
+            row = self.journal.of(signal.signal_id) if signal is not None else None
+            if row is not None:
+                self.journal.end(row, by, reason)
 
 
 def _flaw(signal: Signal) -> str:
