@@ -277,7 +277,7 @@ class WaveUpdate(Detection, frozen=True, kw_only=True):
     invalidation: float
 
 
-def trace_id_of(instrument_id: str, kind: str, ts_event: int, number: int) -> str:
+def trace_id_of(instrument_id: str, kind: str, ts_event: int, *which: int) -> str:
     """Return a name for an alert that is the same whenever the same events are seen again.
 
     Parameters
@@ -287,15 +287,15 @@ def trace_id_of(instrument_id: str, kind: str, ts_event: int, number: int) -> st
         `SPOOFING`, `LAYERING` or `QUOTE_STUFFING`.
     ts_event
         Venue time in ns.
-    number
-        Which alert of this kind at this time, from 0.
+    *which
+        What tells it from others of this kind and time: side, prices, size.
 
     Examples
     --------
     >>> trace_id_of("BTCUSDT-LINEAR.BYBIT", "SPOOFING", 1_723_161_240_000_000_000, 0)
     '4e9dcb86c327'
     """
-    text = f"{instrument_id} {kind} {ts_event} {number}"
+    text = " ".join(map(str, (instrument_id, kind, ts_event, *which)))
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 

@@ -9,6 +9,7 @@ from detectors.elliott_wave import ElliottWave, ElliottWaveConfig, Wave, WaveRea
 from detectors.errors import DetectorError
 from detectors.flat_market import FlatMarket, FlatMarketConfig, FlatReading
 from detectors.layering import LayeringConfig
+from detectors.market_watch import BarFindings, Findings, MarketWatch, MarketWatchConfig, Zones
 from detectors.quote_stuffing import QuoteStuffingConfig
 from detectors.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
 from detectors.rpi import RpiReading
@@ -20,15 +21,19 @@ __all__ = [
     "ALERT",
     "AlertKind",
     "Bar",
+    "BarFindings",
     "DetectorError",
     "ElliottWave",
     "ElliottWaveConfig",
+    "Findings",
     "FlatMarket",
     "FlatMarketConfig",
     "FlatReading",
     "LayeringConfig",
     "Level",
     "LevelsReading",
+    "MarketWatch",
+    "MarketWatchConfig",
     "QuoteStuffingConfig",
     "Regime",
     "RegimeConfig",
@@ -42,5 +47,6 @@ __all__ = [
     "SurveillanceConfig",
     "Wave",
     "WaveReading",
+    "Zones",
     "bars_of",
 ]

@@ -3,9 +3,9 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from detectors.bars import FloatArray
+from ml.book.kernel import kernel
 
 # Mean absolute value of a standard normal: sqrt(2 / pi).
 MEAN_ABS: Final = 0.7978845608028654
@@ -13,7 +13,7 @@ MEAN_ABS: Final = 0.7978845608028654
 WINSOR: Final = 4.0
 
 
-@njit(cache=True)
+@kernel
 def next_scale(scale: float, count: float, move: float, span: float) -> float:
     """Return the mean absolute move after one more, winsorised; a plain mean until `span` moves were seen."""
     size = abs(move)
@@ -22,7 +22,7 @@ def next_scale(scale: float, count: float, move: float, span: float) -> float:
     return scale + (size - scale) / min(count + 1.0, span)
 
 
-@njit(cache=True)
+@kernel
 def true_range(high: float, low: float, before: float) -> float:
     """Return the range of a bar widened to the close before it (Wilder 1978)."""
     return max(high, before) - min(low, before)

@@ -5,7 +5,6 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 import numpy as np
 from msgspec import Meta
-from numba import njit
 
 from detectors.bars import (
     ASK_WALL,
@@ -20,9 +19,11 @@ from detectors.bars import (
     FloatArray,
 )
 from detectors.zigzag import SCALE, ZIGZAG_CELLS, zigzag_step
+from ml.book.kernel import kernel
 
-# Cells of the state: a zigzag, the mean volume, a ring of (typical price, volume), the table of levels.
-_MEAN_VOLUME: Final = ZIGZAG_CELLS
+# Cells of the state: a zigzag, the newest pivot, the mean volume, a ring of (typical price, volume), the levels.
+_PIVOT: Final = ZIGZAG_CELLS
+_MEAN_VOLUME: Final = _PIVOT + 2
 _COUNT: Final = _MEAN_VOLUME + 1
 _RING: Final = _COUNT + 1
 
@@ -142,13 +143,13 @@ class Level(NamedTuple):
     age_bars: int
 
 
-@njit(cache=True)
+@kernel
 def strength_of(score: float) -> float:
     """Return the strength of a level with a score."""
     return float(1.0 - np.exp(-score / _NORM))
 
 
-@njit(cache=True)
+@kernel
 def _find(levels: FloatArray, price: float, band: float) -> int:
     found = -1
     nearest = band
@@ -160,10 +161,10 @@ def _find(levels: FloatArray, price: float, band: float) -> int:
     return found
 
 
-@njit(cache=True)
+@kernel
 def _support(levels: FloatArray, price: float, points: float, band: float, side: float, now: float) -> int:
     """Strengthen the level at `price`, or begin one in place of the weakest."""
-    i = _find(levels, price, band)
+    i: int = _find(levels, price, band)
     if i >= 0:
         # The level follows its evidence: the old price weighs as much as its score.
         old = levels[i, _SCORE]
@@ -181,7 +182,7 @@ def _support(levels: FloatArray, price: float, points: float, band: float, side:
     return i
 
 
-@njit(cache=True)
+@kernel
 def _meet(level: FloatArray, params: FloatArray, bar: FloatArray, band: float, volume: float) -> None:
     """Let a level feel one bar: touch, reaction, break."""
     price, side = level[_PRICE], level[_SIDE]
@@ -205,7 +206,7 @@ def _meet(level: FloatArray, params: FloatArray, bar: FloatArray, band: float, v
         level[_INSIDE] = 0.0
 
 
-@njit(cache=True)
+@kernel
 def _node(ring: FloatArray, held: int, price: float, band: float) -> tuple[float, float]:
     """Return the volume around `price` over its fair share of the window, and the mean price of the window."""
     total = near = mean = 0.0
@@ -221,7 +222,7 @@ def _node(ring: FloatArray, held: int, price: float, band: float) -> tuple[float
     return near / total * (high - low) / (2.0 * band), mean
 
 
-@njit(cache=True)
+@kernel
 def _nearest(levels: FloatArray, close: float, least: float, out: FloatArray) -> None:
     out[:] = np.nan
     for i in range(len(levels)):
@@ -239,13 +240,13 @@ def _nearest(levels: FloatArray, close: float, least: float, out: FloatArray) ->
             out[2], out[3] = price, strength
 
 
-@njit(cache=True)
+@kernel
 def step(state: FloatArray, params: FloatArray, bar: FloatArray, out: FloatArray) -> None:
     window = int(params[_WINDOW])
     ring = state[_RING : _RING + 2 * window].reshape(window, 2)
     levels = state[_RING + 2 * window :].reshape(int(params[_LEVELS]), _FIELDS)
     count = int(state[_COUNT])
-    pivot = np.empty(2)
+    pivot = state[_PIVOT : _PIVOT + 2]
     turned = zigzag_step(state[:ZIGZAG_CELLS], bar, params[_REVERSAL], params[_SPAN], pivot)
     band = params[_BAND] * state[SCALE]
     mean = state[_MEAN_VOLUME]
@@ -284,7 +285,7 @@ def step(state: FloatArray, params: FloatArray, bar: FloatArray, out: FloatArray
     _nearest(levels, bar[CLOSE], params[_LEAST], out)
 
 
-@njit(cache=True)
+@kernel
 def run(state: FloatArray, params: FloatArray, bars: FloatArray, out: FloatArray) -> None:
     for i in range(len(bars)):
         step(state, params, bars[i], out[i])
@@ -370,3 +371,26 @@ class SupportResistance(BarDetector[LevelsReading]):
             for row in table[table[:, _SCORE] > 0.0]
         ]
         return sorted(found, key=lambda level: -level.strength)
+
+    def nearest(
+        self, close: float, count: int
+    ) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
+        """Return price and strength of the strong enough levels below and above `close`, the nearest first.
+
+        Parameters
+        ----------
+        close : float
+            Of the last bar: then the first of each are those of the last reading.
+        count : int
+            The most levels a side.
+        """
+        table = self._state[_RING + 2 * self.config.volume_window :].reshape(-1, _FIELDS)
+        strength = 1.0 - np.exp(-table[:, _SCORE] / _NORM)
+        found = np.flatnonzero((table[:, _SCORE] > 0.0) & (strength >= self.config.min_strength))
+        prices = table[found, _PRICE]
+        below = (prices < close) | ((prices == close) & (table[found, _SIDE] > 0.0))
+        sides = []
+        for side, sign in ((found[below], -1.0), (found[~below], 1.0)):
+            order = side[np.argsort(sign * table[side, _PRICE], kind="stable")][:count]
+            sides.append(tuple(zip(table[order, _PRICE].tolist(), strength[order].tolist(), strict=True)))
+        return sides[0], sides[1]

@@ -7,6 +7,7 @@ from numba import njit
 
 from detectors.bars import CLOSE, HIGH, LOW, FloatArray
 from detectors.scale import next_scale, true_range
+from ml.book.kernel import kernel
 
 # Cells of the state of a zigzag, relative to its first cell.
 BEFORE: Final = 0  # close of the bar before
@@ -22,13 +23,13 @@ ORIGIN_LOW_BAR: Final = 9
 ZIGZAG_CELLS: Final = 10
 
 
-@njit(cache=True)
+@kernel
 def reversal_distance(z: FloatArray, multiple: float) -> float:
     """Return how far the price must come back to confirm a pivot, now."""
     return float(multiple * z[SCALE])
 
 
-@njit(cache=True)
+@kernel
 def zigzag_step(z: FloatArray, bar: FloatArray, multiple: float, span: float, pivot: FloatArray) -> int:
     """Take a bar; return 1 if it confirmed a high, -1 a low, else 0, and write its price and bar into `pivot`.
 
@@ -69,7 +70,7 @@ def zigzag_step(z: FloatArray, bar: FloatArray, multiple: float, span: float, pi
     return found
 
 
-@njit(cache=True)
+@kernel
 def _first(z: FloatArray, high: float, low: float, distance: float, pivot: FloatArray) -> int:
     count = z[COUNT]
     rose = high - z[ORIGIN_LOW]

@@ -19,6 +19,7 @@ STRATEGIES: Final[Mapping[str, Entry]] = {
 """Name in the configuration -> path strings, so that only the strategies of a run are imported."""
 
 ACTORS: Final[Mapping[str, Entry]] = {
+    "detection": Entry("actors.detection:DetectionActor", "actors.detection:DetectionActorConfig"),
     "features": Entry("actors.features:FeatureActor", "actors.features:FeatureActorConfig"),
 }
 """The same for actors: they speak with the strategies over the message bus only."""

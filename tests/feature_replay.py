@@ -82,10 +82,26 @@ def replay(
     chunk_size: int | None = None,
 ) -> Collector:
     """Run the engine over the data of the actor's instruments; `kinds` are told to it in this order."""
+    collector, settings = Collector(actor.settings.instruments), actor.settings
+    play(catalog, settings.instruments, [collector, actor], kinds, settings.bar_type, start_ns, end_ns, chunk_size)
+    return collector
+
+
+def play(
+    catalog: Path,
+    instruments: Sequence[str],
+    actors: Sequence[DataActor],
+    kinds: Sequence[str] = ("book", "trades"),
+    bar_type: str | None = None,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    chunk_size: int | None = None,
+) -> None:
+    """Run the engine with actors over the data of instruments; `kinds` are told to it in this order."""
     data = []
-    for name in actor.settings.instruments:
+    for name in instruments:
         for kind in kinds:
-            bars = [f"{name}-{actor.settings.bar_type}"] if kind == "bars" else None
+            bars = [f"{name}-{bar_type}"] if kind == "bars" else None
             data.append(
                 BacktestDataConfig(
                     _TYPES[kind],
@@ -103,13 +119,11 @@ def replay(
     )
     node = BacktestNode([run])
     node.build()
-    collector = Collector(actor.settings.instruments)
-    node.add_actor("run", collector)
-    node.add_actor("run", actor)
+    for actor in actors:
+        node.add_actor("run", actor)
     (result,) = node.run()
     assert result.iterations > 0
     node.dispose()
-    return collector
 
 
 def make_actor(*instruments: str, **settings: Any) -> FeatureActor:

@@ -1,0 +1,230 @@
+"""The actor that watches markets for manipulation, levels and regimes: live, in a paper account and in backtests."""
+
+from collections import Counter, deque
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+import msgspec
+import pyarrow as pa
+from msgspec import Meta
+from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
+from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, InstrumentId, OrderBookDeltas, TradeTick
+
+from actors.detection_stream import DetectionStream
+from data_catalog.catalog import Catalog
+from data_catalog.detections import messages_of, messages_table
+from data_catalog.instruments import Grid
+from data_catalog.recorded_flags import RecordedFlags
+from data_catalog.records import Records
+from data_catalog.types import TradeFlags
+from data_catalog.types_detection import (
+    Detection,
+    LevelUpdate,
+    ManipulationAlert,
+    RegimeChange,
+    WaveUpdate,
+    detection_data_type,
+)
+from detectors import DetectorError, Findings, MarketWatch, MarketWatchConfig
+
+_TIMER: Final = "detection"
+_MS: Final = 1_000_000
+_TABLES: Final[dict[str, type[Detection]]] = {
+    "alerts": ManipulationAlert,
+    "levels": LevelUpdate,
+    "regimes": RegimeChange,
+    "waves": WaveUpdate,
+}
+
+
+class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of a `DetectionActor`.
+
+    Attributes
+    ----------
+    instruments
+        Ids of the instruments, such as `BTCUSDT-LINEAR.BYBIT`.
+    watch
+        Which detectors with which thresholds, on bars of which length.
+    bar_type
+        Type of the closed bars without the instrument, such as `1-MINUTE-LAST-EXTERNAL`; for `watch.bars = "outside"`.
+    min_confidence
+        Alerts below it are counted, but neither published nor kept. A detector's own `threshold` is the finer tool.
+    timer_delay_ms
+        How long after the end of a bar a timer closes it, if no event has come to do so. Live, an event may reach the
+        actor this much after its ts_init and still be in time.
+    flags_from
+        Folder of the catalog that holds the flags of the replayed trades (RPI, block): the engine's `BacktestNode`
+        replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it.
+    record
+        Whether to publish each message as custom data too, for a recorder.
+    state_folder
+        Where the state is kept from one run to the next, a file an instrument, written when the actor stops; without
+        it only where the engine saves the state of its actors.
+    keep
+        Messages of each kind that are kept for the run directory: the newest.
+
+    Examples
+    --------
+    >>> DetectionActorConfig(instruments=("BTCUSDT-LINEAR.BYBIT",)).watch.bar_ms
+    1000
+    """
+
+    instruments: Annotated[tuple[str, ...], Meta(min_length=1)]
+    watch: MarketWatchConfig = MarketWatchConfig()
+    bar_type: str | None = None
+    min_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    timer_delay_ms: Annotated[int, Meta(ge=0)] = 50
+    flags_from: str | None = None
+    record: bool = False
+    state_folder: str | None = None
+    keep: Annotated[int, Meta(ge=1)] = 100_000
+
+    def __post_init__(self) -> None:
+        if (self.watch.bars == "outside") != (self.bar_type is not None):
+            raise ValueError(f'Expected bar_type with watch.bars = "outside", and only then; was {self.bar_type!r}')
+
+
+class DetectionActor(DataActor):
+    """Publish what the detectors find: alerts, and levels, regimes and waves when they change.
+
+    The messages are those of `data_catalog.types_detection`, on `alerts.<instrument id>`, `levels.<...>`,
+    `regimes.<...>` and `waves.<...>`; they do not depend on how the engine orders events of equal time. An alert comes
+    with the first message of the book after the one that showed it, a bar's news with the first event after the bar's
+    end or a timer. The state is saved with the engine's, or in a folder, and continued.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    actor_id
+        Name in the engine, unique there.
+
+    Attributes
+    ----------
+    counts : Counter
+        Alerts by instrument and kind, those below `min_confidence` included.
+
+    Examples
+    --------
+    >>> DetectionActor(DetectionActorConfig(instruments=("BTCUSDT-LINEAR.BYBIT",))).actor_id
+    ActorId('Detection-001')
+    """
+
+    def __new__(cls, config: DetectionActorConfig, actor_id: str = "Detection-001") -> Self:
+        return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
+
+    def __init__(self, config: DetectionActorConfig, actor_id: str = "Detection-001") -> None:
+        super().__init__()
+        self.settings = config
+        self.streams: dict[str, DetectionStream] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._records: dict[str, Records] = {}
+        self._flags: dict[str, RecordedFlags] = {}
+        self._saved: dict[str, bytes] = {}
+        self._kept: dict[type[Detection], deque[Detection]] = {
+            kind: deque(maxlen=config.keep) for kind in _TABLES.values()
+        }
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return what was published, a table a kind, for the run directory."""
+        return {name: messages_table(kind, self._kept[kind]) for name, kind in _TABLES.items()}
+
+    def on_start(self) -> None:
+        settings = self.settings
+        for name in settings.instruments:
+            self._open(name)
+            depth = settings.watch.surveillance.depth or None
+            self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, depth)
+            self.subscribe_trades(InstrumentId.from_str(name))
+            self.subscribe_data(DataType("TradeFlags", identifier=name))
+            if settings.bar_type is not None:
+                self.subscribe_bars(BarType.from_str(f"{name}-{settings.bar_type}"))
+        step = settings.watch.bar_ms * _MS
+        # A timer fires first one step after its start.
+        start = self.clock.timestamp_ns() // step * step + settings.timer_delay_ms * _MS
+        self.clock.set_timer_ns(_TIMER, step, start, allow_past=True)
+
+    def on_book_deltas(self, deltas: OrderBookDeltas) -> None:
+        name, ts_ns = str(deltas.instrument_id), deltas.ts_init
+        stream = self.streams[name]
+        self._publish(name, stream.until(ts_ns))
+        stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
+
+    def on_trade(self, trade: TradeTick) -> None:
+        name, ts_ns, trade_id = str(trade.instrument_id), trade.ts_init, str(trade.trade_id)
+        stream = self.streams[name]
+        findings = stream.busy_until(ts_ns)
+        if findings is not None:
+            self._publish(name, findings)
+        flags = self._flags[name].of(trade_id, ts_ns) if self._flags else 0
+        stream.arrivals.add_trade(self._records[name].trade(trade, flags), ts_ns, trade_id)
+
+    def on_data(self, data: Any) -> None:
+        flags: TradeFlags = data.data
+        self.streams[str(flags.instrument_id)].arrivals.add_flags(flags.trade_id, flags.flags, data.ts_init)
+
+    def on_bar(self, bar: Bar) -> None:
+        name = str(bar.bar_type.instrument_id)
+        self._publish(name, self.streams[name].until(bar.ts_init))
+        self.streams[name].arrivals.add_bars(self._records[name].bar(bar))
+
+    def on_time_event(self, event: TimeEvent) -> None:
+        ts_ns = event.ts_event - self.settings.timer_delay_ms * _MS
+        for name, stream in self.streams.items():
+            self._publish(name, stream.until(ts_ns))
+
+    def on_stop(self) -> None:
+        self.clock.cancel_timers()
+        for name in self.settings.instruments:
+            kinds = {kind: count for (of, kind), count in sorted(self.counts.items()) if of == name}
+            self.log.info(f"{name}: {sum(kinds.values())} alerts {kinds}")
+        if self.settings.state_folder is not None:
+            for name, stream in self.streams.items():
+                path = self._state_path(name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                new = path.with_name(f".{path.name}.new")
+                new.write_bytes(stream.save())
+                new.replace(path)
+
+    def on_save(self) -> dict[str, bytes]:
+        return {name: stream.save() for name, stream in self.streams.items()}
+
+    def on_load(self, state: dict[str, bytes]) -> None:
+        self._saved = dict(state)
+        for name, stream in self.streams.items():
+            if name in state:
+                stream.load(bytes(state[name]))
+
+    def _open(self, name: str) -> None:
+        instrument = self.cache.instrument(InstrumentId.from_str(name))
+        if instrument is None:
+            raise DetectorError(f"Expected an instrument that the engine knows, was {name}: add it to the data")
+        self._records[name] = Records(Grid.of(instrument))
+        if self.settings.flags_from is not None:
+            self._flags[name] = RecordedFlags(Catalog(self.settings.flags_from), name)
+        self.streams[name] = DetectionStream(MarketWatch(self.settings.watch))
+        if name in self._saved:
+            self.streams[name].load(bytes(self._saved[name]))
+        elif self.settings.state_folder is not None and self._state_path(name).exists():
+            self.streams[name].load(self._state_path(name).read_bytes())
+
+    def _state_path(self, name: str) -> Path:
+        return Path(self.settings.state_folder or ".") / f"{name}.detection"
+
+    def _publish(self, name: str, findings: Findings) -> None:
+        if not len(findings.alerts) and not findings.bars:
+            return
+        for message in messages_of(findings, self._records[name].grid, self.clock.timestamp_ns()):
+            if isinstance(message, ManipulationAlert):
+                self.counts[name, message.kind] += 1
+                if message.confidence < self.settings.min_confidence:
+                    continue
+                self.log.info(
+                    f"{message.kind} {message.side} {name} {message.price_low:g}-{message.price_high:g} "
+                    f"size {message.size:g} confidence {message.confidence:.2f} trace {message.trace_id}"
+                )
+            self._kept[type(message)].append(message)
+            self.publish_message(message.topic, message)
+            if self.settings.record:
+                self.publish_data(detection_data_type(type(message), name), message.custom_data())

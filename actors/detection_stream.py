@@ -1,0 +1,85 @@
+"""The detectors of one instrument while events come in: events in, findings out, in the order of a catalog."""
+
+from typing import Final
+
+import msgspec
+
+from data_catalog.arrivals import Arrivals
+from data_catalog.detections import detector_bars
+from detectors import DetectorError, Findings, MarketWatch
+from ml.features.snapshot import SavedArray, pack_all, unpack_all
+
+_HELD_ROWS: Final = 256
+"""Rows that may wait for the next message of the book, so that a burst of trades shares the fixed cost of a step."""
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    watch: dict[str, SavedArray]
+    arrivals: bytes
+
+
+class DetectionStream:
+    """Feed a `MarketWatch` with events as they arrive.
+
+    Call `until` with the ts_init of a message of the book, of a bar or of a timer, and `busy_until` with that of a
+    trade, before giving it to `arrivals`: what is earlier is taken in.
+
+    Parameters
+    ----------
+    watch : MarketWatch
+
+    Attributes
+    ----------
+    arrivals : Arrivals
+        The events that wait for those of the same time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ml.book import EVENT, Kind
+    >>> stream = DetectionStream(MarketWatch())
+    >>> trade = np.zeros(1, EVENT)
+    >>> trade["kind"], trade["price"], trade["size"], trade["ts_init"] = Kind.TRADE, 500, 3, 900_000_000
+    >>> stream.arrivals.add_trade(trade, 900_000_000)
+    >>> [found.bar.close for found in stream.until(1_000_000_000).bars]
+    [500.0]
+    """
+
+    def __init__(self, watch: MarketWatch) -> None:
+        self.watch = watch
+        self.arrivals = Arrivals()
+
+    def until(self, ts_ns: int) -> Findings:
+        """Take in the events before `ts_ns`, and close the bars that have ended by then."""
+        rows, bars = self.arrivals.take(ts_ns)
+        if len(bars):
+            first = self.watch.update(rows, bars["ts_init"], detector_bars(bars))
+        elif len(rows):
+            first = self.watch.update(rows)
+        else:
+            return self.watch.advance(ts_ns)
+        rest = self.watch.advance(ts_ns)
+        return first if not rest.bars else Findings(first.alerts, first.bars + rest.bars)
+
+    def busy_until(self, ts_ns: int) -> Findings | None:
+        """Do what `until` does where many rows wait; None where they may go on waiting."""
+        return self.until(ts_ns) if self.arrivals.held >= _HELD_ROWS else None
+
+    def save(self) -> bytes:
+        """Return the whole state, for `load`."""
+        return msgspec.msgpack.encode(_Saved(pack_all(self.watch.snapshot()), self.arrivals.save()))
+
+    def load(self, state: bytes) -> None:
+        """Take over what `save` returned; go on as if nothing had happened.
+
+        Raises
+        ------
+        DetectorError
+            Where the state is none, or of other settings.
+        """
+        try:
+            saved = msgspec.msgpack.decode(state, type=_Saved)
+        except msgspec.DecodeError as error:
+            raise DetectorError(f"Expected the saved state of a detection actor, was something else: {error}") from None
+        self.watch.restore(unpack_all(saved.watch))
+        self.arrivals.load(saved.arrivals)
