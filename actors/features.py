@@ -15,7 +15,7 @@ from data_catalog.instruments import Grid
 from data_catalog.recorded_flags import RecordedFlags
 from data_catalog.records import Records
 from data_catalog.types import TradeFlags
-from data_catalog.types_features import FeatureVector, feature_data_type
+from data_catalog.types_features import SCHEMAS_TOPIC, FeatureVector, feature_data_type
 from ml.feature_store import FeatureStore, open_store
 from ml.features import FeatureConfig, FeatureError, FeatureSet, Vectors
 from ml.features.config import MS
@@ -75,6 +75,8 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class FeatureActor(DataActor):
     """Publish the vectors of some instruments: `FeatureVector` on the topic `features.<instrument id>`.
 
+    What they mean is published once, before the first: `FeatureSchema` on the topic `schemas.<instrument id>`.
+
     The vector for grid time T uses exactly the events with ``ts_init < T``. The first event at or after T publishes it,
     of any of the instrument's streams, or a timer `timer_delay_ms` after T: the values are the same. The actor saves
     its state with the engine's and goes on where it was; what it missed of a book, the next snapshot mends.
@@ -103,6 +105,7 @@ class FeatureActor(DataActor):
         self._flags: dict[str, RecordedFlags] = {}
         self._symbols: dict[str, str] = {}
         self._hashes: dict[str, str] = {}
+        self._announced: set[str] = set()
         self._saved: dict[str, bytes] = {}
         self._store: FeatureStore | None = None
 
@@ -200,6 +203,9 @@ class FeatureActor(DataActor):
     def _publish(self, name: str, stream: FeatureStream, vectors: Vectors) -> None:
         now_ns = self.clock.timestamp_ns()
         vectors.values.flags.writeable = False
+        if name not in self._announced:  # by now everybody who listens has started
+            self._announced.add(name)
+            self.publish_message(f"{SCHEMAS_TOPIC}.{name}", stream.features.schema)
         for ts_ns, values in zip(vectors.ts.tolist(), vectors.values, strict=True):
             vector = FeatureVector(
                 instrument_id=name, ts_event=ts_ns, ts_init=now_ns, values=values, schema_hash=self._hashes[name]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 FEATURES_TOPIC: Final = "features"
 """The topic of an instrument's vectors is ``features.`` and its id; ``features.*`` is all of them."""
+SCHEMAS_TOPIC: Final = "schemas"
+"""The topic of the `ml.features.FeatureSchema` of an instrument's vectors is ``schemas.`` and its id."""
 
 _TIME: Final = pa.timestamp("ns", tz="UTC")
 _SCHEMA: Final = pa.schema(
