@@ -235,6 +235,10 @@ class CircuitBreaker:
         self.openings += 1
         return True
 
+    def abandon(self) -> None:
+        """Take note of a call that was not made after all: it is nobody's failure."""
+        self.trying = False
+
     def save(self) -> dict[str, int | None]:
         """Return the state, for `load`. A call that was on trial counts as not made."""
         return {"failures": self.failures, "opened_ns": self.opened_ns, "openings": self.openings}
