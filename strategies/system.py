@@ -14,13 +14,18 @@ class Entry(NamedTuple):
 
 
 STRATEGIES: Final[Mapping[str, Entry]] = {
+    "ensemble": Entry("strategies.ensemble:Ensemble", "strategies.ensemble:EnsembleConfig"),
+    "momentum": Entry("strategies.momentum:Momentum", "strategies.momentum:MomentumConfig"),
+    "sar_wave": Entry("strategies.sar_wave:SarWave", "strategies.sar_wave:SarWaveConfig"),
     "supertrend": Entry("strategies.supertrend:SuperTrend", "strategies.supertrend:SuperTrendConfig"),
+    "volume_profile": Entry("strategies.volume_profile:VolumeProfile", "strategies.volume_profile:VolumeProfileConfig"),
 }
 """Name in the configuration -> path strings, so that only the strategies of a run are imported."""
 
 ACTORS: Final[Mapping[str, Entry]] = {
     "detection": Entry("actors.detection:DetectionActor", "actors.detection:DetectionActorConfig"),
     "features": Entry("actors.features:FeatureActor", "actors.features:FeatureActorConfig"),
+    "validation": Entry("actors.validation:ValidationActor", "actors.validation:ValidationActorConfig"),
 }
 """The same for actors: they speak with the strategies over the message bus only."""
 
