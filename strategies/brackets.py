@@ -1,102 +1,57 @@
 """Trading a signal with a bracket: one entry, a stop and a target, whatever the venue answers.
 
 `BracketStrategy` is the engine's half of a strategy: it turns a `Signal` into orders and watches what becomes of them.
-A strategy derives from it, feeds its policy, and calls `decide` (see `strategies.supertrend`).
+A strategy derives from it (or from `SignalStrategy`), feeds its policy, and calls `decide` (see
+`strategies.supertrend`).
 
-How it works, and how it keeps out of trouble:
+How it works:
 
 - `decide` remembers the wish and calls `_act`, which looks at what is true now (position, live orders) and takes the
   next step towards the wish. Everything that changes the truth (a fill, a rejection, a cancel) calls `_act` again, so
-  that a rejected or partly filled order needs no code of its own.
-- The engine calls order handlers from inside `submit_order` and `cancel_order`; there it allows no call back into
-  itself ("Already mutably borrowed"). `_act` notes such a call and repeats itself afterwards. And it may carry out a
-  command only after the handler has returned, so an order counts as live from the moment it was sent, not from when
-  the cache shows it.
+  that a rejected or partly filled order needs no code of its own. The traps on this way are those of
+  `strategies.order_care`.
+- An entry is built from an `Approved` of the risk gate and from nothing else (`strategies.policy.risk`). At a halt the
+  entries are cancelled and `market_exit` closes the position; nothing is sent until the halt ends.
 - The stop and the target become active with the first fill of the entry, follow its filled quantity, and one cancels
   the other. A position without a live stop (the venue refused it) is closed at once.
-- Orders carry tags: their role (`ENTRY`, `STOP`, `TARGET`, `EXIT`), and `decision=<price>`, from which the reports take
-  the slippage.
+- Orders carry tags: their role (`ENTRY`, `STOP`, `TARGET`, `EXIT`), `decision=<price>`, from which the reports take
+  the slippage, and `signal=<id>`.
 - `on_stop` cancels the timers and the orders, closes the position if so configured, and nothing is sent after it.
+- A restarted strategy finds its position and its orders in the cache, and the rest in what `on_save` returned.
 """
 
-from typing import Annotated, Any, Literal, Self
+import math
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 from nautilus_trader.model import (
     ClientOrderId,
     ContingencyType,
-    InstrumentId,
     OrderFilled,
+    OrderModifyRejected,
     OrderSide,
     OrderType,
     PositionChanged,
     PositionClosed,
     PositionOpened,
-    Price,
     Quantity,
-    StrategyId,
 )
-from nautilus_trader.trading import Strategy, StrategyConfig
 
 from data_catalog.messages import Signal
+from strategies.bracket_config import BracketConfig
 from strategies.numbers import nearest
-from strategies.policy.sizing import position_lots
+from strategies.order_care import STAGES, Trade
+from strategies.order_roles import ROLES, role_of
+from strategies.policy.risk import Approved, Refused
+from strategies.policy.risk_book import Claim
+from strategies.risk_watch import RiskWatch
 
-ROLES = ("ENTRY", "STOP", "TARGET", "EXIT")
-"""What an order is for, as its tags state it."""
+__all__ = ["ROLES", "STAGES", "BracketConfig", "BracketStrategy", "role_of"]
 
-STAGES = (
-    "approved",
-    "refused",
-    "submitted",
-    "repriced",
-    "rejected",
-    "cancelled",
-    "filled",
-    "stopped",
-    "target",
-    "exited",
-    "halted",
-)
-"""The steps in the life of a signal that `BracketStrategy.on_decision` hears of, in the order of their coming."""
+_SECOND: Final = 1_000_000_000
 
 
-class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How signals are traded: the parameters that all bracket strategies share.
-
-    Attributes
-    ----------
-    direction
-        Which side may be entered.
-    entry
-        `market`, or `limit`: post-only at the price of the decision.
-    entry_decisions
-        A limit entry that is not filled is cancelled after so many decisions (bars).
-    exit_on_flip
-        Whether a signal against the position closes it (and reverses it, where `direction` allows).
-    risk_fraction, notional, max_leverage
-        See `strategies.policy.sizing.position_lots`.
-    close_on_stop
-        Whether to close the position when the strategy stops.
-
-    Examples
-    --------
-    >>> BracketConfig(entry="limit").risk_fraction
-    0.01
-    """
-
-    direction: Literal["both", "long", "short"] = "both"
-    entry: Literal["market", "limit"] = "market"
-    entry_decisions: Annotated[int, Meta(ge=1)] = 3
-    exit_on_flip: bool = True
-    risk_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.01
-    notional: Annotated[float, Meta(gt=0)] | None = None
-    max_leverage: Annotated[float, Meta(gt=0)] = 2.0
-    close_on_stop: bool = True
-
-
-class BracketStrategy(Strategy):
+class BracketStrategy(RiskWatch):
     """The engine's half of a strategy in one instrument that trades signals with brackets.
 
     Parameters
@@ -114,35 +69,23 @@ class BracketStrategy(Strategy):
     StrategyId('Mine-BTCUSDT')
     """
 
-    def __new__(cls, config: Any, instrument_id: str, strategy_id: str) -> Self:
-        # The engine's part takes its own configuration here, and only here.
-        return super().__new__(cls, StrategyConfig(strategy_id=StrategyId(strategy_id)))  # type: ignore[call-arg]
-
     def __init__(self, config: BracketConfig, instrument_id: str, strategy_id: str) -> None:
-        super().__init__()
+        super().__init__(config, instrument_id, strategy_id)
         self.bracket = config
-        self.instrument_id = InstrumentId.from_str(instrument_id)
-        self.instrument: Any = None
-        self.stopped = False
-        self._wish: Signal | None = None
-        self._confidence = 1.0
-        self._signals = 0
-        self._price = 0.0
-        self._age = 0
-        self._held: Quantity | None = None
-        self._is_long = False
-        self._live: dict[ClientOrderId, str] = {}
-        self._cancelled: set[ClientOrderId] = set()
-        self._acting = False
-        self._again = False
+        self._before: Claim | None = None
+        if config.claim_external:
+            self.set_external_order_instrument_ids([self.instrument_id])
 
     def on_start(self) -> None:
         instrument = self.cache.instrument(self.instrument_id)
         if instrument is None:
             raise ValueError(f"Expected the instrument {self.instrument_id} in the data, was none.")
         self.instrument = instrument
-        for position in self.cache.positions_open(instrument_id=self.instrument_id, strategy_id=self.strategy_id):
-            self._held, self._is_long = position.quantity, position.is_long
+        self._claim_orders()
+        self._start_watch()
+        if self._live or self._held is not None:
+            self._set_alarm()
+            self._act()
 
     def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:
         """Take a decision at a price: a new signal replaces the last wish; None leaves it as it is.
@@ -158,66 +101,73 @@ class BracketStrategy(Strategy):
         """
         if self.stopped:
             return
-        self._price = price
-        self._age += 1
+        trade = self.trade
+        trade.price = price
+        trade.age += 1
+        self.gate.look(self.clock.timestamp_ns(), price)
         if signal is not None:
-            self._wish = self.name_signal(signal)
-            self._confidence = confidence
+            self._drop_wish("superseded")
+            trade.wish, trade.confidence = self.name_signal(signal), confidence
+            trade.crosses, trade.attempts = False, 0
         self._act()
 
-    def name_signal(self, signal: Signal) -> Signal:
-        """Return the signal with a `signal_id` that is unique in the run, as it is where it has one."""
-        if signal.signal_id:
-            return signal
-        self._signals += 1
-        return msgspec.structs.replace(signal, signal_id=f"{self.strategy_id}-{self._signals}")
-
-    def on_decision(
-        self,
-        signal_id: str,
-        stage: str,
-        reason: str,
-        *,
-        price: float | None = None,
-        quantity: float | None = None,
-        pnl: float | None = None,
-    ) -> None:
-        """Hear of a step in the life of a signal. Nothing happens here; a journal overrides it.
-
-        Parameters
-        ----------
-        signal_id
-            Of the signal; empty where a step concerns none.
-        stage
-            One of `STAGES`.
-        reason
-            Why, in a few words; empty where the stage says all.
-        price, quantity
-            Of an order or a fill.
-        pnl
-            Of a closed position, realised, in quote currency, fees included.
-        """
-
-    def on_refusal(self, signal: Signal, reason: str) -> None:
-        """Hear that the risk gate refused an entry. Nothing happens here; a journal overrides it."""
+    def trail(self, stop_price: float) -> None:
+        """Move the live stop to a price, if that is nearer to the market than where it is, and not through it."""
+        if self.stopped or self._held is None:
+            return
+        sign = 1 if self._is_long else -1
+        if not sign * (stop_price - self.trade.trail) <= 0.0:  # NaN: the first wish
+            self.trade.trail = stop_price
+        self._act()
 
     def on_order_event(self, event: Any) -> None:
+        self._note(event)
+        is_entry = self._live.get(event.client_order_id) == "ENTRY"
+        if is_entry and isinstance(event, OrderModifyRejected) and self._before is not None:
+            self.gate.book.claim(self._before)
         if not isinstance(event, OrderFilled):  # the position follows with an event of its own
             self._act()
 
     def on_position_event(self, event: Any) -> None:
         if isinstance(event, PositionClosed):
             self._held = None
+            self.trade.stop = self.trade.trail = math.nan
+            self._note_closed(event)
         elif isinstance(event, PositionOpened | PositionChanged):
             self._held, self._is_long = event.quantity, event.signed_qty > 0
+            self._hold(event)
         self._act()
 
     def on_stop(self) -> None:
         self.stopped = True
+        self._drop_wish("stopped")
         self.clock.cancel_timers()
-        self.cancel_all_orders(self.instrument_id)
-        if self.bracket.close_on_stop:
-            self.close_all_positions(self.instrument_id, tags=self._tags("EXIT"))
+        self._acting = True
+        try:
+            self.cancel_all_orders(self.instrument_id)
+            if self.bracket.close_on_stop:
+                self.close_all_positions(self.instrument_id, tags=self._tags("EXIT"))
+        finally:
+            self._acting = False
+        self.gate.book.end_entry(str(self.strategy_id))
+        self._deliver()
+
+    def on_save(self) -> dict[str, bytes]:
+        volatility = msgspec.msgpack.encode(self.gate.volatility)
+        return {
+            "trade": msgspec.msgpack.encode(self.trade),
+            "risk": self.gate.book.snapshot(),
+            "volatility": volatility,
+            "refusals": msgspec.msgpack.encode(dict(self.refusals)),
+        }
+
+    def on_load(self, state: dict[str, bytes]) -> None:
+        if "trade" not in state:
+            return
+        self.trade = msgspec.msgpack.decode(bytes(state["trade"]), type=Trade)
+        self.gate.book.restore(bytes(state["risk"]))
+        self.gate.volatility = msgspec.msgpack.decode(bytes(state["volatility"]), type=type(self.gate.volatility))
+        self.refusals.update(msgspec.msgpack.decode(bytes(state["refusals"]), type=dict[str, int]))
 
     def _act(self) -> None:
         if self._acting:
@@ -231,59 +181,121 @@ class BracketStrategy(Strategy):
                 self._take_next_step()
         finally:
             self._acting = False
+        self._deliver()
 
     def _take_next_step(self) -> None:
         live = self._live_orders()
-        if "EXIT" in live.values():
-            return
         entry = next((name for name, role in live.items() if role == "ENTRY"), None)
+        if entry is None:
+            self.gate.book.end_entry(str(self.strategy_id))
+        if self.gate.book.halt:
+            self._drop_wish()
+            self._stand_down(live)
+            return
+        self._stood_down = False
+        if "EXIT" in live.values() or self._exiting:
+            return
         if self._held is not None:
             self._watch(self._held, live, entry)
         elif entry is not None:
-            if self._entry_is_late() or self._wish is not None:
-                self._cancel(entry)
-        elif not live and self._wish is not None:
-            signal, self._wish = self._wish, None
-            self._enter(signal)
+            self._watch_entry(entry)
+        elif not live:
+            self._retry_refused_entry()
+            signal, self.trade.wish = self.trade.wish, None
+            if signal is not None:
+                self._enter_if_approved(signal)
 
-    def _live_orders(self) -> dict[ClientOrderId, str]:
-        for name in list(self._live):
-            if self.cache.is_order_closed(name):  # never cache.order: it copies the order with all its events
-                del self._live[name]
-                self._cancelled.discard(name)
-        return self._live
+    def _drop_wish(self, reason: str = "") -> None:
+        wish, self.trade.wish = self.trade.wish, None
+        if wish is not None and wish != self.trade.signal and not self.trade.crosses:
+            state = self.gate.book.state
+            self._refuse(wish, Refused(reason) if reason else Refused(state.halt, state.halt_detail))
 
     def _watch(self, quantity: Quantity, live: dict[ClientOrderId, str], entry: ClientOrderId | None) -> None:
         held = 1 if self._is_long else -1
-        wish = self._wish
+        wish = self.trade.wish
         if wish is not None and (wish.direction == held or not self.bracket.exit_on_flip):
-            self._wish = wish = None
-        if wish is None and "STOP" in live.values():
-            if entry is not None and self._entry_is_late():
+            self._drop_wish("held")
+            wish = None
+        stop = next((name for name, role in live.items() if role == "STOP"), None)
+        if wish is None and stop is not None:
+            if entry is not None and (self._entry_is_late() or self.gate.paused):
                 self._cancel(entry)
+            self._move_stop(stop)
+            self.gate.book.move_stop(str(self.strategy_id), self.trade.stop)
             return
         for name in live:
             self._cancel(name)
-        order = self.order_factory.market(
-            self.instrument_id,
-            OrderSide.SELL if held > 0 else OrderSide.BUY,
-            quantity,
-            reduce_only=True,
-            tags=self._tags("EXIT"),
-        )
-        self._live[order.client_order_id] = "EXIT"
-        self.submit_order(order)
+        self._close(quantity)
 
-    def _enter(self, signal: Signal) -> None:
-        quantity = self._quantity(signal)
-        if not self._may_enter(signal) or quantity is None:
+    def _watch_entry(self, entry: ClientOrderId) -> None:
+        if self.trade.wish is not None or self.gate.paused:
+            self._cancel(entry)
+        elif self._entry_is_late() and entry not in self._changing and entry not in self._cancelled:
+            signal = self._next_attempt()
+            if signal is None:
+                self._cancel(entry)
+            elif self.trade.crosses:
+                self.trade.wish = signal  # entered when the cancelled order is gone
+                self._cancel(entry)
+            else:
+                self._reprice(entry, signal)
+
+    def _next_attempt(self) -> Signal | None:
+        trade = self.trade
+        if trade.signal is None:
+            return None
+        if trade.attempts < self.bracket.reprices:
+            trade.attempts += 1
+        elif self.bracket.entry_last == "market" and not trade.crosses:
+            trade.crosses = True
+        else:
+            return None
+        trade.confidence = trade.certainty
+        best = self._best_price(trade.signal.direction)
+        return msgspec.structs.replace(trade.signal, entry=best)
+
+    def _retry_refused_entry(self) -> None:
+        refused, self.trade.refused_as_taker = self.trade.refused_as_taker, False
+        if refused and self.trade.wish is None:
+            self.trade.wish = self._next_attempt()
+
+    def _reprice(self, entry: ClientOrderId, signal: Signal) -> None:
+        answer = self._review(signal, self.trade.certainty)
+        self._before = self.gate.book.claim_of(str(self.strategy_id))
+        if not isinstance(answer, Approved) or self._before is None:
+            self._cancel(entry)
             return
-        limit = self.bracket.entry == "limit"
-        self._age = 0
+        smaller = answer.quantity < self._before.ordered
+        self.gate.redeem(answer)
+        claim = self.gate.book.claim_of(str(self.strategy_id))
+        if claim is not None and not smaller:
+            claim.ordered = self._before.ordered
+        self._restart_clock()
+        price = self._to_price(signal.entry)
+        self._tell("repriced", price=nearest(price), quantity=min(answer.quantity, self._before.ordered))
+        self._changing.add(entry)
+        self.modify_order(entry, quantity=self._to_quantity(answer) if smaller else None, price=price)
+
+    def _enter_if_approved(self, signal: Signal) -> None:
+        answer = self._review(signal, self.trade.confidence)
+        if isinstance(answer, Approved):
+            self._enter(answer)
+
+    def _enter(self, approval: Approved) -> None:
+        self.gate.redeem(approval)
+        signal, trade = approval.signal, self.trade
+        again = trade.signal is not None and trade.signal.signal_id == signal.signal_id
+        if not again:
+            trade.attempts = 0
+        trade.signal, trade.certainty = signal, approval.confidence
+        trade.stop, trade.trail = nearest(self._to_price(signal.stop)), math.nan
+        limit = self.bracket.entry == "limit" and not trade.crosses
+        self._restart_clock()
         orders = self.order_factory.bracket(
             instrument_id=self.instrument_id,
             order_side=OrderSide.BUY if signal.direction > 0 else OrderSide.SELL,
-            quantity=quantity,
+            quantity=self._to_quantity(approval),
             contingency_type=ContingencyType.OUO,
             entry_order_type=OrderType.LIMIT if limit else OrderType.MARKET,
             entry_price=self._to_price(signal.entry) if limit else None,
@@ -296,45 +308,29 @@ class BracketStrategy(Strategy):
             sl_tags=self._tags("STOP"),
         )
         self._live |= {order.client_order_id: role_of(order) for order in orders}
+        self._tell("repriced" if again else "submitted", price=signal.entry, quantity=approval.quantity)
         self.submit_order_list(orders)
 
-    def _cancel(self, name: ClientOrderId) -> None:
-        if name not in self._cancelled:
-            self._cancelled.add(name)
-            self.cancel_order(name)
+    def _restart_clock(self) -> None:
+        self.trade.age = 0
+        timeout = self.bracket.entry_timeout_secs
+        self.trade.deadline = self.clock.timestamp_ns() + round(timeout * _SECOND) if timeout is not None else 0
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        at = self.trade.deadline
+        if self.bracket.entry == "limit" and at > self.clock.timestamp_ns():
+            self.clock.set_time_alert_ns(f"entry-{at}", at, self._on_alarm)
+
+    def _on_alarm(self, event: Any) -> None:
+        self._act()
 
     def _entry_is_late(self) -> bool:
-        return self.bracket.entry == "limit" and self._age >= self.bracket.entry_decisions
+        if self.bracket.entry != "limit" or self.trade.crosses:
+            return False
+        if self.trade.deadline:
+            return self.clock.timestamp_ns() >= self.trade.deadline
+        return self.trade.age >= self.bracket.entry_decisions
 
-    def _may_enter(self, signal: Signal) -> bool:
-        return self.bracket.direction in ("both", "long" if signal.direction > 0 else "short")
-
-    def _quantity(self, signal: Signal) -> Quantity | None:
-        account = self.cache.account_for_venue(self.instrument_id.venue)
-        balance = account.balance_total(self.instrument.quote_currency) if account is not None else None
-        lot = nearest(self.instrument.size_increment)
-        minimum, notional = self.instrument.min_quantity, self.instrument.min_notional
-        lots = position_lots(
-            equity=float(balance) if balance is not None else 0.0,
-            entry=signal.entry,
-            stop=signal.stop,
-            lot=lot,
-            risk_fraction=self.bracket.risk_fraction,
-            notional=self.bracket.notional,
-            max_leverage=self.bracket.max_leverage,
-            min_lots=round(nearest(minimum) / lot) if minimum is not None else 1,
-            min_notional=float(notional) if notional is not None else 0.0,
-        )
-        return Quantity(lots * lot, self.instrument.size_precision) if lots else None
-
-    def _to_price(self, value: float) -> Price:
-        tick = nearest(self.instrument.price_increment)
-        return Price(round(value / tick) * tick, self.instrument.price_precision)
-
-    def _tags(self, role: str) -> list[str]:
-        return [role, f"decision={self._price!r}"]
-
-
-def role_of(order: Any) -> str:
-    """Return the role that the tags of an order state (of `ROLES`), `OTHER` without one."""
-    return next((tag for tag in order.tags or () if tag in ROLES), "OTHER")
+    def _to_quantity(self, approval: Approved) -> Quantity:
+        return Quantity(approval.quantity, self.instrument.size_precision)

@@ -24,6 +24,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         The position's standard deviation over a day, as a share of the equity, is at most this.
     volatility_half_life_secs
         Half-life of the estimate of the volatility; nothing is entered before it has passed once. 600 where absent.
+    fee_rate
+        A taker's fee, as a fraction, that the loss at a stop includes; that of the instrument's file where absent.
     min_confidence
         A decision of less confidence is refused.
     confidence_scaling
@@ -48,6 +50,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_notional: Positive | None = None
     volatility_target: Positive | None = None
     volatility_half_life_secs: Positive | None = None
+    fee_rate: Annotated[float, Meta(ge=0, le=0.1)] | None = None
     min_confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
     confidence_scaling: bool | None = None
     max_spread_bps: Positive | None = None
