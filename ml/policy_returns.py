@@ -1,0 +1,57 @@
+"""The money: what the policy that a prediction implies would have earned, one trade at a time, after costs."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.book.kernel import kernel
+from ml.datasets import Samples
+
+
+class Trades(NamedTuple):
+    """Trades of the implied policy, as one value a sample.
+
+    Attributes
+    ----------
+    taken : ndarray of bool
+        Whether a trade was entered at the sample.
+    net_bps : ndarray of float64
+        What it earned after costs; 0 where none was entered.
+
+    Examples
+    --------
+    >>> Trades(np.array([True]), np.array([1.5])).net_bps.sum()
+    np.float64(1.5)
+    """
+
+    taken: NDArray[np.bool_]
+    net_bps: NDArray[np.float64]
+
+
+def trades(samples: Samples, classes: NDArray[np.int64]) -> Trades:
+    """Return the trades of entering whatever is predicted, BUY or SELL, and leaving at the label's exit.
+
+    An instrument holds one position at a time: a sample before the exit of the last trade enters none. Each trade pays
+    two fees and the spread (half of it at each end), and moves nothing. Samples of an instrument must ascend in time.
+
+    Parameters
+    ----------
+    samples : Samples
+    classes : ndarray
+        Predicted class of each.
+    """
+    taken = np.zeros(len(samples), np.bool_)
+    free_at = np.zeros(int(samples.instrument.max(initial=0)) + 1, np.int64)
+    _enter(samples.ts, samples.exit_ts, samples.instrument, classes, free_at, taken)
+    side = np.where(classes == 1, 1.0, -1.0)
+    net = np.where(taken, side * samples.return_bps - samples.cost_bps, 0.0)
+    return Trades(taken, net)
+
+
+@kernel
+def _enter(ts, exit_ts, instrument, classes, free_at, taken):  # type: ignore[no-untyped-def]
+    for i in range(ts.shape[0]):
+        if classes[i] != 0 and ts[i] >= free_at[instrument[i]]:
+            taken[i] = True
+            free_at[instrument[i]] = exit_ts[i]
