@@ -1,21 +1,16 @@
 """What a feature table is made of, read from a TOML file."""
 
 import datetime
-import difflib
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-from data_catalog.errors import CatalogError
+from data_catalog.toml_config import load_config
 from ml.features import FeatureConfig
 
-_PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`")
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -99,62 +94,7 @@ def load_table_config(file: Path | str, changes: Sequence[str] = ()) -> TableCon
     CatalogError
         Naming the file, the place in it, what was expected and the nearest valid name.
     """
-    try:
-        document = tomllib.loads(Path(file).read_text())
-    except OSError as error:
-        raise CatalogError(f"{file}: Expected a readable TOML file, was {error.strerror}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogError(f"{file}: Expected TOML, was something else: {error}.") from None
-    for change in changes:
-        _apply(document, change)
-    try:
-        return msgspec.convert(document, TableConfig)
-    except msgspec.ValidationError as error:
-        raise CatalogError(_explained(str(error), document, file)) from None
-
-
-def _apply(document: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise CatalogError(f"Expected --set KEY=VALUE such as features.grid_ms=500, was '{change}'.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is a text
-    place = document
-    for name in path[:-1]:
-        place = place.setdefault(name, {})
-        if not isinstance(place, dict):
-            raise CatalogError(f"Expected a table at '{name}', was a value; in --set {change}.")
-    place[path[-1]] = value
-
-
-def _explained(message: str, document: Mapping[str, Any], file: Path | str) -> str:
-    found = _PLACE.search(message)
-    path = found["path"].lstrip(".") if found else ""
-    problem = _PLACE.sub("", message)
-    unknown = _UNKNOWN.search(problem)
-    if unknown:
-        valid = (FeatureConfig if path == "features" else TableConfig).__struct_fields__
-        near = difflib.get_close_matches(unknown["name"], valid, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Expected one of: {', '.join(valid)}."
-        problem = f"Unknown name '{unknown['name']}'. {hint}"
-    else:
-        value = _value_at(document, path)
-        if value is not None and not isinstance(value, dict | list) and "was" not in problem:
-            problem += f", was {value!r}"
-        problem = problem.rstrip(".") + "."
-    return f"{file}{', ' + path if path else ''}: {problem}"
-
-
-def _value_at(document: Any, path: str) -> Any:
-    try:
-        for part in filter(None, re.split(r"[.\[]", path)):
-            document = document[int(part[:-1]) if part.endswith("]") else part]
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None
-    return document
+    return load_config(file, TableConfig, changes, example="features.grid_ms=500")
 
 
 def _nanos(moment: datetime.datetime | None) -> int | None:
