@@ -29,6 +29,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             ("instrument_id", _TEXT, False),
             ("strategy_id", _TEXT, False),
             ("client_order_id", _TEXT, False),
+            ("signal_id", _TEXT, True),
             ("role", _TEXT, False),
             ("side", _TEXT, False),
             ("type", _TEXT, False),
@@ -52,6 +53,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             ("instrument_id", _TEXT, False),
             ("strategy_id", _TEXT, False),
             ("client_order_id", _TEXT, False),
+            ("signal_id", _TEXT, True),
             ("position", _I64, False),
             ("role", _TEXT, False),
             ("type", _TEXT, False),
@@ -79,6 +81,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             ("position", _I64, False),
             ("instrument_id", _TEXT, False),
             ("strategy_id", _TEXT, False),
+            ("signal_id", _TEXT, True),
             ("side", _TEXT, False),
             ("ts_opened", TIMESTAMP, False),
             ("ts_closed", TIMESTAMP, True),
@@ -153,6 +156,10 @@ class RunFiles:
     The columns `pnl_*` are contributions: positive is good, and in every row
 
         pnl_price + pnl_fees + pnl_funding + pnl_slippage = pnl_net = equity - starting balance.
+
+    **signal_id** in the first three tables joins decisions to orders to fills to round trips: the tag `signal=` of the
+    order; of a round trip, and of a fill that the venue or a halt forced, that of the order that opened the position.
+    Null where no signal is behind it.
 
     **orders** `role` is `ENTRY`, `STOP`, `TARGET` or `EXIT` (by the order's tags; `OTHER` without), or `LIQUIDATION`
     (the venue's). `arrival_mid`: mid (last price where the data have no book) when the strategy sent the order.

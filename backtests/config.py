@@ -12,6 +12,7 @@ from msgspec import Meta
 from backtests.artifacts import digest
 from backtests.errors import ConfigError
 from backtests.toml_files import Layers, decode, dotted, dump_toml
+from strategies.policy.risk_config import RiskConfig
 
 _UNITS: Final = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
 _LONGEST_GRID: Final = 10_000
@@ -223,6 +224,7 @@ class Config(Strict, frozen=True, kw_only=True):
     strategies: list[StrategySpec] = []
     funding: FundingRates = FundingRates()
     report: Report = Report()
+    risk: RiskConfig | None = None
 
     def __post_init__(self) -> None:
         if self.venue.liquidation.enabled and not self.data.has_book:
@@ -284,7 +286,8 @@ def load(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> Resolv
     strategies = [_strategy(config, at, layers) for at in range(len(config.strategies))]
     _check_instrument(config.report.benchmark, config, layers, ("report", "benchmark"))
     plain = msgspec.to_builtins(config, builtin_types=(datetime.datetime,))
-    plain = {key: plain[key] for key in ("name", "seed", "data", "venue", "funding", "report", "actors", "strategies")}
+    order = ("name", "seed", "data", "venue", "funding", "report", "risk", "actors", "strategies")
+    plain = {key: plain[key] for key in order}
     for written, actor in zip(plain["actors"], actors, strict=True):
         written["parameters"] = msgspec.to_builtins(actor.parameters)
     for written, strategy in zip(plain["strategies"], strategies, strict=True):

@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
+from msgspec import structs
 from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
 from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, LogLevel, TimeEvent
 from nautilus_trader.data import DataEngineConfig
 from nautilus_trader.model import ActorId, BookType, InstrumentId
 
 from backtests import escapes
-from backtests.config import Resolved
+from backtests.artifacts import TIMESTAMP
+from backtests.config import Config, Resolved
 from backtests.data_feed import Feed, constant_funding, iso
 from backtests.errors import Interrupted, RunError
 from backtests.punctual import make_punctual
 from backtests.records import Records, collect
 from backtests.venue_models import venue_config
 from strategies import system
+from strategies.policy.risk_book import RiskBook
 
 type Tick = Callable[[int], None]
 
@@ -109,8 +112,9 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
         node.add_actor(run_id, actor)
     taken: set[str] = set()
     components: list[Any] = []
+    book = _risk_book(resolved.config)
     for strategy in resolved.strategies:
-        components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken)
+        components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken, book)
     for component in components:
         make_punctual(component, resolved.config.venue.latency)
         node.add_strategy(run_id, component)
@@ -137,7 +141,7 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
         )
     records = collect(node.get_engine_cache(run_id), feed.instruments)
     ran = sorted(str(component.strategy_id) for component in components)
-    tables = _tables([*actors, *components])
+    tables = _tables([*actors, *components]) | _risk_events(book)
     return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables)
 
 
@@ -148,6 +152,22 @@ def _tables(components: list[Any]) -> dict[str, pa.Table]:
             for name, table in component.tables().items():
                 found.setdefault(name, []).append(table)
     return {name: pa.concat_tables(parts) for name, parts in found.items()}
+
+
+def _risk_book(config: Config) -> RiskBook:
+    # A halt may ask a live node to shut down; here it would cut the run short.
+    risk = config.risk
+    return RiskBook(structs.replace(risk, shutdown_on_halt=False) if risk is not None else None)
+
+
+def _risk_events(book: RiskBook) -> dict[str, pa.Table]:
+    rows = [structs.asdict(event) for event in book.events]
+    if not rows:
+        return {}
+    table = pa.Table.from_pylist(rows)
+    for at, name in ((0, "ts"), (table.column_names.index("until"), "until")):
+        table = table.set_column(at, name, pa.array([row[name] or None for row in rows], TIMESTAMP))
+    return {"risk_events": table}
 
 
 def _engine_config(log_level: str) -> BacktestEngineConfig:

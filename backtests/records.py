@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from nautilus_trader.model import OrderFilled, OrderSide, PositionAdjusted
 
-from strategies.brackets import role_of
 from strategies.numbers import nearest
+from strategies.order_roles import role_of, tagged
 
 
 class Order(NamedTuple):
@@ -17,6 +17,7 @@ class Order(NamedTuple):
     instrument_id: str
     strategy_id: str
     client_order_id: str
+    signal_id: str | None
     role: str
     side: str
     type: str
@@ -102,8 +103,7 @@ def collect(cache: Any, instruments: dict[str, Any]) -> Records:
 
 
 def _order(source: Any) -> Order:
-    tags = source.tags or ()
-    decision = next((tag.partition("=")[2] for tag in tags if tag.startswith("decision=")), None)
+    decision = tagged(source, "decision")
     reasons = [event.reason for event in source.events() if getattr(event, "reason", None)]
     average = getattr(source, "avg_px", None)
     return Order(
@@ -112,6 +112,7 @@ def _order(source: Any) -> Order:
         instrument_id=str(source.instrument_id),
         strategy_id=str(source.strategy_id),
         client_order_id=str(source.client_order_id),
+        signal_id=tagged(source, "signal"),
         role="LIQUIDATION" if str(source.client_order_id).startswith("LIQUIDATION") else role_of(source),
         side="BUY" if source.side == OrderSide.BUY else "SELL",
         type=source.order_type.name,

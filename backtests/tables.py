@@ -68,6 +68,7 @@ def order_columns(ground: Ground) -> dict[str, list[Any]]:
 def fill_columns(ground: Ground, fill_mids: Sequence[float]) -> dict[str, list[Any]]:
     """Return the columns of `fills.parquet`; `fill_mids` are the mids at the time of each entry."""
     rows = []
+    opened_by = {trip.number: _opening_signal(ground, trip) for trip in ground.books.trips}
     for entry, mid in zip(ground.books.entries, fill_mids, strict=True):
         fill, order = entry.fill, entry.fill.order
         arrived = ground.arrival[order.client_order_id]
@@ -79,6 +80,7 @@ def fill_columns(ground: Ground, fill_mids: Sequence[float]) -> dict[str, list[A
                 "instrument_id": order.instrument_id,
                 "strategy_id": order.strategy_id,
                 "client_order_id": order.client_order_id,
+                "signal_id": order.signal_id or opened_by[entry.position],
                 "position": entry.position,
                 "role": order.role,
                 "type": order.type,
@@ -129,6 +131,7 @@ def _trip_row(ground: Ground, trip: Trip) -> dict[str, Any]:
         "position": trip.number,
         "instrument_id": trip.instrument_id,
         "strategy_id": trip.strategy_id,
+        "signal_id": _opening_signal(ground, trip),
         "side": "LONG" if side > 0.0 else "SHORT",
         "ts_opened": entries[0].fill.ts_event,
         "ts_closed": left.fill.ts_event if trip.closed else None,
@@ -145,6 +148,10 @@ def _trip_row(ground: Ground, trip: Trip) -> dict[str, Any]:
         "pnl_net": net,
         "return": net / (average * peak * multiplier),
     }
+
+
+def _opening_signal(ground: Ground, trip: Trip) -> str | None:
+    return ground.books.entries[trip.entries[0]].fill.order.signal_id
 
 
 def _null(value: float | None) -> float | None:

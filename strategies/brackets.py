@@ -150,6 +150,8 @@ class BracketStrategy(RiskWatch):
         finally:
             self._acting = False
         self.gate.book.end_entry(str(self.strategy_id))
+        if self._held is not None and self.bracket.close_on_stop:
+            self._tell("exited", "as the strategy stops")  # the engine tells a stopped strategy nothing any more
         self._deliver()
 
     def on_save(self) -> dict[str, bytes]:

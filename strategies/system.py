@@ -5,6 +5,8 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from strategies.policy.risk_book import RiskBook
+
 
 class Entry(NamedTuple):
     """Where a strategy or actor lives: `module:Class` of the engine's component and of its configuration struct."""
@@ -69,10 +71,13 @@ def find(name: str, kind: str = "strategy") -> Entry:
     raise ValueError(f"Expected the name of a{'n' * (kind == 'actor')} {kind}, was '{name}'. {hint}")
 
 
-def build(entry: Entry, config: Any, instruments: Iterable[str], taken: set[str]) -> list[Any]:
+def build(
+    entry: Entry, config: Any, instruments: Iterable[str], taken: set[str], book: RiskBook | None = None
+) -> list[Any]:
     """Return one engine strategy for each instrument, with tags not yet in `taken` (which grows).
 
-    The tag is the symbol: it ends the strategy's id, and stands in the ids of its orders.
+    The tag is the symbol: it ends the strategy's id, and stands in the ids of its orders. All bracket strategies of one
+    account share `book`, so that its limits hold for them together; without one, each has an own book without limits.
 
     Examples
     --------
@@ -90,6 +95,8 @@ def build(entry: Entry, config: Any, instruments: Iterable[str], taken: set[str]
             tag = f"{symbol}x{count}"
         taken.add(tag)
         made.append(strategy(config, instrument, f"{strategy.__name__}-{tag}"))
+        if book is not None and hasattr(made[-1], "join"):
+            made[-1].join(book)
     return made
 
 

@@ -25,6 +25,7 @@ def order(
         instrument_id=instrument,
         strategy_id="S-1",
         client_order_id=name,
+        signal_id=f"signal of {name}",
         role="ENTRY",
         side=side,
         type=kind,
