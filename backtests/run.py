@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from backtests import artifacts, equity, figures, ledger, tables
+from backtests import artifacts, decisions, equity, figures, ledger, tables
 from backtests.config import Resolved, fitting_interval, interval_ns, load
 from backtests.data_feed import Feed, open_feed
 from backtests.engine import Finished, Tick, peak_rss_mib, simulate
@@ -79,10 +79,12 @@ def run(
         artifacts.write_text(new.folder, "summary.json", artifacts.dump_json(msgspec.to_builtins(summary)))
         artifacts.write_text(new.folder, "versions.json", artifacts.dump_json(_versions(resolved, feed)))
         artifacts.write_text(new.folder, "timing.json", artifacts.dump_json(timing))
-        for table, columns in contents.items():
-            artifacts.write_table(new.folder, table, artifacts.to_table(table, columns))
+        written = {table: artifacts.to_table(table, columns) for table, columns in contents.items()}
+        for table, content in written.items():
+            artifacts.write_table(new.folder, table, content)
         for table, kept in finished.tables.items():
-            artifacts.write_kept_table(new.folder, table, kept)
+            content = decisions.completed(kept, written) if table == "decisions" else kept
+            artifacts.write_kept_table(new.folder, table, content)
         if pages:
             from backtests.report import write_pages
 

@@ -16,6 +16,7 @@ STEPS: Final[tuple[str, ...]] = get_args(Step.__value__)
 _ROLES: Final = {"stopped": "STOP", "target": "TARGET", "exited": "EXIT"}
 _ENDS: Final = {"refused": "risk", "rejected": "rejected", "cancelled": "cancelled", "halted": "halted"}
 _KEPT: Final = 100_000
+_LIVES: Final = 1_000
 _NAN: Final = float("nan")
 _TIME: Final = pa.timestamp("ns", tz="UTC")
 _TYPES: Final[dict[Any, pa.DataType]] = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
@@ -157,8 +158,6 @@ class Journal:
         self.now = now
         self.rows: list[Decision] = []
         self._lives: dict[str, Decision] = {}
-        self._entering: Decision | None = None
-        self._holding: Decision | None = None
 
     def open(self, signal: Signal, price: float) -> Decision:
         """Begin the row of a signal."""
@@ -176,8 +175,7 @@ class Journal:
             decision_price=price,
             stage="signal",
         )
-        self._lives[signal.signal_id] = row
-        self._append(row)
+        self._take_up(row)
         return row
 
     def error(self, reason: str) -> None:
@@ -187,7 +185,7 @@ class Journal:
         self._append(row)
 
     def of(self, signal_id: str) -> Decision | None:
-        """Return the row of a signal whose life goes on; None where there is none."""
+        """Return the row of a signal; None where it is not known, or was long ago."""
         return self._lives.get(signal_id)
 
     def validated(self, row: Decision, answer: ValidatedSignal) -> None:
@@ -213,45 +211,46 @@ class Journal:
         if row is None:
             return
         if stage == "approved":
-            row.risk, row.risk_reason = "approved", reason
+            row.ended, row.risk, row.risk_reason = "", "approved", reason
             row.reach("approved", reason)
         elif stage in ("submitted", "repriced"):
-            row.ts_ordered, row.quantity = self.now(), row.quantity if quantity is None else quantity
-            row.reach("ordered", reason)
-            self._entering = row
+            row.ended, row.ts_ordered = "", self.now()
+            row.quantity = row.quantity if quantity is None else quantity
+            row.reach("ordered", reason or stage)
         elif stage == "filled":
-            self._entering, self._holding = None, row
+            row.ended = ""
             row.reach("filled", reason)
         elif stage in _ROLES:
-            self._close(row, _ROLES[stage], reason, price, pnl)
+            row.ts_closed, row.exit_role = self.now(), _ROLES[stage]
+            row.exit_price = row.exit_price if price is None else price
+            row.pnl = row.pnl if pnl is None else pnl
+            row.reach("closed", reason or _ROLES[stage].lower())
         elif stage in _ENDS:
             if stage == "refused":
                 row.risk, row.risk_reason = "refused", reason
             if row.stage != "filled":  # the rest of a partly filled entry is cancelled too
-                self.end(row, _ENDS[stage], reason or stage)
+                row.end(_ENDS[stage], reason or stage)
 
     def end(self, row: Decision, by: str, reason: str) -> None:
-        """Note that a signal goes no further."""
+        """Note that a signal goes no further, which step decided so, and why."""
         row.end(by, reason)
-        self._lives.pop(row.signal_id, None)
-        if self._entering is row:
-            self._entering = None
 
-    def order(self, client_order_id: str, role: str | None) -> None:
-        """Note the entry order of the signal that enters."""
-        if role == "ENTRY" and self._entering is not None:
-            self._entering.order_id = client_order_id
+    def order(self, signal_id: str, client_order_id: str) -> None:
+        """Note the entry order of a signal."""
+        row = self._lives.get(signal_id)
+        if row is not None:
+            row.order_id = client_order_id
 
-    def fill(self, role: str | None, price: float, quantity: float, fee: float) -> None:
-        """Note a fill of the position of the signal that enters or holds."""
-        row = (self._entering or self._holding) if role == "ENTRY" else self._holding
+    def fill(self, signal_id: str, role: str, price: float, quantity: float, fee: float, ts_ns: int) -> None:
+        """Note a fill of an order of a signal."""
+        row = self._lives.get(signal_id)
         if row is None:
             return
         row.fees += fee
         if role != "ENTRY":
             return
         before = row.filled * row.fill_price if row.filled else 0.0
-        row.ts_filled = row.ts_filled or self.now()
+        row.ts_filled = row.ts_filled or ts_ns
         row.filled += quantity
         row.fill_price = (before + quantity * price) / row.filled
         direction = 1.0 if row.side == "BUY" else -1.0
@@ -264,26 +263,19 @@ class Journal:
 
     def save(self) -> list[Decision]:
         """Return the rows whose life goes on, for `load`."""
-        return list(self._lives.values())
+        return [row for row in self._lives.values() if not row.over]
 
     def load(self, rows: list[Decision]) -> None:
         """Go on with rows that `save` returned."""
         for row in rows:
-            self._lives[row.signal_id] = row
-            self._append(row)
-            if row.stage == "filled":
-                self._holding = row
-            elif row.stage == "ordered":
-                self._entering = row
+            self._take_up(row)
 
-    def _close(self, row: Decision, role: str, reason: str, price: float | None, pnl: float | None) -> None:
-        row.ts_closed, row.exit_role = self.now(), role
-        row.exit_price = row.exit_price if price is None else price
-        row.pnl = row.pnl if pnl is None else pnl
-        row.reach("closed", reason or role.lower())
-        self._lives.pop(row.signal_id, None)
-        if self._holding is row:
-            self._holding = None
+    def _take_up(self, row: Decision) -> None:
+        if len(self._lives) >= _LIVES:
+            # A refused order may be tried again, so that what is over is not forgotten at once.
+            self._lives = {name: life for name, life in self._lives.items() if not life.over}
+        self._lives[row.signal_id] = row
+        self._append(row)
 
     def _append(self, row: Decision) -> None:
         self.rows.append(row)

@@ -229,11 +229,14 @@ class SignalStrategy(BracketStrategy):
         self.journal.step(signal_id, stage, reason, price=price, quantity=quantity, pnl=pnl)
 
     def on_order_event(self, event: Any) -> None:
-        role = self._live.get(event.client_order_id)
-        self.journal.order(str(event.client_order_id), role)
-        if isinstance(event, OrderFilled):
-            fee = float(event.commission.as_decimal()) if event.commission is not None else 0.0
-            self.journal.fill(role, nearest(event.last_px), nearest(event.last_qty), fee)
+        signal, role = self.trade.signal, self._live.get(event.client_order_id, "")
+        if signal is not None:
+            if role == "ENTRY":
+                self.journal.order(signal.signal_id, str(event.client_order_id))
+            if isinstance(event, OrderFilled):
+                fee = float(event.commission.as_decimal()) if event.commission is not None else 0.0
+                price, quantity = nearest(event.last_px), nearest(event.last_qty)
+                self.journal.fill(signal.signal_id, role, price, quantity, fee, event.ts_event)
         super().on_order_event(event)
 
     def on_stop(self) -> None:

@@ -1,0 +1,43 @@
+"""Backtests with features, a validator and scripted signals: for the tests of the validator and of faults."""
+
+from pathlib import Path
+
+from ml.features import FeatureConfig
+from tests.tiny_model import schema_of, write_model
+from tests.unit.backtests.small_market import config_file
+from tests.unit.strategies.scripted import SCRIPTED
+
+FEATURES = FeatureConfig(groups=("orderbook",), grid_ms=250)
+NAMES = ("imbalance_5", "mid_price", "bid_ask_spread_abs", "depth_bid_5")
+WINDOW = 8
+SIGNALS = '[[10, "BUY", 0.7], [30, "SELL", 0.7], [50, "BUY", 0.7]]'
+
+
+def tiny(
+    folder: Path, *, bias: tuple[float, float, float] = (0.0, 0.0, 0.0), seed: int | None = None, until_ns: int = 0
+) -> Path:
+    """Write a model of a few features of `FEATURES`."""
+    return write_model(
+        folder, schema_of(FEATURES, NAMES), window=WINDOW, bias=bias, seed=seed, name=folder.name, until_ns=until_ns
+    )
+
+
+def validated_config(
+    folder: Path, catalog: Path, validation: str, *, strategy: str = f"signals = {SIGNALS}", features: str = ""
+) -> Path:
+    """Write a configuration with the actors `features` and `validation` (its parameters as TOML) and a scripted one."""
+    more = f"""
+notional = 60000.0
+validator = true
+{strategy}
+[[actors]]
+name = "features"
+[actors.parameters]
+{features}
+features = {{ groups = ["orderbook"], grid_ms = 250 }}
+[[actors]]
+name = "validation"
+[actors.parameters]
+{validation}
+"""
+    return config_file(folder, catalog, strategy=SCRIPTED, more=more)
