@@ -136,11 +136,11 @@ class Ensemble(PolicyStrategy):
         row = self.journal.of(signal.signal_id)
         if election is None:
             if row is not None:
-                self.journal.end(row, "vote", f"{signal.side} with {weighed:.2f}: undecided")
+                row.end("vote", f"{signal.side} with {weighed:.2f}: undecided")
             return
         elected = self.name_signal(election.signal)
         if row is not None:
-            self.journal.end(row, "vote", f"{signal.side} with {weighed:.2f}: elected {elected.signal_id}")
+            row.end("vote", f"{signal.side} with {weighed:.2f}: elected {elected.signal_id}")
         told = self.journal.open(elected, price)
         told.placed_stop, told.placed_target, told.weight = elected.stop, elected.target, election.confidence
         told.reach("cleared", f"elected by {', '.join(election.voters)}")
