@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from backtests import artifacts, decisions, equity, figures, ledger, tables
+from backtests.component_notes import notes_of
 from backtests.config import Resolved, fitting_interval, interval_ns, load
 from backtests.data_feed import Feed, open_feed
 from backtests.engine import Finished, Tick, peak_rss_mib, simulate
@@ -64,6 +65,7 @@ def run(
     finished = simulate(resolved, feed, tick=tick, log_level=log_level)
     ground, contents, interval = _account(resolved, feed, finished)
     summary = figures.summarize(ground, interval)
+    summary = msgspec.structs.replace(summary, notes=[*notes_of(finished.tables), *summary.notes])
     timing = {
         "elapsed_secs": finished.elapsed_secs,
         "events": summary.events["total"],
