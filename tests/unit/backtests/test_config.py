@@ -74,7 +74,7 @@ WRONG = [
     ("venue.fees.makr = 0.1", "venue.fees.makr: Expected one of: maker, taker. Did you mean 'maker'?"),
     (
         "venu.leverage = 3",
-        "venu: Expected one of: name, data, venue, seed, actors, strategies, funding, report. Did you",
+        "venu: Expected one of: name, data, venue, seed, actors, strategies, funding, report, risk. Did",
     ),
     ("venue.fees.maker = 'x'", "venue.fees.maker: Expected float, was 'x' (str)."),
     ("venue.fees.maker = 0.5", "venue.fees.maker: Expected float <= 0.1, was 0.5 (float)."),
@@ -181,6 +181,19 @@ def test_every_shipped_configuration_is_valid(project: Path) -> None:
         assert load([file]).config.name == file.stem
         load([file, project / "configs" / "system" / "supertrend.toml"])
         load([project / "configs" / "system" / "venue.toml", file])
+
+
+def test_the_risk_section_is_read_shown_and_laid_over(project: Path, tmp_path: Path) -> None:
+    assert load([write(tmp_path, BASE)]).config.risk is None
+    limited = load([write(tmp_path, BASE), project / "configs" / "system" / "risk.toml"])
+    assert limited.config.risk is not None
+    assert limited.config.risk.protections.stoploss_guard is not None
+    assert load([write(tmp_path, limited.text, "again.toml")]).text == limited.text
+    own = load([write(tmp_path, BASE)], ["strategies.0.parameters.risk.max_notional=500", "risk.check_ms=250"])
+    assert own.strategies[0].parameters.risk.max_notional == 500.0
+    assert (own.config.risk.check_ms, own.config.risk.max_drawdown) == (250, 0.15)
+    with pytest.raises(ConfigError, match=r"risk\.max_drawdwn: Expected one of: .*Did you mean 'max_drawdown'\?"):
+        load([write(tmp_path, BASE)], ["risk.max_drawdwn=0.1"])
 
 
 def test_an_actor_gets_the_instruments_of_the_data(tmp_path: Path) -> None:
