@@ -191,6 +191,7 @@ def test_the_risk_section_is_read_shown_and_laid_over(project: Path, tmp_path: P
     assert load([write(tmp_path, limited.text, "again.toml")]).text == limited.text
     own = load([write(tmp_path, BASE)], ["strategies.0.parameters.risk.max_notional=500", "risk.check_ms=250"])
     assert own.strategies[0].parameters.risk.max_notional == 500.0
+    assert own.config.risk is not None
     assert (own.config.risk.check_ms, own.config.risk.max_drawdown) == (250, 0.15)
     with pytest.raises(ConfigError, match=r"risk\.max_drawdwn: Expected one of: .*Did you mean 'max_drawdown'\?"):
         load([write(tmp_path, BASE)], ["risk.max_drawdwn=0.1"])
