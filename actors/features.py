@@ -108,6 +108,7 @@ class FeatureActor(DataActor):
         self._announced: set[str] = set()
         self._saved: dict[str, bytes] = {}
         self._store: FeatureStore | None = None
+        self._notes: list[str] = []
 
     def on_start(self) -> None:
         settings = self.settings
@@ -161,6 +162,8 @@ class FeatureActor(DataActor):
             self.log.warning(f"Events that came after their vector had been published: {late}; raise timer_delay_ms")
         if self._store is not None:
             self._store.close()
+            if self._store.counts.dropped:
+                self._notes.append("The feature store did not take all vectors; the run went on without it.")
             self._store = None
 
     def on_save(self) -> dict[str, bytes]:
@@ -171,6 +174,10 @@ class FeatureActor(DataActor):
         for name, stream in self.streams.items():
             if name in state:
                 stream.load(bytes(state[name]))
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the run should know, in sentences."""
+        return self._notes
 
     def _open(self, name: str) -> None:
         instrument = self.cache.instrument(InstrumentId.from_str(name))

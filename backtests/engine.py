@@ -48,6 +48,8 @@ class Finished(NamedTuple):
         Largest memory of the process so far.
     tables
         What strategies and actors with a method `tables` kept for the run directory, by name: alerts, decisions.
+    notes
+        What strategies and actors with a method `notes` want a reader of the run to know.
     """
 
     records: Records
@@ -56,6 +58,7 @@ class Finished(NamedTuple):
     elapsed_secs: float
     peak_rss_mib: float
     tables: dict[str, pa.Table]
+    notes: list[str]
 
 
 def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_level: str = "OFF") -> Finished:
@@ -142,7 +145,8 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     records = collect(node.get_engine_cache(run_id), feed.instruments)
     ran = sorted(str(component.strategy_id) for component in components)
     tables = _tables([*actors, *components]) | _risk_events(book)
-    return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables)
+    notes = [note for one in (*actors, *components) if hasattr(one, "notes") for note in one.notes()]
+    return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables, notes)
 
 
 def _tables(components: list[Any]) -> dict[str, pa.Table]:

@@ -65,7 +65,7 @@ def run(
     finished = simulate(resolved, feed, tick=tick, log_level=log_level)
     ground, contents, interval = _account(resolved, feed, finished)
     summary = figures.summarize(ground, interval)
-    summary = msgspec.structs.replace(summary, notes=[*notes_of(finished.tables), *summary.notes])
+    summary = msgspec.structs.replace(summary, notes=[*finished.notes, *notes_of(finished.tables), *summary.notes])
     timing = {
         "elapsed_secs": finished.elapsed_secs,
         "events": summary.events["total"],
