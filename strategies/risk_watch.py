@@ -174,7 +174,7 @@ class RiskWatch(OrderCare):
     def _balance(self) -> float:
         account = self.cache.account_for_venue(self.instrument_id.venue)
         balance = account.balance_total(self.instrument.quote_currency) if account is not None else None
-        return float(balance) if balance is not None else 0.0
+        return float(balance) if balance is not None else math.nan
 
     def _spread_bps(self) -> float:
         top = self.cache.top_of_book(self.instrument_id)

@@ -179,6 +179,8 @@ class RiskBook:
         self._turn_day(now, equity)
         state.equity = equity
         state.peak = equity if math.isnan(state.peak) else max(state.peak, equity)
+        if not state.peak > 0.0:
+            return False  # an account that is not yet paid in
         if equity <= self._drawdown_floor() and state.halt in ("", "daily_loss"):
             return self.stop_all(state.now, "drawdown", f"equity {equity:.2f}, highest {state.peak:.2f}")
         if equity <= self._daily_floor() and not state.halt:

@@ -74,7 +74,7 @@ def sized(
     size, bound = wished * scale, "wish"
     for name, cap in (caps or {}).items():
         if not cap >= size:
-            size, bound = cap, name
+            size, bound = (max(0.0, cap)), name
     if not size > 0.0:
         return Size(0, bound)
     lots = math.floor(size / lot * _ROUNDING)

@@ -1,10 +1,12 @@
 """Sizes: the risk, the caps, and the venue's smallest order."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.policy.sizing import position_lots
+from strategies.policy.sizing import position_lots, sized
 
 
 @given(
@@ -55,3 +57,32 @@ def test_what_cannot_be_traded_is_zero(wrong: dict[str, float], lots: int) -> No
         "max_leverage": 10.0,
     }
     assert position_lots(**(given_ | wrong)) == lots  # type: ignore[arg-type]
+
+
+@given(
+    scale=st.floats(0, 1),
+    caps=st.dictionaries(st.sampled_from(["a", "b", "c"]), st.floats(-5, 5_000) | st.just(math.nan), max_size=3),
+    multiplier=st.sampled_from([1.0, 0.01, 10.0]),
+)
+def test_a_size_is_within_the_scaled_wish_and_every_cap(
+    scale: float, caps: dict[str, float], multiplier: float
+) -> None:
+    size = sized(
+        equity=10_000.0,
+        entry=100.0,
+        stop=98.0,
+        lot=0.1,
+        risk_fraction=0.05,
+        notional=None,
+        scale=scale,
+        caps=caps,
+        multiplier=multiplier,
+    )
+    wish = 500.0 / 2.0 / multiplier * scale
+    room = min([wish, *caps.values()])
+    if any(math.isnan(cap) for cap in caps.values()) or not room > 0.0:
+        assert size.lots == 0
+    else:
+        assert size.lots * 0.1 <= room * (1 + 1e-9)
+        assert size.lots * 0.1 > room * (1 - 1e-9) - 0.1
+        assert (size.bound == "wish") == (room == wish)
