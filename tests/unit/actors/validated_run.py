@@ -23,7 +23,13 @@ def tiny(
 
 
 def validated_config(
-    folder: Path, catalog: Path, validation: str, *, strategy: str = f"signals = {SIGNALS}", features: str = ""
+    folder: Path,
+    catalog: Path,
+    validation: str,
+    *,
+    strategy: str = f"signals = {SIGNALS}",
+    features: str = "",
+    silence_ms: int = 300_000,
 ) -> Path:
     """Write a configuration with the actors `features` and `validation` (its parameters as TOML) and a scripted one."""
     more = f"""
@@ -34,7 +40,7 @@ validator = true
 name = "features"
 [actors.parameters]
 {features}
-features = {{ groups = ["orderbook"], grid_ms = 250 }}
+features = {{ groups = ["orderbook"], grid_ms = 250, max_silence_ms = {silence_ms} }}
 [[actors]]
 name = "validation"
 [actors.parameters]
