@@ -224,6 +224,7 @@ class Arrays:
             return_bps=labels.return_bps[rows],
             volatility_bps=labels.volatility_bps[rows],
             cost_bps=labels.cost_bps[rows],
+            entry_cost_bps=2.0 * config.fee_bps + self.spread_bps[rows],
             exit_ts=self.ts[rows + labels.exit[rows]],
             instrument=self.instrument[rows].astype(np.int64),
             past_classes=past_classes(prices, config)[rows],
@@ -280,6 +281,8 @@ class Samples:
         HOLD 0, BUY 1, SELL 2.
     return_bps, volatility_bps, cost_bps : ndarray of float64
         See `ml.labels.Labels`.
+    entry_cost_bps : ndarray of float64
+        The cost as far as it is known at the time: two fees and the spread of that moment.
     instrument : ndarray of int64
     past_classes : ndarray of int64
         What naive persistence says.
@@ -302,6 +305,7 @@ class Samples:
     return_bps: NDArray[np.float64]
     volatility_bps: NDArray[np.float64]
     cost_bps: NDArray[np.float64]
+    entry_cost_bps: NDArray[np.float64]
     exit_ts: NDArray[np.int64]
     instrument: NDArray[np.int64]
     past_classes: NDArray[np.int64]

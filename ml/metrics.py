@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ml.bootstrap import Interval, Resampler, percentile_interval
 from ml.datasets import Samples
 from ml.labels import BUY, CLASSES, SELL
-from ml.policy_returns import trades
+from ml.policy_returns import sides, trades
 from ml.predictions import Predictions
 
 BINS: Final = 15
@@ -88,7 +88,12 @@ class Scores:
         return percentile_interval(self.values[name] - other.values[name], self.drawn[name] - other.drawn[name], level)
 
 
-def score(samples: Samples, predictions: Predictions, resampler: Resampler) -> Scores:
+def score(
+    samples: Samples,
+    predictions: Predictions,
+    resampler: Resampler,
+    policy: Literal["class", "expected_return"] = "class",
+) -> Scores:
     """Score predictions.
 
     ``accuracy`` and its kin take the likeliest class. ``direction_accuracy`` asks of the samples whose price moved
@@ -104,6 +109,8 @@ def score(samples: Samples, predictions: Predictions, resampler: Resampler) -> S
         One a sample.
     resampler : Resampler
         Over the times of the samples.
+    policy : {"class", "expected_return"}
+        How predictions become trades, see `ml.policy_returns.sides`.
 
     Raises
     ------
@@ -115,7 +122,7 @@ def score(samples: Samples, predictions: Predictions, resampler: Resampler) -> S
     if not np.isfinite(predictions.probabilities).all():
         raise ValueError("Expected probabilities that are numbers, was NaN: the training diverged")
     truth, chosen = samples.classes, predictions.classes
-    made = trades(samples, chosen)
+    made = trades(samples, sides(samples, predictions, policy))
     columns = {
         "confusion": np.eye(9)[truth * 3 + chosen],
         "loss": _losses(samples, predictions),

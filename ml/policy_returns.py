@@ -1,12 +1,14 @@
 """The money: what the policy that a prediction implies would have earned, one trade at a time, after costs."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.book.kernel import kernel
 from ml.datasets import Samples
+from ml.labels import BUY, HOLD, SELL
+from ml.predictions import Predictions
 
 
 class Trades(NamedTuple):
@@ -29,8 +31,24 @@ class Trades(NamedTuple):
     net_bps: NDArray[np.float64]
 
 
+def sides(samples: Samples, predictions: Predictions, policy: Literal["class", "expected_return"]) -> NDArray[np.int64]:
+    """Return what to do at each sample: HOLD, BUY or SELL.
+
+    Parameters
+    ----------
+    samples : Samples
+    predictions : Predictions
+    policy : {"class", "expected_return"}
+        The likeliest class; or the side of the expected return where that exceeds the cost known at the time.
+    """
+    if policy == "class":
+        return predictions.classes
+    expected = predictions.expected_return_bps
+    return np.where(np.abs(expected) <= samples.entry_cost_bps, HOLD, np.where(expected > 0.0, BUY, SELL))
+
+
 def trades(samples: Samples, classes: NDArray[np.int64]) -> Trades:
-    """Return the trades of entering whatever is predicted, BUY or SELL, and leaving at the label's exit.
+    """Return the trades of entering whatever a policy says, BUY or SELL, and leaving at the label's exit.
 
     An instrument holds one position at a time: a sample before the exit of the last trade enters none. Each trade pays
     two fees and the spread (half of it at each end), and moves nothing. Samples of an instrument must ascend in time.
@@ -39,12 +57,12 @@ def trades(samples: Samples, classes: NDArray[np.int64]) -> Trades:
     ----------
     samples : Samples
     classes : ndarray
-        Predicted class of each.
+        What to do at each, see `sides`.
     """
     taken = np.zeros(len(samples), np.bool_)
     free_at = np.zeros(int(samples.instrument.max(initial=0)) + 1, np.int64)
     _enter(samples.ts, samples.exit_ts, samples.instrument, classes, free_at, taken)
-    side = np.where(classes == 1, 1.0, -1.0)
+    side = np.where(classes == BUY, 1.0, -1.0)
     net = np.where(taken, side * samples.return_bps - samples.cost_bps, 0.0)
     return Trades(taken, net)
 

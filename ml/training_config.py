@@ -96,6 +96,12 @@ class EvaluationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Length of its blocks; None means the longer of 20 horizons and two windows.
     level : float
         Of the intervals.
+    policy : {"class", "expected_return"}
+        How predictions become trades: the likeliest class; or the side of the expected return where that exceeds the
+        cost known at the time.
+    truth : str or None
+        Folder of a simulated instrument's truth (``<catalog>/fathom/truth/<instrument>``): what an observer of the
+        hidden state reaches is then reported beside the models.
 
     Examples
     --------
@@ -108,6 +114,8 @@ class EvaluationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     resamples: Annotated[int, Meta(ge=100)] = 1_000
     block_secs: Annotated[float, Meta(gt=0.0)] | None = None
     level: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.95
+    policy: Literal["class", "expected_return"] = "class"
+    truth: str | None = None
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
