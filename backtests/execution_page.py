@@ -6,6 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from backtests import execution_tables, first_screen, statistics
+from backtests.detection_sections import alert_marks, alert_sections, regime_bands
 from backtests.performance import Columns, Performance, executions, select
 from pages import Page, Section, Tile
 from pages.bars import histogram, shares, waterfall
@@ -31,7 +32,7 @@ def execution_html(run: Performance) -> str:
     sections = [*(price_section(run, name) for name in run.prices), account(run)]
     if run.traded:
         sections += [profit(run), liquidity(run), holding(run), execution_tables.trades(run)]
-    sections.append(execution_tables.orders(run))
+    sections += [execution_tables.orders(run), *alert_sections(run)]
     page = Page(
         kind="Execution",
         title=run.name,
@@ -87,7 +88,8 @@ def price_section(run: Performance, instrument: str) -> Section:
         anchor=f"price-{_slug(instrument)}",
         label=f"Price of {instrument} with the fills",
         curves=(mark,),
-        marks=_marks(fills, run.currency),
+        marks=[*_marks(fills, run.currency), *alert_marks(run, instrument)],
+        bands=regime_bands(run, instrument),
         links=(_links(select(trips, won), GOOD), _links(select(trips, ~won), BAD)),
         height=340,
         digits=_decimals(table["mark"]),
@@ -98,6 +100,8 @@ def price_section(run: Performance, instrument: str) -> Section:
     body = chart.html()
     if not total:
         note = "No order was filled."
+    if chart.bands:
+        note += " Shading: the regime, as detected; ranges are white."
     return Section(f"fills-{_slug(instrument)}", title, body, note)
 
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,7 @@ from backtests.statistics import Floats, Times
 
 type Columns = dict[str, NDArray[Any]]
 
+_KEPT: Final = ("alerts", "regimes")
 FEW_TRADES: Final = 30
 
 
@@ -91,6 +92,8 @@ class Performance:
         Columns of the tables; times as int64 ns (-1: null), null numbers as NaN.
     strategy, hold : CurveFigures
         The figures of the account and of the benchmark.
+    kept : dict
+        Name -> columns of the tables `alerts` and `regimes` that detectors kept; without those that are not there.
 
     Examples
     --------
@@ -120,6 +123,7 @@ class Performance:
     orders: Columns
     strategy: CurveFigures
     hold: CurveFigures
+    kept: dict[str, Columns] = field(default_factory=dict)
 
     @property
     def span_ns(self) -> int:
@@ -197,6 +201,7 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
         orders=columns(files.table("orders")),
         strategy=figures(times_ns, equity, returns, period),
         hold=figures(times_ns, benchmark, benchmark_returns, period),
+        kept={name: columns(kept) for name in _KEPT if (kept := files.kept_table(name)) is not None},
     )
 
 
@@ -236,14 +241,14 @@ def figures(times_ns: Times, equity: Floats, returns: Floats, period: Period) ->
 def columns(table: pa.Table) -> Columns:
     """Return the columns of a table as numpy arrays: times as int64 ns (null: -1), numbers (NaN) and texts ("")."""
     result: Columns = {}
-    for field in table.schema:
-        column = table[field.name].combine_chunks()
-        if pa.types.is_timestamp(field.type):
-            result[field.name] = column.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-        elif pa.types.is_string(field.type):
-            result[field.name] = np.array(column.fill_null("").to_pylist(), dtype=object)
+    for name, kind in zip(table.schema.names, table.schema.types, strict=True):
+        column = table[name].combine_chunks()
+        if pa.types.is_timestamp(kind):
+            result[name] = column.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+        elif pa.types.is_string(kind):
+            result[name] = np.array(column.fill_null("").to_pylist(), dtype=object)
         else:
-            result[field.name] = column.to_numpy(zero_copy_only=False)
+            result[name] = column.to_numpy(zero_copy_only=False)
     return result
 
 

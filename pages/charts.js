@@ -106,6 +106,7 @@
     buildLegend() {
       const entries = this.data.series.map((s, i) => ["s" + i, s.name, s.color]);
       if (this.data.marks) for (const m of this.data.marks) entries.push(["m" + m.name, m.name, null, m]);
+      for (const b of this.data.bands || []) entries.push(["b" + b.name, b.name, b.color + "55"]);
       for (const [id, name, color, mark] of entries) {
         const button = document.createElement("button");
         button.type = "button";
@@ -221,6 +222,7 @@
       const count = marks.reduce((sum, m) => sum + at(m.t, b - this.data.start) - at(m.t, a - this.data.start), 0);
       const crowded = count > this.width / 2;
       this.markSize = crowded ? 2.2 : count > this.width / 6 ? 3.5 : 5;
+      for (const band of this.data.bands || []) if (!this.hidden.has("b" + band.name)) this.drawBand(band);
       for (const link of this.data.links || []) this.drawLink(link);
       if (crowded) for (const m of marks) this.drawMarks(m);
       this.data.series.forEach((s, i) => { if (!this.hidden.has("s" + i)) this.drawSeries(s); });
@@ -284,6 +286,16 @@
       trace(false);
       c.stroke();
       c.setLineDash([]);
+    }
+    drawBand(band) {
+      const c = this.c, start = this.data.start, floor = this.height - BOTTOM;
+      c.globalAlpha = 0.13;
+      c.fillStyle = band.color;
+      for (let k = 0; k < band.t0.length; k += 1) {
+        const x0 = this.x(start + band.t0[k]), x1 = this.x(start + band.t1[k]);
+        if (x1 >= LEFT && x0 <= this.width) c.fillRect(x0, TOP, Math.max(x1 - x0, 0.5), floor - TOP);
+      }
+      c.globalAlpha = 1;
     }
     drawLink(link) {
       const c = this.c, start = this.data.start;

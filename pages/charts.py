@@ -96,6 +96,22 @@ class Links:
 
 
 @dataclass(frozen=True)
+class Band:
+    """Spans of time that are shaded, such as those in which a market was volatile.
+
+    Examples
+    --------
+    >>> Band("volatile", np.array([0]), np.array([5]), AMBER).name
+    'volatile'
+    """
+
+    name: str
+    from_ns: NDArray[np.int64]
+    to_ns: NDArray[np.int64]
+    color: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """A chart with time from left to right; charts of one `group` zoom and point together.
 
@@ -103,7 +119,7 @@ class Chart:
     ----------
     anchor, label : str
         Its id, unique in the page, and what a screen reader says.
-    curves, marks, links
+    curves, marks, links, bands
         What is drawn.
     height : int
         In pixels.
@@ -126,6 +142,7 @@ class Chart:
     curves: Sequence[Curve]
     marks: Sequence[Marks] = ()
     links: Sequence[Links] = ()
+    bands: Sequence[Band] = field(default=(), kw_only=True)
     height: int = 200
     unit: str = ""
     digits: int = 2
@@ -150,6 +167,8 @@ class Chart:
             "marks": [_marks(marks, start_ns) for marks in self.marks if marks.times_ns.size],
             "links": [_links(links, start_ns) for links in self.links if links.from_ns.size],
         }
+        if self.bands:
+            data["bands"] = [_band(band, start_ns) for band in self.bands]
         if self.ceiling is not None:
             data["ceiling"] = self.ceiling
         text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
@@ -204,3 +223,8 @@ def _links(links: Links, start_ns: int) -> dict[str, Any]:
         "t1": _millis(links.to_ns, start_ns),
         "v1": numbers(links.to_values),
     }
+
+
+def _band(band: Band, start_ns: int) -> dict[str, Any]:
+    times = {"t0": _millis(band.from_ns, start_ns), "t1": _millis(band.to_ns, start_ns)}
+    return {"name": band.name, "color": band.color, **times}

@@ -13,9 +13,9 @@ from tests.random_market import random_market
 SECOND = 1_000_000_000
 # Whatever is weighed is reported: the laws want many alerts, not good ones.
 EVERYTHING = SurveillanceConfig(
-    spoofing=SpoofingConfig(threshold=0.0),
-    layering=LayeringConfig(threshold=0.0),
-    quote_stuffing=QuoteStuffingConfig(threshold=0.0, warm_up_secs=5.0),
+    spoofing=SpoofingConfig(threshold=1e-9),
+    layering=LayeringConfig(threshold=1e-9),
+    quote_stuffing=QuoteStuffingConfig(threshold=1e-9, warm_up_secs=5.0),
 )
 CONFIG = MarketWatchConfig(bar_ms=500, surveillance=EVERYTHING)
 

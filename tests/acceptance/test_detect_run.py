@@ -1,0 +1,145 @@
+"""`fathom detect run`, from the command line over a catalog, and the book that its page shows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+from nautilus_trader.model import NautilusDataType
+from nautilus_trader.persistence import ParquetDataCatalog
+
+from data_catalog.catalog import Catalog
+from data_catalog.detection_config import DetectionConfig
+from data_catalog.detection_figures import sizes_over_time
+from data_catalog.detection_run import detect, episodes, strongest
+from data_catalog.instruments import default_instruments
+from detectors import MarketWatchConfig
+from fathom import main
+from ml.book import Action, Kind, Side
+from tests.parity.test_market_watch_laws import EVERYTHING
+from tests.random_market import random_market
+from tests.unit.backtests.reading_pages import loads, read
+
+BTC, ETH = "BTCUSDT-LINEAR.BYBIT", "ETHUSDT-LINEAR.BYBIT"
+LOW = """
+[watch.surveillance.spoofing]
+threshold = 1e-9
+[watch.surveillance.layering]
+threshold = 1e-9
+"""
+
+
+def fathom(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("catalog")
+    for seed, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
+        instrument, rows = default_instruments()[symbol], random_market(seed, seconds=60)
+        with Catalog(folder).book_writer(instrument) as book:
+            book.write(rows[rows["kind"] == Kind.BOOK])
+        with Catalog(folder).trade_writer(instrument) as trades:
+            rows = rows[rows["kind"] == Kind.TRADE]
+            trades.write(rows, [f"t{i}" for i in range(len(rows))])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "low.toml"
+    path.write_text(f'catalog = "{catalog}"\nepisodes = 3\n{LOW}')
+    return path
+
+
+def test_a_run_leaves_tables_and_a_page(catalog: Path, config: Path, tmp_path: Path) -> None:
+    done = fathom("detect", "run", config, "--out", tmp_path, "--set", "store=true", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    folder = tmp_path / "low"
+    assert told["folder"] == str(folder)
+    alerts = pq.read_table(folder / "alerts.parquet")
+    assert alerts.num_rows == sum(one["alerts"] for one in told["found"]) > 20
+    assert set(alerts["instrument_id"].to_pylist()) == {BTC, ETH}
+    assert {path.name for path in folder.iterdir()} == {
+        "alerts.parquet", "levels.parquet", "regimes.parquet", "waves.parquet", "detection.html",
+    }  # fmt: skip
+    page = (folder / "detection.html").read_text()
+    assert loads(page) == []
+    reader = read(page)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert page.count("data:image/png") == 6  # three books for each instrument
+    strong = alerts.to_pandas().sort_values("confidence", ascending=False).iloc[0]
+    assert strong["trace_id"] in page
+    # The catalog gives back what was stored; storing again is refused.
+    kept = ParquetDataCatalog(str(catalog)).query_custom_data(NautilusDataType.Custom("ManipulationAlert"), [BTC])
+    names = [name for name, of in zip(alerts["trace_id"].to_pylist(), alerts["instrument_id"].to_pylist(), strict=True)
+             if of == BTC]  # fmt: skip
+    assert sorted(one.data.trace_id for one in kept) == sorted(names)
+    again = fathom("detect", "run", config, "--out", tmp_path, "--set", "store=true", "--no-html")
+    assert again.exit_code == 1
+    assert "Expected no ManipulationAlert of BTCUSDT-LINEAR.BYBIT in the catalog yet" in again.output
+
+
+def test_a_run_says_what_it_found(config: Path, tmp_path: Path) -> None:
+    done = fathom("detect", "run", config, "--out", tmp_path, "--no-html", "--set", f'instruments=["{BTC}"]')
+    assert done.exit_code == 0, done.output
+    assert "series an hour" in done.output
+    assert ETH not in done.output
+    assert not (tmp_path / "low" / "detection.html").exists()
+    page = pq.read_table(tmp_path / "low" / "levels.parquet")
+    assert page["supports"].to_pylist()[-1][0].keys() == {"price", "strength"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("wach.bar_ms=5", "Unknown name 'wach'. Did you mean 'watch'?"),
+        ("watch.surveillance.spoofing.treshold=0.5", "Unknown name 'treshold'. Did you mean 'threshold'?"),
+        ("watch.bars=outside", 'Expected watch.bars = "book", was "outside"'),
+        ("catalog=/nowhere", "Expected an order book in /nowhere, was none."),
+        ('instruments=["BTCUSD-LINEAR.BYBIT"]', "Did you mean 'BTCUSDT-LINEAR.BYBIT'?"),
+        ("start=2026-01-01T00:00:00", "Expected start with a time zone"),
+    ],
+)
+def test_what_is_wrong_is_named(config: Path, tmp_path: Path, change: str, told: str) -> None:
+    done = fathom("detect", "run", config, "--out", tmp_path, "--set", change)
+    assert done.exit_code == 1
+    assert told in " ".join(done.output.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_shipped_configurations_are_valid(project: Path, tmp_path: Path) -> None:
+    from data_catalog.detection_config import load_detection_config
+
+    names = sorted(path.name for path in (project / "configs" / "detection").glob("*.toml"))
+    assert "detect.toml" in names
+    for name in names:
+        assert load_detection_config(project / "configs" / "detection" / name).episodes == 12
+
+
+def test_the_book_of_an_episode_is_the_recorded_one(catalog: Path) -> None:
+    settings = DetectionConfig(catalog=str(catalog), watch=MarketWatchConfig(surveillance=EVERYTHING))
+    (market, _) = detect(settings)
+    found = episodes(settings, market, strongest(market, 5))
+    assert len(found) == 5
+    assert [one.alert.confidence for one in found] == sorted((one.alert.confidence for one in found), reverse=True)
+    rows = np.concatenate(list(Catalog(catalog).events(BTC)))
+    for episode in found:
+        lots = sizes_over_time(episode, columns=50)
+        for column in (0, 20, 49):
+            edge = episode.start_ns + (column + 1) * (episode.end_ns - episode.start_ns) / 50
+            book: dict[tuple[int, int], int] = {}
+            for row in rows[(rows["kind"] == Kind.BOOK) & (rows["ts_event"] < edge)]:
+                if row["action"] == Action.CLEAR:
+                    book = {}
+                    continue
+                book[int(row["side"]), int(row["price"])] = 0 if row["action"] == Action.DELETE else int(row["size"])
+            prices = range(episode.low, episode.low + lots.shape[1])
+            for place, side in enumerate((Side.BUY, Side.SELL)):
+                assert lots[place, :, column].tolist() == [book.get((side, price), 0) for price in prices]
+        shown = rows[(rows["ts_event"] >= episode.start_ns) & (rows["ts_event"] < episode.end_ns)]
+        assert len(episode.rows) == len(shown)
