@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from backtests import execution_tables, first_screen, statistics
 from backtests.detection_sections import alert_marks, alert_sections, regime_bands
+from backtests.funnel import funnel_sections
 from backtests.performance import Columns, Performance, executions, select
 from pages import Page, Section, Tile
 from pages.bars import histogram, shares, waterfall
@@ -32,7 +33,7 @@ def execution_html(run: Performance) -> str:
     sections = [*(price_section(run, name) for name in run.prices), account(run)]
     if run.traded:
         sections += [profit(run), liquidity(run), holding(run), execution_tables.trades(run)]
-    sections += [execution_tables.orders(run), *alert_sections(run)]
+    sections += [execution_tables.orders(run), *funnel_sections(run), *alert_sections(run)]
     page = Page(
         kind="Execution",
         title=run.name,

@@ -25,7 +25,7 @@ from backtests.statistics import Floats, Times
 
 type Columns = dict[str, NDArray[Any]]
 
-_KEPT: Final = ("alerts", "regimes")
+_KEPT: Final = ("alerts", "regimes", "decisions")
 FEW_TRADES: Final = 30
 
 
@@ -93,7 +93,8 @@ class Performance:
     strategy, hold : CurveFigures
         The figures of the account and of the benchmark.
     kept : dict
-        Name -> columns of the tables `alerts` and `regimes` that detectors kept; without those that are not there.
+        Name -> columns of the tables `alerts` and `regimes` that detectors kept, and `decisions` that strategies kept;
+        without those that are not there.
 
     Examples
     --------
