@@ -4,12 +4,12 @@ import math
 from typing import Any, Final
 
 import lightning
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.confusion import macro_f1
 from ml.fit_config import FitConfig, LossConfig
 from ml.nets import Heads
 
@@ -173,17 +173,6 @@ class MultitaskModule(lightning.LightningModule):
         row["loss"] = float(total(sums, self.config.loss))
         row["accuracy"] = float(sums["right"] / sums["count"])
         return row
-
-
-def macro_f1(said: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """Return the mean F1 of the classes that were said or true.
-
-    >>> macro_f1(np.array([0, 1, 1]), np.array([0, 1, 0])).__round__(3)
-    0.667
-    """
-    table = np.bincount(truth * 3 + said, minlength=9).reshape(3, 3)
-    seen = table.sum(axis=0) + table.sum(axis=1)
-    return float((2.0 * np.diag(table)[seen > 0] / seen[seen > 0]).mean())
 
 
 def _add(sums: dict[str, Tensor], parts: dict[str, Tensor]) -> None:

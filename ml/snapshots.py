@@ -61,7 +61,7 @@ def load(path: Path) -> Any:
         Where the file is absent, cut short, or something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _decoded(msgspec.json.decode(arrays[_STATE].tobytes()), arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, msgspec.DecodeError) as error:

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from ml.calibration import Calibration, calibrate, reliability
+from ml.confusion import macro_f1
 from ml.datamodules import WindowDataModule
 from ml.errors import TrainingError
 from ml.fit_config import FitConfig, NetConfig
-from ml.modules import MultitaskModule, macro_f1
+from ml.modules import MultitaskModule
 from ml.nets import PredictionHeads, build
 from ml.predictions import Predictions
 from ml.resumption import SNAPSHOT, WEIGHTS, RemainingBatches, Resumption, Row, Step
