@@ -53,9 +53,7 @@ MEMBERS: Final = 64
 R_SIDE, R_KEY, R_PLACED, R_PLACED_AFTER, R_REMOVED, R_SIZE, R_DISTANCE, R_MID2, R_TAKEN_BID, R_TAKEN_ASK, R_MOVED = (
     range(11)
 )
-R_TRADED: Final = 11
-R_CLUSTER: Final = 12  # 1 once it was part of an alert
-RECENT_FIELDS: Final = 13
+RECENT_FIELDS: Final = 11
 RF_RATIO, RF_DOMINANCE = range(2)
 RECENT_RATIOS: Final = 2
 
@@ -152,11 +150,14 @@ def _members(
     first = placed if later else placed - build_ns
     last = placed + build_ns if later else placed
     levels = 0
+    low = high = key
     for n in range(count - 1, max(-1, count - 1 - RECENT), -1):
         row = recent[n % RECENT]
         if removed - row[R_REMOVED] > withdraw_ns or levels == MEMBERS:
             break
-        if row[R_SIDE] != side or row[R_PLACED] < first or row[R_PLACED] > last or abs(row[R_KEY] - key) > band:
+        if row[R_SIDE] != side or row[R_PLACED] < first or row[R_PLACED] > last:
+            continue
+        if max(high, row[R_KEY]) - min(low, row[R_KEY]) > band:
             continue
         if row[R_MOVED] != 0 or row[R_DISTANCE] > farthest:
             continue
@@ -168,6 +169,7 @@ def _members(
         if not seen:
             found[levels] = n % RECENT
             levels += 1
+            low, high = min(low, row[R_KEY]), max(high, row[R_KEY])
     return levels
 
 
@@ -241,7 +243,7 @@ def weigh_cluster(
     again = 0.0
     for i in range(PAST):
         if past[i, 1] == side and past[i, 0] > 0.0:
-            again += exp(-(removed * 1e-9 - past[i, 0]) / memory_secs)
+            again += exp(-max(0.0, removed * 1e-9 - past[i, 0]) / memory_secs)
     evidence[0] = 1.0
     evidence[1] = log(np.float64(levels) / min_levels)
     evidence[2] = clip(ratio / levels, -1.0, 2.0)

@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.sizes import LAYER, SPOOF, SizeArrays, distance_bin, note_size, surprise
+from detectors.sizes import CELLS, LAYER, SPOOF, SizeArrays, distance_bin, note_size, size_cell, surprise
 from detectors.taker_flow import HITS, MID2, TAKEN, FlowState
 from ml.book.kernel import kernel
-from ml.book.levels import BEST, COUNT, LOTS, NO_KEY, PENDING, PENDING_AT, BookArrays, find
+from ml.book.levels import BEST, COUNT, LOTS, NO_KEY, RECENT, BookArrays, find
 from ml.book.levels import HORIZON as SIDE_HORIZON
-from ml.book.lifecycle import CHANGE, MESSAGES
+from ml.book.lifecycle import CLOSED, CLOSED_COUNT, END_LOTS, END_TRADED
 
 # Columns of `OrderArrays.orders`, int64.
 PRICE_KEY: Final = 0
@@ -31,21 +31,22 @@ TAKEN_BID: Final = 8  # lots taken from the bids, and the asks, before it came
 TAKEN_ASK: Final = 9
 PLACED_MID2: Final = 10
 LEVEL_BEFORE: Final = 11  # lots of the level without it
-TRADED: Final = 12  # lots traded at its price while it stood
-RETAIL: Final = 13  # lots of RPI trades at its price in and after the message before RETAIL_AT
-RETAIL_AT: Final = 14
+RETAIL_BEFORE: Final = 12  # lots of RPI trades at its price in the message before RETAIL_AT
+RETAIL: Final = (
+    13  # lots of RPI trades at its price since message RETAIL_AT; from its end on: of all that may explain it
+)
+RETAIL_AT: Final = 14  # count of complete messages at the last RPI trade
 REMOVED: Final = 15  # ts_event of the message that showed it gone
 REMOVED_AFTER: Final = 16
-REMOVED_MESSAGE: Final = 17
+HITS_BID: Final = 17  # trades that had hit the bids before it came
 TAKEN_AWAY: Final = 18  # lots that the level lost and trades known then do not explain
-LATE: Final = 19  # lots of trades that came to be known after its end
+LATE: Final = 19  # lots of trades before its end that came to be known after it
 MOVED: Final = 20  # 1 when as much was placed elsewhere on the same side at the same time
 SCROLLED: Final = 21  # 1 when it may have left a limited depth; REMEMBERED once it is to be remembered
 REMEMBERED: Final = 2
 CROWD: Final = 22  # large orders of its side placed near the touch in the same message, itself included
-HITS_BID: Final = 23  # trades that had hit the bids, and the asks, before it came
-HITS_ASK: Final = 24
-ORDER_FIELDS: Final = 25
+HITS_ASK: Final = 23  # the same of the asks
+ORDER_FIELDS: Final = 24
 
 # Columns of `OrderArrays.ratios`: size over the usual size at its distance (LAYER, SPOOF), and how rare such a size is.
 RARITY: Final = 2
@@ -93,8 +94,10 @@ class OrderArrays(NamedTuple):
         For each slot of the book's pool the newest order at that level, plus one.
     ending : ndarray of int32, shape (ENDING,)
         Orders withdrawn in this message and the one before.
-    additions : ndarray of int64, shape (ADDITIONS, 4)
-        Side, key, lots and lots of the level before, of each addition of the message being read.
+    additions : ndarray of int64, shape (ADDITIONS, 5)
+        Of the message being read: side, key, lots, lots of the level before, the next of like size.
+    alike : ndarray of int32, shape (2, CELLS)
+        Scratch: the newest addition of each side and size, plus one.
 
     Examples
     --------
@@ -108,6 +111,7 @@ class OrderArrays(NamedTuple):
     first: NDArray[np.int32]
     ending: NDArray[np.int32]
     additions: NDArray[np.int64]
+    alike: NDArray[np.int32]
 
 
 def new_orders(levels: int) -> OrderArrays:
@@ -121,7 +125,8 @@ def new_orders(levels: int) -> OrderArrays:
         ratios=np.zeros((CAPACITY, RATIOS)),
         first=np.zeros(levels, np.int32),
         ending=np.zeros(ENDING, np.int32),
-        additions=np.zeros((ADDITIONS, 4), np.int64),
+        additions=np.zeros((ADDITIONS, 5), np.int64),
+        alike=np.zeros((2, CELLS), np.int32),
     )
 
 
@@ -143,41 +148,31 @@ def forget_all(orders: OrderArrays) -> None:
 
 
 @kernel
-def before_row(book: BookArrays, orders: OrderArrays, side: int, key: int, size: int) -> int:
-    """Return the slot of the level that a row is about to make smaller, or -1 where no large order stands."""
-    slot = find(book, side, key)
-    if slot >= 0 and (orders.first[slot] == 0 or size >= book.pool[slot, LOTS]):
-        return -1
-    return int(slot)
-
-
-@kernel
-def waiting_trades(book: BookArrays, slot: int) -> int:
-    """Return the lots that traded at a level and are not yet seen as a decrease."""
-    if slot < 0 or book.head[MESSAGES] - book.pool[slot, PENDING_AT] > 1:
-        return 0
-    return int(book.pool[slot, PENDING])
-
-
-@kernel
-def after_row(
-    book: BookArrays, orders: OrderArrays, side: int, key: int, size: int, slot: int, pending: int, ts_event: int
+def note_addition(
+    head: NDArray[np.int64], additions: NDArray[np.int64], side: int, key: int, lots: int, size: int
 ) -> None:
-    """Take the change that a row made to its level: `slot` and `pending` are from before the row."""
-    head = orders.head
-    change = book.head[CHANGE]
-    if head[IN_SNAPSHOT] == 1 or change == 0:
-        return
-    if change > 0:
-        n = head[ADDITION_COUNT]
-        if n < ADDITIONS and key <= head[HORIZON + side]:
-            row = orders.additions[n]
-            row[0], row[1], row[2], row[3] = side, key, change, size - change
-            head[ADDITION_COUNT] = n + 1
-        return
+    """Keep what a row added to its level, if the feed surely showed the level before, until the message ends."""
+    n = head[ADDITION_COUNT]
+    if n < ADDITIONS and key <= head[HORIZON + side]:
+        additions[n, 0], additions[n, 1], additions[n, 2], additions[n, 3] = side, key, lots, size - lots
+        head[ADDITION_COUNT] = n + 1
+
+
+@kernel
+def level_slot(free: NDArray[np.int32], slot: int) -> int:
+    """Return the slot of the level that a row made smaller: `slot` is what the book returned, -1 when it is gone."""
+    # The slot of a level that is gone lies on top of the free ones.
+    return int(slot if slot >= 0 else free[free[len(free) - 1] - 1])
+
+
+@kernel
+def note_decrease(book: BookArrays, orders: OrderArrays, slot: int, size: int, ts_event: int) -> None:
+    """Take a decrease that a row made to a level with large orders: which of them were taken away?"""
     if slot >= 0:
-        taken_away = -change - min(-change, pending)
-        _match(orders, slot, taken_away, size, ts_event)
+        _match(orders, slot, book.pool[slot, RECENT], size, ts_event)
+    else:
+        end = book.closed[(book.head[CLOSED_COUNT] - 1) % CLOSED]
+        _match(orders, level_slot(book.free, slot), end[END_LOTS] - end[END_TRADED], 0, ts_event)
 
 
 @kernel
@@ -199,9 +194,14 @@ def _match(orders: OrderArrays, slot: int, taken_away: int, left: int, ts_event:
         order = orders.orders[best]
         _unlink(orders, slot, best)
         order[REMOVED], order[REMOVED_AFTER] = ts_event, head[BEFORE_TS]
-        order[REMOVED_MESSAGE] = head[MESSAGE]
         order[TAKEN_AWAY] = min(taken_away, order[SIZE])
         order[LATE] = order[MOVED] = order[SCROLLED] = 0
+        # A trade shows as a decrease in the next message or the one after: so long an RPI trade may explain it too.
+        silent = head[MESSAGE] - order[RETAIL_AT]
+        if silent == 0:
+            order[RETAIL] += order[RETAIL_BEFORE]
+        elif silent > 1:
+            order[RETAIL] = 0
         n = head[ENDING_COUNT]
         if n < ENDING:
             order[STATUS] = WITHDRAWN
@@ -235,40 +235,64 @@ def _unlink(orders: OrderArrays, slot: int, which: int) -> None:
 
 
 @kernel
-def note_trade_at(book: BookArrays, orders: OrderArrays, side: int, key: int, lots: int, retail: bool) -> None:
-    """Let the orders at a price know that it traded."""
+def note_trade_at(
+    book: BookArrays, orders: OrderArrays, side: int, key: int, lots: int, retail: bool, ts_event: int
+) -> None:
+    """Let the orders at a price know that it traded, and those that ended there not before the trade."""
     slot = find(book, side, key)
     if slot >= 0:
         i = np.int64(orders.first[slot]) - 1
         while i >= 0:
             order = orders.orders[i]
             if retail:
-                if order[RETAIL_AT] < orders.head[MESSAGE] - 1:
+                silent = orders.head[MESSAGE] - order[RETAIL_AT]
+                if silent > 0:
+                    order[RETAIL_BEFORE] = order[RETAIL] if silent == 1 else 0
                     order[RETAIL] = 0
                 order[RETAIL] += lots
                 order[RETAIL_AT] = orders.head[MESSAGE]
-            else:
-                order[TRADED] += lots
             i = order[NEXT]
     for n in range(orders.head[ENDING_COUNT]):
         order = orders.orders[orders.ending[n]]
-        if order[PRICE_KEY] == key and order[SIDE] == side:
+        if order[PRICE_KEY] == key and order[SIDE] == side and ts_event <= order[REMOVED]:
             order[RETAIL if retail else LATE] += lots
-            if retail:
-                order[RETAIL_AT] = orders.head[MESSAGE]
 
 
 @kernel
 def note_moves(orders: OrderArrays) -> None:
-    """Mark the withdrawals whose size was placed elsewhere on the same side, in their message or the next."""
-    for n in range(orders.head[ENDING_COUNT]):
+    """Mark the withdrawals whose size was placed elsewhere on the same side, in their message or the next.
+
+    What was placed at the same price in the same message was only said in two rows.
+    """
+    head, alike = orders.head, orders.alike
+    if head[ENDING_COUNT] == 0:
+        return
+    for a in range(head[ADDITION_COUNT]):
+        row = orders.additions[a]
+        cell = size_cell(row[2])
+        row[4] = alike[row[0], cell] - 1
+        alike[row[0], cell] = a + 1
+    for n in range(head[ENDING_COUNT]):
         order = orders.orders[orders.ending[n]]
-        for a in range(orders.head[ADDITION_COUNT]):
+        if order[MOVED] == 0:
+            _note_move(orders, order, n >= head[WAITING])
+    for a in range(head[ADDITION_COUNT]):
+        row = orders.additions[a]
+        alike[row[0], size_cell(row[2])] = 0
+
+
+@kernel
+def _note_move(orders: OrderArrays, order: NDArray[np.int64], is_new: bool) -> None:
+    cell = size_cell(order[SIZE])  # sizes that are alike are at most a cell apart
+    for c in range(max(0, cell - 1), min(CELLS, cell + 2)):
+        a = np.int64(orders.alike[order[SIDE], c]) - 1
+        while a >= 0:
             row = orders.additions[a]
-            elsewhere = row[0] == order[SIDE] and row[1] != order[PRICE_KEY]
+            elsewhere = is_new or row[1] != order[PRICE_KEY]
             if elsewhere and _ALIKE * abs(row[2] - order[SIZE]) <= order[SIZE]:
                 order[MOVED] = 1
-                break
+                return
+            a = row[4]
 
 
 @kernel
@@ -283,7 +307,16 @@ def end_of_message(
     if head[IN_SNAPSHOT] == 0:
         before = head[PLACED_COUNT]
         for n in range(head[ADDITION_COUNT]):
-            _place(book, orders, sizes, flow, n, farthest, ts_event)
+            row = orders.additions[n]
+            lots = row[2]
+            distance = row[1] - head[TOUCH + row[0]]
+            if distance < 0 or distance > farthest:
+                continue
+            at = distance_bin(distance)
+            layer, spoof = sizes.quantiles[at, LAYER], sizes.quantiles[at, SPOOF]
+            note_size(sizes, at, lots)
+            if lots >= layer:  # False also where the usual size is not known yet
+                _place(book, orders, sizes, flow, n, distance, layer, spoof, ts_event)
         _count_crowd(orders, max(before, head[PLACED_COUNT] - CAPACITY))
     head[ADDITION_COUNT] = head[IN_SNAPSHOT] = 0
     head[BEFORE_TS] = ts_event
@@ -333,20 +366,19 @@ def twins(orders: OrderArrays, which: int) -> int:
 
 @kernel
 def _place(
-    book: BookArrays, orders: OrderArrays, sizes: SizeArrays, flow: FlowState, n: int, farthest: int, ts_event: int
+    book: BookArrays,
+    orders: OrderArrays,
+    sizes: SizeArrays,
+    flow: FlowState,
+    n: int,
+    distance: int,
+    layer: float,
+    spoof: float,
+    ts_event: int,
 ) -> None:
     head = orders.head
     row = orders.additions[n]
     side, key, lots = row[0], row[1], row[2]
-    distance = key - head[TOUCH + side]
-    if distance < 0 or distance > farthest:
-        return
-    at = distance_bin(distance)
-    layer = sizes.quantiles[at, LAYER]
-    spoof = sizes.quantiles[at, SPOOF]
-    note_size(sizes, distance, lots)
-    if not lots >= layer:  # also where the usual size is not known yet
-        return
     slot = find(book, side, key)
     if slot < 0 or book.pool[slot, LOTS] < lots:
         return
@@ -368,12 +400,12 @@ def _place(
     order[HITS_BID], order[HITS_ASK] = flow.head[HITS], flow.head[HITS + 1]
     order[PLACED_MID2] = flow.head[MID2]
     order[LEVEL_BEFORE] = row[3]
-    order[TRADED] = order[RETAIL] = order[LATE] = order[MOVED] = order[SCROLLED] = 0
-    order[RETAIL_AT] = -1
+    order[RETAIL] = order[RETAIL_BEFORE] = order[LATE] = order[MOVED] = order[SCROLLED] = 0
+    order[RETAIL_AT] = -2
     orders.first[slot] = i + 1
     orders.ratios[i, LAYER] = lots / layer
     orders.ratios[i, SPOOF] = lots / spoof
-    orders.ratios[i, RARITY] = surprise(sizes, distance, lots)
+    orders.ratios[i, RARITY] = surprise(sizes, distance_bin(distance), lots)
 
 
 @kernel
@@ -388,8 +420,7 @@ def note_scrolls(book: BookArrays, orders: OrderArrays) -> None:
 @kernel
 def is_withdrawn(order: NDArray[np.int64]) -> bool:
     """Return whether an order that ended was taken away, not traded: nothing else may explain it."""
-    late_retail = order[RETAIL] if order[RETAIL_AT] >= order[REMOVED_MESSAGE] - 1 else 0
-    unexplained = order[TAKEN_AWAY] - order[LATE] - late_retail
+    unexplained = order[TAKEN_AWAY] - order[LATE] - order[RETAIL]
     return bool(order[SCROLLED] == 0 and unexplained >= _MOST * order[SIZE])
 
 

@@ -40,7 +40,7 @@ class QuoteStuffingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     window_ms : float
         Time over which changes are counted, fading.
     warm_up_secs : float
-        Time before the usual rate is known.
+        Time before the usual rate is known; between two messages at most `window_ms` count.
     threshold : float
         Confidence at which an alert is raised.
     series_ms : float
@@ -124,11 +124,12 @@ def note_traded(state: StuffingState, lots: int) -> None:
 def weigh_rate(state: StuffingState, window_secs: float, warm_up_secs: float, evidence: NDArray[np.float64]) -> bool:
     """End a message: write the evidence, and return whether the usual rate is known."""
     head, level = state.head, state.level
-    passed = max(0.0, (head[0] - head[2]) * 1e-9) if head[2] > 0 else 0.0
+    # A silence counts as one window at most: a gap in the feed does not tell that the instrument was quiet.
+    passed = min(window_secs, max(0.0, (head[0] - head[2]) * 1e-9)) if head[2] > 0 else 0.0
     head[2] = head[0]
     rate = log(level[_CHANGES] / window_secs + 1.0)
     spread = mean = 0.0
-    known = (head[0] - head[1]) * 1e-9 >= warm_up_secs and level[_WEIGHT] > 0.0
+    known = level[_WEIGHT] > 0.0 and level[_WEIGHT] >= _SLOW_SECS * (1.0 - exp(-warm_up_secs / _SLOW_SECS))
     if known:
         mean = level[_MEAN] / level[_WEIGHT]
         spread = sqrt(max(0.0, level[_SQUARE] / level[_WEIGHT] - mean * mean))

@@ -1,9 +1,13 @@
 """How large additions to the book usually are at each distance from the touch: decaying histograms and quantiles."""
 
-from math import log, log2
+# numba types the kernels: mypy knows not that its intrinsics are no plain functions.
+# mypy: disable-error-code="return-value, call-arg, unreachable"
+
+from math import log
 from typing import Final, NamedTuple
 
 import numpy as np
+from numba.cpython.unsafe.numbers import leading_zeros
 from numpy.typing import NDArray
 
 from ml.book.kernel import kernel
@@ -11,9 +15,11 @@ from ml.book.kernel import kernel
 DISTANCES: Final = 16  # distance 0, 1, 2, 3-4, 5-8, ... ticks
 CELLS: Final = 160  # a quarter of an octave of lots each
 _PER_OCTAVE: Final = 4.0
+_STEPS: Final = np.ceil(2.0 ** (np.arange(CELLS) / _PER_OCTAVE)).astype(np.int64)  # least size of each cell
 _FULL: Final = 4096.0  # additions after which a histogram is halved: what it has seen long ago fades
 _ENOUGH: Final = 32.0
-_REFRESH: Final = 16
+_REFRESH: Final = 64  # additions between two times that the quantiles are worked out
+_EAGER: Final = 16  # while few were seen
 
 LAYER: Final = 0  # columns of `SizeArrays.quantiles`
 SPOOF: Final = 1
@@ -56,7 +62,7 @@ def new_sizes(layer: float, spoof: float) -> SizeArrays:
     >>> import numpy as np
     >>> sizes = new_sizes(0.5, 0.9)
     >>> for lots in np.random.default_rng(1).lognormal(5, 1, 4000):
-    ...     note_size(sizes, 7, int(lots))
+    ...     note_size(sizes, distance_bin(7), int(lots))
     >>> [round(float(q), -1) for q in sizes.quantiles[distance_bin(7)]]  # the true ones are 148 and 535
     [140.0, 530.0]
     """
@@ -74,30 +80,39 @@ def distance_bin(ticks: int) -> int:
     """Return the bin of a distance from the touch."""
     if ticks <= 2:
         return max(ticks, 0)
-    at = 2
-    left = ticks - 1
-    while left > 1 and at < DISTANCES - 1:
-        left >>= 1
-        at += 1
-    return at
+    return min(DISTANCES - 1, 65 - np.int64(leading_zeros(np.uint64(ticks - 1))))
 
 
 @kernel
-def note_size(sizes: SizeArrays, ticks: int, lots: int) -> None:
-    """Take an addition of `lots` at a distance of `ticks`."""
-    at = distance_bin(ticks)
-    cell = min(CELLS - 1, int(_PER_OCTAVE * log2(max(lots, 1))))
+def size_cell(lots: int) -> int:
+    """Return the cell of a size: the octave, then which quarter of it."""
+    octave = 63 - np.int64(leading_zeros(np.uint64(max(lots, 1))))
+    if octave >= CELLS // 4:
+        return CELLS - 1
+    first = 4 * octave
+    return first + (lots >= _STEPS[first + 1]) + (lots >= _STEPS[first + 2]) + (lots >= _STEPS[first + 3])
+
+
+@kernel
+def note_size(sizes: SizeArrays, at: int, lots: int) -> None:
+    """Take an addition of `lots` in the bin `at` of the distances."""
+    cell = size_cell(lots)
     sizes.cells[at, cell] += 1.0
     sizes.totals[at] += 1.0
+    sizes.ages[at] -= 1
+    if sizes.ages[at] <= 0:
+        _refresh(sizes, at)
+
+
+@kernel
+def _refresh(sizes: SizeArrays, at: int) -> None:
+    sizes.ages[at] = _EAGER if sizes.totals[at] < 4.0 * _ENOUGH else _REFRESH
     if sizes.totals[at] >= _FULL:
         sizes.totals[at] = 0.0
         for i in range(CELLS):
             sizes.cells[at, i] *= 0.5
             sizes.totals[at] += sizes.cells[at, i]
-    sizes.ages[at] -= 1
-    if sizes.ages[at] <= 0:
-        sizes.ages[at] = _REFRESH
-        _work_out(sizes, at)
+    _work_out(sizes, at)
 
 
 @kernel
@@ -112,31 +127,36 @@ def _work_out(sizes: SizeArrays, at: int) -> None:
             total += sizes.totals[b]
     if total < _ENOUGH:
         return
-    for k in range(2):
-        wanted = sizes.shares[k] * total
-        below = 0.0
-        for i in range(CELLS):
-            here = 0.0
-            for b in range(first, last + 1):
-                here += sizes.cells[b, i]
-            if below + here >= wanted and here > 0.0:
-                part = (wanted - below) / here
-                sizes.quantiles[at, k] = 2.0 ** ((i + part) / _PER_OCTAVE)
-                break
-            below += here
+    below = 0.0
+    missing = 2
+    for i in range(CELLS):
+        here = sizes.cells[at, i]
+        for b in range(first, at):
+            here += sizes.cells[b, i]
+        for b in range(at + 1, last + 1):
+            here += sizes.cells[b, i]
+        if here == 0.0:
+            continue
+        for k in range(2):
+            wanted = sizes.shares[k] * total
+            if below < wanted <= below + here:
+                sizes.quantiles[at, k] = 2.0 ** ((i + (wanted - below) / here) / _PER_OCTAVE)
+                missing -= 1
+        if missing == 0:
+            break
+        below += here
 
 
 @kernel
-def surprise(sizes: SizeArrays, ticks: int, lots: int) -> float:
-    """Return minus the logarithm of the share of the additions at this distance that are at least so large.
+def surprise(sizes: SizeArrays, at: int, lots: int) -> float:
+    """Return minus the logarithm of the share of the additions in the bin `at` that are at least so large.
 
     One addition more than was seen is counted, so that what was never seen has a finite surprise.
     """
-    at = distance_bin(ticks)
     first, last = at, at
     if sizes.totals[at] < 4.0 * _ENOUGH:
         first, last = max(0, at - 1), min(DISTANCES - 1, at + 1)
-    cell = min(CELLS - 1, int(_PER_OCTAVE * log2(max(lots, 1))))
+    cell = size_cell(lots)
     larger = total = 1.0
     for b in range(first, last + 1):
         total += sizes.totals[b]

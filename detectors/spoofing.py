@@ -223,7 +223,7 @@ def weigh_past(
             continue
         off = abs(past[_H_SIZE] - size)
         if off <= 0.7 and abs(past[_H_DISTANCE] - order[DISTANCE]) <= 5.0 + 0.5 * order[DISTANCE]:
-            weight = past[_H_SUSPICION] * exp(-(order[REMOVED] * 1e-9 - past[_H_TS]) / memory_secs)
+            weight = past[_H_SUSPICION] * exp(-max(0.0, order[REMOVED] * 1e-9 - past[_H_TS]) / memory_secs)
             alike += weight
             if off <= 0.12:
                 same += weight

@@ -24,7 +24,7 @@ from detectors.taker_flow import FlowState, new_flow_state
 from detectors.watch_arrays import ALERTS, LOG_FIELDS, LOGGED, LOST, SERIES, WATCH_HEAD, WatchArrays
 from ml.book.events import EVENT
 from ml.book.levels import BookArrays
-from ml.book.lifecycle import grown, new_book
+from ml.book.lifecycle import DEPTH, grown, new_book
 
 _SCRATCH: Final = max(len(SPOOFING_EVIDENCE), len(LAYERING_EVIDENCE), len(STUFFING_EVIDENCE))
 _STEP: Final = 4096  # rows between two collections of alerts
@@ -94,18 +94,22 @@ class Surveillance:
 
     def update(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Take the next rows (`ml.book.EVENT`) and return the alerts (`detectors.ALERT`) that they raised."""
-        if rows.dtype != EVENT:
+        if rows.dtype is not EVENT and rows.dtype != EVENT:
             raise DetectorError(
                 f"Expected rows of ml.book.EVENT, was {rows.dtype}. Build them with data_catalog.records."
             )
+        flags = rows.flags
+        if not (flags.c_contiguous and flags.writeable):
+            rows = rows.copy()  # the kernel is compiled for this kind of array only
+        head = self._watch.head
         found = []
-        at = 0
-        while at < len(rows):
-            at = watch_rows(self._book, self._watch, rows, at, min(at + _STEP, len(rows)))
-            alerts = self._collect()
-            if len(alerts):
-                found.append(alerts)
-            if self._book.free[-1] == 0:
+        at, end = 0, len(rows)
+        while at < end:
+            last = min(at + _STEP, end)
+            at = watch_rows(self._book, self._watch, rows, at, last)
+            if head[ALERTS] or head[LOGGED]:
+                found.append(self._collect())
+            if at < last:
                 self._book = grown(self._book)
                 self._watch = self._watch._replace(orders=grown_orders(self._watch.orders, len(self._book.pool)))
         return np.concatenate(found) if found else np.zeros(0, ALERT)
@@ -154,16 +158,21 @@ class Surveillance:
     def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
         """Continue from a `snapshot` of a surveillance with the same settings."""
         mine = _arrays(self._book, self._watch)
+        missing = sorted(mine.keys() - snapshot.keys())
+        if missing:
+            raise DetectorError(
+                f"Expected the snapshot of a Surveillance, was one without {', '.join(missing)}. "
+                "Restore what Surveillance.snapshot returned, or start afresh."
+            )
         for name in (
             "watch.params",
             *(f"watch.{name}" for name in WatchArrays._fields if "weights" in name),
             "sizes.shares",
         ):
-            if name not in snapshot or not np.array_equal(snapshot[name], mine[name]):
-                raise DetectorError(
-                    f"Expected the snapshot of a Surveillance with the same settings, was one whose {name} differs. "
-                    "Restore it into one built from the configuration that was saved, or start afresh."
-                )
+            if not np.array_equal(snapshot[name], mine[name]):
+                raise _other_settings(name)
+        if snapshot["book.head"][DEPTH] != self.config.depth:
+            raise _other_settings("depth")
         self._book = BookArrays(**{name: snapshot[f"book.{name}"].copy() for name in BookArrays._fields})
         parts: dict[str, Any] = {}
         for name, kind in _PARTS.items():
@@ -174,6 +183,13 @@ class Surveillance:
             if name not in _PARTS and name not in _OWN
         }
         self._watch = self._watch._replace(**parts, **flat)
+
+
+def _other_settings(name: str) -> DetectorError:
+    return DetectorError(
+        f"Expected the snapshot of a Surveillance with the same settings, was one whose {name} differs. "
+        "Restore it into one built from the configuration that was saved, or start afresh."
+    )
 
 
 _PARTS: Final[dict[str, Any]] = {

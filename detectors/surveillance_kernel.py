@@ -26,6 +26,7 @@ from detectors.layering import (
 )
 from detectors.placed_orders import (
     DISTANCE,
+    IN_SNAPSHOT,
     PLACED,
     PLACED_AFTER,
     PRICE_KEY,
@@ -37,24 +38,24 @@ from detectors.placed_orders import (
     SIDE,
     SIZE,
     WAITING,
-    after_row,
-    before_row,
     end_of_message,
     forget_all,
     is_withdrawn,
+    level_slot,
+    note_addition,
+    note_decrease,
     note_moves,
     note_scrolls,
     note_trade_at,
     shift_endings,
     twins,
-    waiting_trades,
     withdrawn_together,
 )
 from detectors.quote_stuffing import fade_rate, note_change, note_traded, weigh_rate
 from detectors.rpi import rpi_step
 from detectors.sizes import LAYER, SPOOF
 from detectors.spoofing import LEAST_SUSPICION, life_secs, remember, score, weigh_order, weigh_past
-from detectors.taker_flow import MID2, note_mid, note_taken, pass_time
+from detectors.taker_flow import MID2, NOW, note_mid, note_taken, pass_time
 from detectors.watch_arrays import (
     ALERTS,
     BUILD,
@@ -112,35 +113,42 @@ _NEAR, _MIDDLE, _WHOLE = 40, 160, 1 << 40  # ticks from the touch
 @kernel
 def watch_rows(book: BookArrays, watch: WatchArrays, rows: NDArray[Any], first: int, last: int) -> int:
     """Take ``rows[first:last]``; return where it stopped, which is before `last` when the book must grow."""
+    # What most rows need is done right here: a call that hands on all arrays costs more than the work.
+    orders, flow, stuffing = watch.orders, watch.flow, watch.stuffing
     for i in range(first, last):
         row = rows[i]
-        if row.kind == _BOOK:
-            if is_full(book):
-                return i
-            _book_event(
-                book,
-                watch,
-                row.price,
-                row.size,
-                np.int64(row.action),
-                np.int64(row.side),
-                np.int64(row.flags),
-                row.ts_event,
-                row.ts_init,
-            )
-        else:
-            _trade_event(
-                book, watch, row.price, row.size, np.int64(row.side), np.int64(row.flags), row.ts_event, row.ts_init
-            )
+        if row.ts_init > flow.head[NOW]:
+            pass_time(flow, row.ts_init)
+            fade_rate(stuffing, row.ts_init, watch.params[RATE_WINDOW])
+        side_code = np.int64(row.side)
+        flags = np.int64(row.flags)
+        if row.kind != _BOOK:
+            _trade_event(book, watch, row.price, row.size, side_code, flags, row.ts_event)
+            continue
+        if is_full(book):
+            return i
+        action = np.int64(row.action)
+        slot = book_row(book, row.price, row.size, action, side_code, flags, row.ts_event)
+        if action == _CLEAR:
+            forget_all(orders)
+        elif side_code in (_BUY, _SELL) and orders.head[IN_SNAPSHOT] == 0:
+            side = BID if side_code == _BUY else ASK
+            change = book.head[CHANGE]
+            note_change(stuffing, side, change)
+            if change > 0:
+                key = -row.price if side_code == _BUY else row.price
+                note_addition(orders.head, orders.additions, side, key, change, row.size)
+            elif change < 0 and orders.first[level_slot(book.free, slot)] != 0:
+                note_decrease(book, orders, slot, row.size, row.ts_event)
+        if flags & _LAST:
+            _message_ends(book, watch, row.ts_event, row.ts_init)
     return last
 
 
 @kernel
 def _trade_event(
-    book: BookArrays, watch: WatchArrays, price: int, size: int, side_code: int, flags: int, ts_event: int, ts_init: int
+    book: BookArrays, watch: WatchArrays, price: int, size: int, side_code: int, flags: int, ts_event: int
 ) -> None:
-    pass_time(watch.flow, ts_init)
-    fade_rate(watch.stuffing, ts_init, watch.params[RATE_WINDOW])
     rpi_step(watch.rpi, book, price, size, side_code, flags)
     trade_row(book, price, size, side_code, flags, ts_event)
     if flags & _BLOCK or size <= 0:
@@ -152,44 +160,10 @@ def _trade_event(
     else:
         return
     retail = flags & _RPI != 0
-    note_trade_at(book, watch.orders, side, key, size, retail)
+    note_trade_at(book, watch.orders, side, key, size, retail, ts_event)
     if not retail:
         note_taken(watch.flow, side, size)
         note_traded(watch.stuffing, size)
-
-
-@kernel
-def _book_event(
-    book: BookArrays,
-    watch: WatchArrays,
-    price: int,
-    size: int,
-    action: int,
-    side_code: int,
-    flags: int,
-    ts_event: int,
-    ts_init: int,
-) -> None:
-    orders = watch.orders
-    pass_time(watch.flow, ts_init)
-    fade_rate(watch.stuffing, ts_init, watch.params[RATE_WINDOW])
-    if action == _CLEAR:
-        forget_all(orders)
-        book_row(book, price, size, action, side_code, flags, ts_event)
-    elif side_code in (_BUY, _SELL):
-        side = BID if side_code == _BUY else ASK
-        key = -price if side_code == _BUY else price
-        slot = before_row(book, orders, side, key, size)
-        pending = waiting_trades(book, slot)
-        fresh = orders.head[4] == 1  # IN_SNAPSHOT
-        book_row(book, price, size, action, side_code, flags, ts_event)
-        after_row(book, orders, side, key, size, slot, pending, ts_event)
-        if not fresh:
-            note_change(watch.stuffing, side, book.head[CHANGE])
-    else:
-        book_row(book, price, size, action, side_code, flags, ts_event)
-    if flags & _LAST:
-        _message_ends(book, watch, ts_event, ts_init)
 
 
 @kernel
@@ -254,7 +228,9 @@ def _seek_layers(watch: WatchArrays, ts_event: int, ts_init: int) -> int:
         anchors = 0
         for r in range(start, count):
             anchor = recent[r % RECENT]
-            if anchor[R_SIDE] != side or anchors == _ANCHORS:
+            if anchors == _ANCHORS:
+                break
+            if anchor[R_SIDE] != side:
                 continue
             known = False
             for before in range(start, r):
@@ -371,7 +347,7 @@ def _alert_order(watch: WatchArrays, which: int, number: int, ts_event: int, ts_
     alert.ts_event, alert.ts_init = ts_event, ts_init
     alert.placed, alert.removed = order[PLACED], order[REMOVED]
     alert.life_low = max(0, order[REMOVED_AFTER] - order[PLACED])
-    alert.life_high = order[REMOVED] - order[PLACED_AFTER]
+    alert.life_high = max(alert.life_low, order[REMOVED] - order[PLACED_AFTER])
     alert.price_low = alert.price_high = price
     alert.lots = order[SIZE]
     alert.message = watch.head[MESSAGES]
@@ -395,7 +371,7 @@ def _alert_cluster(watch: WatchArrays, side: int, number: int, ts_event: int, ts
     alert.ts_event, alert.ts_init = ts_event, ts_init
     alert.placed, alert.removed = c[C_PLACED], c[C_REMOVED]
     alert.life_low = max(0, c[C_REMOVED] - c[C_PLACED])
-    alert.life_high = c[C_REMOVED] - c[C_PLACED_AFTER]
+    alert.life_high = max(alert.life_low, c[C_REMOVED] - c[C_PLACED_AFTER])
     alert.price_low = -c[C_HIGH] if side == BID else c[C_LOW]
     alert.price_high = -c[C_LOW] if side == BID else c[C_HIGH]
     alert.lots = c[C_LOTS]

@@ -78,7 +78,7 @@ def log_order(watch: WatchArrays, order: NDArray[np.int64], ts_event: int, ts_in
     row[L_LOW] = row[L_HIGH] = price
     row[L_PLACED], row[L_REMOVED], row[L_LOTS], row[L_LEVELS] = order[PLACED], order[REMOVED], order[SIZE], 1
     row[L_LIFE_LOW] = max(0, order[REMOVED_AFTER] - order[PLACED])
-    row[L_LIFE_HIGH] = order[REMOVED] - order[PLACED_AFTER]
+    row[L_LIFE_HIGH] = max(row[L_LIFE_LOW], order[REMOVED] - order[PLACED_AFTER])
     for k in range(len(watch.evidence)):
         watch.log_evidence[n, k] = watch.evidence[k]
 
@@ -94,7 +94,7 @@ def log_cluster(watch: WatchArrays, side: int, ts_event: int, ts_init: int) -> N
     row[L_HIGH] = -c[C_LOW] if side == BID else c[C_HIGH]
     row[L_PLACED], row[L_REMOVED], row[L_LOTS], row[L_LEVELS] = c[C_PLACED], c[C_REMOVED], c[C_LOTS], c[C_LEVELS]
     row[L_LIFE_LOW] = max(0, c[C_REMOVED] - c[C_PLACED])
-    row[L_LIFE_HIGH] = c[C_REMOVED] - c[C_PLACED_AFTER]
+    row[L_LIFE_HIGH] = max(row[L_LIFE_LOW], c[C_REMOVED] - c[C_PLACED_AFTER])
     for k in range(len(watch.best_evidence)):
         watch.log_evidence[n, k] = watch.best_evidence[k]
 

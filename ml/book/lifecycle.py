@@ -266,7 +266,7 @@ def _settle(book: BookArrays, slot: int) -> None:
         level[PENDING] = 0
 
 
-@kernel
+@kernel(inline=True)
 def _change(book: BookArrays, side: int, key: int, size: int, ts_event: int) -> int:
     head, sides = book.head, book.sides
     slot = find(book, side, key)
