@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "detect": ("data_catalog.cli_detect:detect", "Find manipulation in a catalog; benchmark the detectors."),
     "train": ("ml.cli_train:train", "Train models on a catalog: label, walk forward, tune, export."),
     "models": ("ml.cli_models:models", "List, show, compare, promote and roll back trained models."),
+    "explain": ("backtests.cli_explain:explain", "Tell why a signal of a run became a trade, or why not."),
     "demo": ("backtests.demo:demo", "Simulate a market, backtest on it and write the tearsheet."),
 }
 

@@ -6,6 +6,7 @@ import msgspec
 import pyarrow as pa
 
 _KEPT: Final = 100_000
+_VECTORS: Final = 2_000
 _NAN: Final = float("nan")
 _TIME: Final = pa.timestamp("ns", tz="UTC")
 _TYPES: Final[dict[Any, pa.DataType]] = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
@@ -36,6 +37,8 @@ class PredictionRow(msgspec.Struct, frozen=True, kw_only=True):
         State of its circuit breaker when it was asked.
     error
         Why there is no prediction; empty where there is one.
+    vector
+        The last vector of the window, of the model's features in its order; empty where it is not kept.
 
     Examples
     --------
@@ -62,10 +65,11 @@ class PredictionRow(msgspec.Struct, frozen=True, kw_only=True):
     inference_ms: float = 0.0
     breaker: str = ""
     error: str = ""
+    vector: tuple[float, ...] = ()
 
 
 class PredictionLog:
-    """The last rows, oldest first.
+    """The last 100,000 rows, oldest first; the last 2,000 with the vector that was looked at.
 
     Examples
     --------
@@ -80,6 +84,9 @@ class PredictionLog:
     def add(self, row: PredictionRow) -> None:
         """Add a row; of very many the oldest are forgotten."""
         self.rows.append(row)
+        if len(self.rows) > _VECTORS:
+            at = len(self.rows) - _VECTORS - 1
+            self.rows[at] = msgspec.structs.replace(self.rows[at], vector=())
         if len(self.rows) > _KEPT + _KEPT // 10:  # a live actor runs for months
             del self.rows[: len(self.rows) - _KEPT]
 
@@ -91,5 +98,5 @@ class PredictionLog:
             if field.name in ("ts", "window_end"):
                 columns[field.name] = pa.array([value or None for value in values], _TIME)
             else:
-                columns[field.name] = pa.array(values, _TYPES[field.type])
+                columns[field.name] = pa.array(values, _TYPES.get(field.type, pa.list_(pa.float64())))
         return pa.table(columns)

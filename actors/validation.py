@@ -109,6 +109,7 @@ class _Asked(msgspec.Struct, frozen=True):
     waited_ms: float
     breaker: str
     window_end: int
+    vector: tuple[float, ...] = ()
 
 
 class ValidationActor(DataActor):
@@ -229,7 +230,7 @@ class ValidationActor(DataActor):
             self._fail(seat, str(error), now_ns)
             return _Asked(None, str(error), error.waited_ms, state, window.ts_ns)
         breaker.succeed()
-        return _Asked(prediction, "", 0.0, state, window.ts_ns)
+        return _Asked(prediction, "", 0.0, state, window.ts_ns, tuple(values[-1].tolist()))
 
     def _fail(self, seat: _Seat, reason: str, now_ns: int) -> None:
         if seat.breaker.fail(now_ns):
@@ -314,4 +315,5 @@ def _row(signal: Signal, ts_ns: int, seat: _Seat, found: _Asked, answered: bool,
         p_sell=sell,
         confidence=prediction.confidence,
         expected_return_bps=prediction.expected_return_bps,
+        vector=found.vector,
     )

@@ -104,7 +104,7 @@ def _funnel(signals: Columns) -> Section:
         body += Markup("<h3>Why a signal did not become a trade</h3>")
         body += table(["Step", "Reason (numbers of the first such signal)", "Signals"], listed, text_columns=(0, 1))
     note = "Where no validator or filter is configured, every signal passes that step. "
-    note += "`fathom explain RUN --signal ID` tells the life of one signal."
+    note += "The command fathom explain RUN --signal ID tells the life of one signal."
     if len(reasons) > _MOST_REASONS:
         note += f" The {_MOST_REASONS} most frequent of {len(reasons)} reasons."
     return Section("funnel", "From signals to trades", body, note)
@@ -128,11 +128,11 @@ def _quality(signals: Columns, currency: str) -> Section:
         shown, shown_arrival = select(traded, worst), arrival[worst]
         note += f" The {MOST_SIGNALS} largest results of {total:,}; decisions.parquet holds all."
     head = [
-        *("Signal", "Time (UTC)", "Side", "Strength", "Blended", "Weight", "Decision", "Arrival", "Fill"),
+        *("Signal", "Time (UTC)", "Side", "Strength", "Blended", "Decision", "Fill"),
         *("vs decision", "vs arrival", "Delay, ms", "Fees", "Exit by", "Result"),
     ]
     rows = [_signal_row(shown, row, float(shown_arrival[row])) for row in range(shown["stage"].size)]
-    body += table(head, rows, text_columns=(0, 1, 2, 13), sortable=True, scroll=True)
+    body += table(head, rows, text_columns=(0, 1, 2, 11), sortable=True, scroll=True)
     return Section("quality", title, body, note)
 
 
@@ -172,8 +172,8 @@ def _signal_row(rows: Columns, row: int, arrival: float) -> Row:
         rows["signal_id"][row],
         Cell(precise_utc(at), float(at)),
         rows["side"][row].lower(),
-        *(Cell(number(take(name)), take(name)) for name in ("strength", "blended", "weight")),
-        *(price(name) for name in ("decision_price", "arrival_mid", "fill_price")),
+        *(Cell(number(take(name)), take(name)) for name in ("strength", "blended")),
+        *(price(name) for name in ("decision_price", "fill_price")),
         Cell(number(take("slippage_bps"), signed=True), take("slippage_bps")),
         Cell(number(arrival, signed=True), arrival),
         Cell(number(delay, 1), delay),
