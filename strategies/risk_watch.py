@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nautilus_trader.model import BookType, PositionClosed
+from nautilus_trader.model import AggressorSide, BookType, PositionClosed
 
 from data_catalog.messages import Signal
 from data_catalog.types_detection import REGIMES_TOPIC
@@ -194,7 +194,11 @@ class RiskWatch(OrderCare):
         top = self.cache.top_of_book(self.instrument_id)
         if top is not None:
             return nearest(top[0] if direction > 0 else top[2])
-        return self._market_price()
+        price, trade = self._market_price(), self.cache.trade(self.instrument_id)
+        met_the_other_side = AggressorSide.BUY if direction > 0 else AggressorSide.SELL
+        if trade is not None and trade.aggressor_side == met_the_other_side:
+            price -= direction * nearest(self.instrument.price_increment)
+        return price
 
     def _data_time(self) -> int:
         quote, trade = self.cache.quote(self.instrument_id), self.cache.trade(self.instrument_id)
