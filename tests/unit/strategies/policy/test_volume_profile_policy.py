@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from strategies.policy.policy import MarketBar
-from strategies.policy.volume_profile import HIGH_NODE, LOW_NODE, RANGE, VolumeProfilePolicy, run
+from strategies.policy.price_profile import HIGH_NODE, LOW_NODE, RANGE
+from strategies.policy.volume_profile import VolumeProfilePolicy, run
 from tests.naive_policies import profile_events, value_area
 from tests.unit.strategies.policy.market_bars import market_bars, rows, told, volume_profile
 
