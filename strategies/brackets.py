@@ -44,11 +44,29 @@ from strategies.order_care import STAGES, Trade
 from strategies.order_roles import ROLES, role_of
 from strategies.policy.risk import Approved, Refused
 from strategies.policy.risk_book import Claim
+from strategies.policy.volatility import Volatility
 from strategies.risk_watch import RiskWatch
 
 __all__ = ["ROLES", "STAGES", "BracketConfig", "BracketStrategy", "role_of"]
 
 _SECOND: Final = 1_000_000_000
+_STATE: Final = "bracket"
+
+
+class Saved(msgspec.Struct, array_like=True):
+    """What a restarted `BracketStrategy` goes on from: its trade, the book and its claim in it, what it learnt.
+
+    Examples
+    --------
+    >>> Saved(Trade(), b"", None, Volatility(half_life_secs=1.0, step_ns=1), {}).claim is None
+    True
+    """
+
+    trade: Trade
+    risk: bytes
+    claim: Claim | None
+    volatility: Volatility
+    refusals: dict[str, int]
 
 
 class BracketStrategy(RiskWatch):
@@ -73,6 +91,8 @@ class BracketStrategy(RiskWatch):
         super().__init__(config, instrument_id, strategy_id)
         self.bracket = config
         self._before: Claim | None = None
+        self._loaded = False
+        self._remembered = b""
         if config.claim_external:
             self.set_external_order_instrument_ids([self.instrument_id])
 
@@ -81,6 +101,8 @@ class BracketStrategy(RiskWatch):
         if instrument is None:
             raise ValueError(f"Expected the instrument {self.instrument_id} in the data, was none.")
         self.instrument = instrument
+        if not self._loaded:
+            self._load_remembered()
         self._claim_orders()
         self._start_watch()
         if self._live or self._held is not None:
@@ -115,9 +137,9 @@ class BracketStrategy(RiskWatch):
         """Move the live stop to a price, if that is nearer to the market than where it is, and not through it."""
         if self.stopped or self._held is None:
             return
-        sign = 1 if self._is_long else -1
-        if not sign * (stop_price - self.trade.trail) <= 0.0:  # NaN: the first wish
-            self.trade.trail = stop_price
+        sign, trade = 1 if self._is_long else -1, self.trade
+        if sign * (trade.price - stop_price) > 0.0 and not sign * (stop_price - trade.trail) <= 0.0:  # NaN: none yet
+            trade.trail = stop_price
         self._act()
 
     def on_order_event(self, event: Any) -> None:
@@ -155,21 +177,46 @@ class BracketStrategy(RiskWatch):
         self._deliver()
 
     def on_save(self) -> dict[str, bytes]:
-        volatility = msgspec.msgpack.encode(self.gate.volatility)
-        return {
-            "trade": msgspec.msgpack.encode(self.trade),
-            "risk": self.gate.book.snapshot(),
-            "volatility": volatility,
-            "refusals": msgspec.msgpack.encode(dict(self.refusals)),
-        }
+        return {_STATE: self._saved()}
 
     def on_load(self, state: dict[str, bytes]) -> None:
-        if "trade" not in state:
+        if _STATE in state:
+            self._load(bytes(state[_STATE]))
+
+    def _saved(self) -> bytes:
+        gate = self.gate
+        claim = gate.book.claim_of(str(self.strategy_id))
+        saved = Saved(self.trade, gate.book.snapshot(), claim, gate.volatility, dict(self.refusals))
+        return msgspec.msgpack.encode(saved)
+
+    def _load(self, content: bytes) -> None:
+        book = self.gate.book
+        self._loaded = True
+        try:
+            saved = msgspec.msgpack.decode(content, type=Saved)
+            book.restore(saved.risk, claims=False)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # What was lost may have been a halt.
+            book.stop_all(0, "manual", f"the saved state of {self.strategy_id} cannot be read: {error}")
             return
-        self.trade = msgspec.msgpack.decode(bytes(state["trade"]), type=Trade)
-        self.gate.book.restore(bytes(state["risk"]))
-        self.gate.volatility = msgspec.msgpack.decode(bytes(state["volatility"]), type=type(self.gate.volatility))
-        self.refusals.update(msgspec.msgpack.decode(bytes(state["refusals"]), type=dict[str, int]))
+        self.trade = saved.trade
+        if saved.claim is not None:
+            book.claim(saved.claim)
+        if saved.volatility.half_life_secs == self.gate.volatility.half_life_secs:
+            self.gate.volatility = saved.volatility
+        self.refusals.update(saved.refusals)
+
+    def _remember(self) -> None:
+        # A crash saves nothing, so each step is also left in the cache, which a database may stand behind.
+        content = self._saved()
+        if content != self._remembered:
+            self._remembered = content
+            self.cache.add(f"{_STATE}.{self.strategy_id}", content)
+
+    def _load_remembered(self) -> None:
+        content = self.cache.get(f"{_STATE}.{self.strategy_id}")
+        if content:
+            self._load(bytes(content))
 
     def _act(self) -> None:
         if self._acting:
@@ -183,6 +230,8 @@ class BracketStrategy(RiskWatch):
                 self._take_next_step()
         finally:
             self._acting = False
+        if (self._told or self._live or self._held is not None) and not self.stopped:
+            self._remember()
         self._deliver()
 
     def _take_next_step(self) -> None:

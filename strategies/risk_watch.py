@@ -88,6 +88,8 @@ class RiskWatch(OrderCare):
             for position in self.cache.positions_open(instrument_id=self.instrument_id, strategy_id=self.strategy_id):
                 self._hold(position)
                 gate.book.move_stop(str(self.strategy_id), self.trade.stop)
+        elif not self._live:
+            gate.book.release(str(self.strategy_id))
 
     def _check(self, event: Any) -> None:
         if self.stopped:

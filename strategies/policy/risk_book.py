@@ -285,12 +285,21 @@ class RiskBook:
         """Return the state, for `restore`."""
         return msgspec.msgpack.encode(self.state)
 
-    def restore(self, snapshot: bytes) -> None:
-        """Go on from a snapshot, unless this book already knows of later times."""
+    def restore(self, snapshot: bytes, *, claims: bool = True) -> None:
+        """Go on from a snapshot, unless this book already knows of later times.
+
+        Without `claims`, the claims stay as they are: each strategy brings its own.
+        """
         state = msgspec.msgpack.decode(snapshot, type=BookState)
         if state.now >= self.state.now:
+            if not claims:
+                state.claims = self.state.claims
             self.state = state
             self.protections = Protections(self.config.protections, state.protections)
+
+    def release(self, strategy_id: str) -> None:
+        """Forget the claim of a strategy that holds nothing and has ordered nothing."""
+        self.state.claims.pop(strategy_id, None)
 
     def _turn_day(self, now: int, equity: float) -> None:
         state = self.state

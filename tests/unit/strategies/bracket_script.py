@@ -32,11 +32,13 @@ class DirectedConfig(BracketConfig, frozen=True, kw_only=True):
 
     `buy` and `sell`: a and b are the distances of stop and target from the last price. `trail`: to the price a.
     `halt`, `reset`. `restart`: a new object in the place of this one, with what `on_save` returned. `forget`: likewise
-    without it. `restart_every`: such a restart every so many seconds.
+    without it, but for what lies in the cache; `amnesia`: without that, too. `restart_every`: such a restart every so
+    many seconds, after a crash where it does not save (`saves`).
     """
 
     steps: tuple[tuple[float, str, float, float], ...] = ()
     restart_every: float = 0.0
+    saves: bool = True
 
 
 class Directed(BracketStrategy):
@@ -48,6 +50,11 @@ class Directed(BracketStrategy):
         self.told = TOLD
         self.began = 0
         self.last = 0.0
+        self.is_blank = False
+
+    def _load_remembered(self) -> None:
+        if not self.is_blank:
+            super()._load_remembered()
 
     def on_start(self) -> None:
         super().on_start()
@@ -63,7 +70,7 @@ class Directed(BracketStrategy):
         tenths = round((event.ts_event - self.began) / (SECOND // 10))
         every = round(10 * self.directions.restart_every)
         if every and tenths % every == 0:
-            self.restart(remembers=True)
+            self.restart(remembers=self.directions.saves)
         for second, what, a, b in self.directions.steps:
             if round(second * 10) == tenths and self.last:
                 self.follow(what, a, b, event.ts_event)
@@ -80,8 +87,8 @@ class Directed(BracketStrategy):
                 self.halt("by hand")
             case "reset":
                 self.reset_halt()
-            case "restart" | "forget":
-                self.restart(remembers=what == "restart")
+            case "restart" | "forget" | "amnesia":
+                self.restart(remembers=what == "restart", cache=what != "amnesia")
             case _:
                 raise ValueError(what)
 
@@ -99,7 +106,7 @@ class Directed(BracketStrategy):
             source="directed",
         )
 
-    def restart(self, *, remembers: bool) -> None:
+    def restart(self, *, remembers: bool, cache: bool = True) -> None:
         # What a new process does, over the same cache: a new object, what was saved, what the cache knows.
         saved, began, last = self.on_save(), self.began, self.last
         for name in self.clock.timer_names():
@@ -111,6 +118,7 @@ class Directed(BracketStrategy):
         self.join(RiskBook(config))
         if remembers:
             self.on_load(saved)
+        self.is_blank = not cache
         self.on_start()
 
     def on_decision(

@@ -191,9 +191,9 @@ def test_what_is_dropped_is_told_with_its_reason(tmp_path: Path) -> None:
     assert [step.reason for step in told] == ["direction: long only"]
 
 
-@pytest.mark.parametrize("every", [0.7, 1.0, 3.3])
+@pytest.mark.parametrize(("every", "saves"), [(0.7, "true"), (1.0, "false"), (3.3, "false")])
 @pytest.mark.parametrize("entry", ["market", "limit"])
-def test_a_restart_at_any_point_changes_nothing(tmp_path: Path, every: float, entry: str) -> None:
+def test_a_restart_at_any_point_changes_nothing(tmp_path: Path, every: float, saves: str, entry: str) -> None:
     def mid(seconds: float) -> int:
         return zigzag(seconds) + round(30 * (seconds * 7 % 1))
 
@@ -201,7 +201,9 @@ def test_a_restart_at_any_point_changes_nothing(tmp_path: Path, every: float, en
     more = "entry_timeout_secs = 2.0\nreprices = 3\nentry_last = 'market'\n"
     sets = ("venue.latency.base_ms=270", "risk.max_daily_loss=0.5")
     told, whole = play(tmp_path, steps, mid=mid, entry=entry, more=more, sets=sets)
-    again, cut = play(tmp_path, steps, mid=mid, entry=entry, more=f"{more}restart_every = {every}", sets=sets)
+    again, cut = play(
+        tmp_path, steps, mid=mid, entry=entry, more=f"{more}restart_every = {every}\nsaves = {saves}", sets=sets
+    )
     assert len([step for step in told if step.stage == "filled"]) >= 2
     assert again == told
     for table in ("orders", "fills", "positions"):
@@ -209,7 +211,7 @@ def test_a_restart_at_any_point_changes_nothing(tmp_path: Path, every: float, en
 
 
 def test_a_strategy_that_forgot_all_still_claims_what_is_open(tmp_path: Path) -> None:
-    steps = '[[5, "buy", 100.0, 3.0], [6, "forget", 0.0, 0.0]]'
+    steps = '[[5, "buy", 100.0, 3.0], [6, "amnesia", 0.0, 0.0]]'
     told, files = play(tmp_path, steps, entry="market")
     (trip,) = files.table("positions").to_pylist()
     assert trip["exit_role"] == "TARGET"
@@ -219,7 +221,7 @@ def test_a_strategy_that_forgot_all_still_claims_what_is_open(tmp_path: Path) ->
         "TARGET": "FILLED",
     }
     assert told[-1].stage == "target"
-    told, files = play(tmp_path, '[[10, "buy", 100.0, 100.0], [10.5, "forget", 0.0, 0.0]]')
+    told, files = play(tmp_path, '[[10, "buy", 100.0, 100.0], [10.5, "amnesia", 0.0, 0.0]]')
     (entry,) = rows_of(files, "ENTRY")
     assert entry["status"] == "CANCELED"  # after three decisions, as configured
 

@@ -230,12 +230,13 @@ def test_the_same_run_gives_the_same_refusals_and_events(tmp_path: Path) -> None
     assert tables[0].equals(tables[1])
 
 
-@pytest.mark.parametrize("every", [0.7, 2.0])
-def test_a_restart_keeps_halts_and_locks(tmp_path: Path, every: float) -> None:
+@pytest.mark.parametrize(("every", "saves"), [(0.7, "true"), (2.0, "false")])
+def test_a_restart_keeps_halts_and_locks(tmp_path: Path, every: float, saves: str) -> None:
     steps = '[[5, "buy", 5.0, 900.0], [13, "buy", 5.0, 900.0], [20, "buy", 400.0, 900.0], [38, "buy", 9.0, 9.0]]'
     sets = ("risk.max_daily_loss=0.003", "risk.protections.cooldown.lock_secs=8.0", "risk.fee_rate=0.0")
     whole, _ = play(tmp_path, steps, mid=falls, entry="market", sets=sets)
-    cut, _ = play(tmp_path, steps, mid=falls, entry="market", sets=sets, more=f"restart_every = {every}")
+    more = f"restart_every = {every}\nsaves = {saves}"
+    cut, _ = play(tmp_path, steps, mid=falls, entry="market", sets=sets, more=more)
     assert [at(step) for step in whole if step.stage in ("halted", "refused")] == [
         ("refused", "cooldown"),
         ("halted", "daily_loss"),
