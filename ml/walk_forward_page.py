@@ -101,7 +101,6 @@ def render(summary: Summary) -> str:
             "Reliability",
             svg(lambda: _reliability(summary), "reliability", percent="", dates=False),
             "How often a class was right, by the probability that was said; on the diagonal is honest.",
-            narrow=True,
         ),
         Section("classes", "By class", _by_class(summary), "Precision, recall and F1 of each class."),
     ]
@@ -112,7 +111,6 @@ def render(summary: Summary) -> str:
                 "Training",
                 svg(lambda: _losses(summary), "losses", percent="", dates=False),
                 "Loss of the validation span (cut from the training span) by epoch, a line a fold.",
-                narrow=True,
             )
         )
     return Page(
@@ -228,7 +226,7 @@ def _scores(summary: Summary) -> Markup:
         row += [Cell(number(share.value, 2), None, "", _bounds(share, 2)) if share else "" for share in shares]
         rows.append(row)
     rows.append(["Fitting and predicting", *(duration(model.secs) for model in summary.models)])
-    return table(["", *(model.name for model in summary.models)], rows, text_columns=(0,), scroll=True)
+    return table(["", *(model.name for model in summary.models)], rows, text_columns=(0,))
 
 
 def _differences(summary: Summary) -> Markup:
@@ -248,7 +246,7 @@ def _differences(summary: Summary) -> Markup:
                 text = number(interval.value, digits, signed=True)
                 cells.append(Cell(text, None, style, "" if text == UNDEFINED else _bounds(interval, digits)))
             rows.append(cells)
-    return table(["", *(baseline.name for baseline in baselines)], rows, text_columns=(0,), scroll=True)
+    return table(["", *(baseline.name for baseline in baselines)], rows, text_columns=(0,))
 
 
 def _equity(summary: Summary) -> Markup:
