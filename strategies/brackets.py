@@ -93,8 +93,6 @@ class BracketStrategy(RiskWatch):
         self._before: Claim | None = None
         self._loaded = False
         self._remembered = b""
-        if config.claim_external:
-            self.set_external_order_instrument_ids([self.instrument_id])
 
     def on_start(self) -> None:
         instrument = self.cache.instrument(self.instrument_id)

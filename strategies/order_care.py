@@ -124,7 +124,9 @@ class OrderCare(Strategy):
 
     def __new__(cls, config: Any, instrument_id: str, strategy_id: str) -> Any:
         # The engine's part takes its own configuration here, and only here.
-        return super().__new__(cls, StrategyConfig(strategy_id=StrategyId(strategy_id)))  # type: ignore[call-arg]
+        claimed = [InstrumentId.from_str(instrument_id)] if getattr(config, "claim_external", False) else None
+        own = StrategyConfig(strategy_id=StrategyId(strategy_id), external_order_instrument_ids=claimed)
+        return super().__new__(cls, own)  # type: ignore[call-arg]
 
     def __init__(self, config: Any, instrument_id: str, strategy_id: str) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
 
 from backtests.artifacts import RunFiles
+from backtests.errors import RunError
 from backtests.run import run
 from data_catalog.types_detection import RegimeChange
 from strategies import system
@@ -261,3 +262,48 @@ def test_an_entry_needs_an_approval_of_its_own_gate() -> None:
         with pytest.raises(UnapprovedError):
             mine._enter(approval)
     assert book.state.claims == {}
+
+
+def test_a_drawdown_may_ask_the_node_to_shut_down_and_a_backtest_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = '[[5, "buy", 295.0, 9000.0]]'
+    sets = ("risk.max_drawdown=0.003", "risk.fee_rate=0.0", "risk.check_ms=100", "risk.shutdown_on_halt=true")
+    told, files = play(tmp_path, steps, mid=falls, entry="market", sets=sets)
+    assert stages(told)[-2:] == ["halted", "exited"]
+    assert files.summary()["data_span"]["end"] == "2024-08-09T00:00:39.750Z"
+    monkeypatch.setattr("backtests.engine._risk_book", lambda config: RiskBook(config.risk))  # as a live node does it
+    with pytest.raises(RunError, match=r"Expected a simulation until .*00:00:39\.750Z, was one until .*00:00:(18|19)"):
+        play(tmp_path, steps, mid=falls, entry="market", sets=sets)
+    assert stages(TOLD)[-2:] == ["halted", "exited"]  # out of the market first
+
+
+def test_saved_state_that_cannot_be_read_halts() -> None:
+    entry = system.find(DIRECTED)
+    book = RiskBook(RiskConfig())
+    (one,) = system.build(entry, DirectedConfig(), [BTC], set(), book)
+    saved = one.on_save()
+    one.on_load({})
+    one.on_load(saved)
+    assert book.halt == ""
+    for broken in (saved["bracket"][:-3], b"\xff", b""):
+        one.on_load({"bracket": broken})
+        assert book.halt == "manual"
+        assert "the saved state of Directed-BTCUSDT cannot be read" in book.state.halt_detail
+        book.reset(1)
+
+
+def test_a_claim_of_before_the_restart_that_nothing_stands_behind_is_dropped(tmp_path: Path) -> None:
+    class Haunted(Directed):
+        def on_start(self) -> None:
+            self.gate.book.hold(str(self.strategy_id), BTC, 1, 5.0, 60_000.0)  # closed by hand, while it was away
+            super().on_start()
+
+    globals()["Haunted"] = Haunted
+    TOLD.clear()
+    more = 'notional = 60000.0\nclaim_external = true\nsteps = [[5, "sell", 90.0, 90.0]]\n'
+    haunted = f"{HERE}:Haunted,tests.unit.strategies.bracket_script:DirectedConfig"
+    catalog = make_market(tmp_path / "catalog").path
+    config = config_file(tmp_path, catalog, strategy=haunted, more=more)
+    run([config], out=tmp_path / "r", assignments=["risk.max_daily_loss=0.02"], pages=False)
+    assert stages(list(TOLD))[:3] == ["approved", "submitted", "filled"]
