@@ -32,7 +32,7 @@ def weights(runs: tuple[str, ...], before: str | None, prior_trades: float, as_j
     Example:
       fathom backtest run configs/backtest/demo.toml configs/system/momentum.toml --set data.end=2026-01-01T06:00:00Z
       fathom backtest run configs/backtest/demo.toml configs/system/sar_wave.toml --set data.end=2026-01-01T06:00:00Z
-      fathom backtest weights runs/* > weights.toml
+      fathom backtest weights runs/*
     """
     from rich.console import Console
     from rich.table import Table

@@ -105,7 +105,7 @@ def _control(bins: Floats, close: float) -> int:
 
 @kernel
 def find_area(state: Floats, bins: Floats, total: float, share: float, close: float) -> None:
-    """Write point of control and edges: from the control outwards to the fuller neighbour, both where they are equal."""
+    """Write point of control and edges: from the control outwards to the fuller neighbour, both if equal."""
     half = len(bins) // 2
     centre, width = state[CENTRE], state[WIDTH]
     control = _control(bins, (close - centre) / width)
