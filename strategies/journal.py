@@ -58,7 +58,7 @@ class Decision(msgspec.Struct, kw_only=True):
         The furthest of `STEPS`.
     ended
         Which step refused it: `policy`, `validation`, `filter`, `risk`, `rejected`, `cancelled`, `superseded`,
-        `halted`; empty where none did.
+        `halted`; `vote` where it became the vote of an ensemble's member; empty where none did.
     reason
         Of the last step, in words.
 
