@@ -7,6 +7,7 @@ import click
 from lazy_commands import LazyGroup
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "ablate": ("backtests.cli_ablate:ablate", "Measure what each part adds to a backtest."),
     "compare": ("backtests.cli_compare:compare", "Compare the figures and curves of runs."),
     "report": ("backtests.cli_report:report", "Make the pages of existing runs again."),
     "run": ("backtests.cli_run:run", "Run a backtest from TOML files."),

@@ -1,0 +1,62 @@
+"""Values with their intervals on one axis, as inline SVG: which are clear of zero, and which are not."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from pages.charts import BAD, GOOD
+from pages.formats import number
+
+_SOFT: Final = "#5b6773"
+_INK: Final = "#1c2530"
+
+
+def whiskers(rows: Sequence[tuple[str, float, float, float]], unit: str, label: str) -> Markup:
+    """Return one line a row with its interval and value, coloured where the interval does not hold zero.
+
+    Parameters
+    ----------
+    rows
+        Name, value, and the bounds of the interval; NaN where undefined.
+    unit
+        Of the values.
+    label
+        What the drawing shows, for those who cannot see it.
+
+    Examples
+    --------
+    >>> whiskers([("the validator", 3.0, 1.0, 5.0)], "USDT", "What each part adds").count("<circle")
+    1
+    """
+    pitch, left, wide = 30.0, 290.0, 500.0
+    width, height = left + wide + 150.0, pitch * len(rows) + 26.0
+    reach = max((abs(value) for row in rows for value in row[1:] if np.isfinite(value)), default=0.0) or 1.0
+
+    def x(value: float) -> float:
+        return left + wide / 2.0 + value / reach * wide / 2.0
+
+    drawn = [_line(x(0.0), x(0.0), 0.0, height - 22.0, "#b9c3cc", 1)]
+    for at, (name, value, low, high) in enumerate(rows):
+        y = at * pitch + pitch / 2.0
+        color = GOOD if low > 0.0 else BAD if high < 0.0 else _SOFT
+        drawn.append(_text(left - 14.0, y + 5.0, name, "end", 14, _INK))
+        if np.isfinite(low):
+            drawn.append(_line(x(low), x(high), y, y, color, 2))
+        if np.isfinite(value):
+            drawn.append(f'<circle cx="{x(value):.1f}" cy="{y:.1f}" r="5" fill="{color}"/>')
+            drawn.append(_text(left + wide + 12.0, y + 5.0, number(value, signed=True), "start", 13, color))
+    drawn.append(_text(x(0.0), height - 4.0, f"0 {unit}", "middle", 12, _SOFT))
+    head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
+    return Markup(f'<div class="figure">{head}{"".join(drawn)}</svg></div>')
+
+
+def _line(x1: float, x2: float, y1: float, y2: float, color: str, wide: int) -> str:
+    place = f'x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"'
+    return f'<line {place} stroke="{color}" stroke-width="{wide}"/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str, size: int, color: str) -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
+    return f'<text {place} fill="{color}">{escape(text)}</text>'
