@@ -68,6 +68,11 @@ class BookFollower:
         return out
 
     @property
+    def book(self) -> BookArrays:
+        """The book; read it, do not write it."""
+        return self._book
+
+    @property
     def touch(self) -> tuple[int, int] | None:
         """Best bid and ask in ticks; None where a side is empty."""
         sides = self._book.sides

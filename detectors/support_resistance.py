@@ -291,6 +291,16 @@ def run(state: FloatArray, params: FloatArray, bars: FloatArray, out: FloatArray
         step(state, params, bars[i], out[i])
 
 
+def new_levels_state(config: SupportResistanceConfig | None = None) -> tuple[FloatArray, FloatArray]:
+    """Return state and parameters of the recurrence `step` before the first bar."""
+    c = config or SupportResistanceConfig()
+    params = [
+        *(c.reversal, c.scale_span, c.band, c.volume_window, c.levels, c.half_life_bars, c.wall_ratio, c.node_ratio),
+        c.min_strength,
+    ]
+    return np.zeros(_RING + 2 * c.volume_window + c.levels * _FIELDS), np.array(params, dtype=np.float64)
+
+
 class SupportResistance(BarDetector[LevelsReading]):
     """Track support and resistance levels and name the nearest ones.
 
@@ -329,23 +339,10 @@ class SupportResistance(BarDetector[LevelsReading]):
     columns = ("support", "support_strength", "resistance", "resistance_strength")
 
     def __init__(self, config: SupportResistanceConfig | None = None) -> None:
-        self.config = c = config or SupportResistanceConfig()
-        params = np.array(
-            [
-                c.reversal,
-                c.scale_span,
-                c.band,
-                c.volume_window,
-                c.levels,
-                c.half_life_bars,
-                c.wall_ratio,
-                c.node_ratio,
-                c.min_strength,
-            ],
-            dtype=np.float64,
-        )
+        self.config = config or SupportResistanceConfig()
+        state, params = new_levels_state(self.config)
         super().__init__(
-            np.zeros(_RING + 2 * c.volume_window + c.levels * _FIELDS),
+            state,
             params,
             run,
             lambda row: LevelsReading(float(row[0]), float(row[1]), float(row[2]), float(row[3])),

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ml.book.events import Action, Flag, Kind, Side, TradeFlag
+from tests.naive_market_bars import naive_levels
 
 NS = 1_000_000_000
 NAN = math.nan
@@ -247,7 +248,14 @@ def clusters(levels: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def naive_vector(
-    rows: np.ndarray, ts: int, *, tick: float, lot: float, grid_ms: int = 1000, depth: int = 0
+    rows: np.ndarray,
+    ts: int,
+    *,
+    tick: float,
+    lot: float,
+    grid_ms: int = 1000,
+    bar_ms: int = 1000,
+    depth: int = 0,
 ) -> dict[str, float]:
     """Return the features at grid time `ts` of the rows, which begin at the start of the stream."""
     grid = grid_ms * 1_000_000
@@ -269,8 +277,13 @@ def naive_vector(
 
     bids, asks = replay.levels(Side.BUY), replay.levels(Side.SELL)
     out["total_bid_volume"], out["total_ask_volume"] = lot * volume(bids), lot * volume(asks)
+    support, resistance = naive_levels(rows, ts, bar_ms)
+    out["support_level_1"], out["resistance_level_1"] = tick * support, tick * resistance
     if bids and asks:
-        _instant(out, replay, bids, asks, tick, lot)
+        _instant(out, bids, asks, tick, lot)
+        mid = (bids[0][0] + asks[0][0]) / 2
+        out["distance_to_support"] = 1e4 * (mid - support) / mid
+        out["distance_to_resistance"] = 1e4 * (resistance - mid) / mid
         before = mid_at(ts - NS) if samples > 1000 // grid_ms else NAN
         out["mid_return"] = 1e4 * (mid_at(ts) / before - 1)
 
@@ -346,7 +359,6 @@ def naive_vector(
 
 def _instant(
     out: dict[str, float],
-    replay: Replay,
     bids: list[tuple[int, int]],
     asks: list[tuple[int, int]],
     tick: float,
@@ -380,7 +392,7 @@ def _instant(
         for levels, sign in ((bids, -1), (asks, 1))
     ]
     out["depth_imbalance_ratio"] = ratio(*band)
-    for name, levels, side, edge in (("bid", bids, 1, "support"), ("ask", asks, 2, "resistance")):
+    for name, levels, side in (("bid", bids, 1), ("ask", asks, 2)):
         found = clusters(levels)
         largest = max(found, key=volume, default=[])
         price = vwap(largest) if largest else NAN
@@ -389,12 +401,6 @@ def _instant(
         out[f"largest_{name}_cluster_volume"] = lot * volume(largest)
         out[f"largest_{name}_cluster_distance"] = 1e4 * (price - mid) / mid * (-1 if side == 1 else 1)
         out[f"largest_{name}_cluster_share"] = volume(largest) / volume(levels[:100])
-        assert replay.last_ts is not None
-        old = [level for level in levels if replay.book[side][level[0]].born <= replay.last_ts - 10 * NS][:50]
-        strong = [level[0] for level in old if 2 * level[1] >= max(lots for _, lots in old)]
-        level_1 = strong[0] if strong else NAN
-        out[f"{edge}_level_1"] = tick * level_1
-        out[f"distance_to_{edge}"] = 1e4 * (level_1 - mid) / mid * (-1 if side == 1 else 1)
 
 
 def _trades(put, replay: Replay, ts: int, lot: float) -> None:  # type: ignore[no-untyped-def]

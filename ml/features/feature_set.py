@@ -125,7 +125,7 @@ class FeatureSet:
         specs = [spec for group in self._groups for spec in group.specs]
         settings: dict[str, int | float | str] = {"grid_ms": self.config.grid_ms}
         if "orderbook" in self.config.groups:
-            settings["depth"] = self.config.depth
+            settings |= {"depth": self.config.depth, "bar_ms": self.config.bar_ms}
         if micro_price is not None:
             settings["micro_price"] = sha256(micro_price.to_json()).hexdigest()
         if self._bars is not None:

@@ -20,6 +20,7 @@ from ml.book.levels import BookArrays
 from ml.book.lifecycle import DEPTH, grown, new_book
 from ml.features.errors import FeatureError
 from ml.features.kernels import orderbook as kernels
+from ml.features.kernels.levels import LevelArrays, copied, new_level_arrays
 from ml.features.kernels.windows import new_scratch
 from ml.features.micro_price import MicroPriceTable
 from ml.features.spec import FeatureSpec
@@ -27,7 +28,7 @@ from ml.features.spec import FeatureSpec
 SPECS: Final = kernels.orderbook_specs(micro_price=True)
 """Every order-book feature on the default grid, those included that need a micro-price table."""
 
-VERSIONS: Final[Mapping[str, int]] = {"orderbook": 1}
+VERSIONS: Final[Mapping[str, int]] = {"orderbook": 2}
 
 NEUTRAL: Final[Mapping[str, float]] = {
     "buy_sell_ratio": 0.5,
@@ -68,6 +69,8 @@ class OrderBookFeatures:
         Price of a tick and size of a lot.
     grid_ms : int, default 1000
         Step of the grid; a divisor of 1000. Every grid time should be sampled; those left out are closed unseen.
+    bar_ms : int, default 1000
+        Length of the bars of support and resistance, built from trades and the mid.
     depth : int, default 0
         Levels a side that the feed shows, such as 200 for ``orderbook.200``; 0 when it publishes every change.
     micro_price : MicroPriceTable, optional
@@ -104,6 +107,7 @@ class OrderBookFeatures:
         price_increment: float,
         size_increment: float,
         grid_ms: int = 1000,
+        bar_ms: int = 1000,
         depth: int = 0,
         micro_price: MicroPriceTable | None = None,
     ) -> None:
@@ -113,10 +117,13 @@ class OrderBookFeatures:
             raise ValueError(f"Expected depth >= 0 (0: every change is published), was {depth}")
         self._flow = new_flow(grid_ms=grid_ms)
         self._book = new_book(depth=depth, levels=1024)
+        self._levels = new_level_arrays(bar_ms)
         self._scratch = new_scratch()
         self._table = np.zeros((0, 0)) if micro_price is None else micro_price.array()
         self._increments = (float(price_increment), float(size_increment))
-        self.specs: tuple[FeatureSpec, ...] = kernels.orderbook_specs(grid_ms, micro_price=micro_price is not None)
+        self.specs: tuple[FeatureSpec, ...] = kernels.orderbook_specs(
+            grid_ms, bar_ms=bar_ms, micro_price=micro_price is not None
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -136,14 +143,15 @@ class OrderBookFeatures:
     def absorb(self, rows: NDArray[np.void]) -> None:
         """Take rows (`ml.book.EVENT`)."""
         count = len(rows)
-        done = kernels.absorb(self._book, self._flow, rows, 0, count)
+        done = kernels.absorb(self._book, self._flow, self._levels, rows, 0, count)
         while done < count:
             self._book = grown(self._book)
-            done = kernels.absorb(self._book, self._flow, rows, done, count)
+            done = kernels.absorb(self._book, self._flow, self._levels, rows, done, count)
 
     def sample(self, ts_ns: int, out: NDArray[np.float64]) -> None:
         """Write the values at grid time `ts_ns` into `out`; NaN where undefined."""
-        kernels.sample(self._book, self._flow, self._scratch, *self._increments, self._table, ts_ns, out)
+        state = (self._book, self._flow, self._levels, self._scratch)
+        kernels.sample(*state, *self._increments, self._table, ts_ns, out)
 
     def run(
         self,
@@ -158,6 +166,7 @@ class OrderBookFeatures:
             done, sampled = kernels.run(
                 self._book,
                 self._flow,
+                self._levels,
                 self._scratch,
                 *self._increments,
                 self._table,
@@ -179,6 +188,7 @@ class OrderBookFeatures:
             for name, array in arrays._asdict().items():
                 if name != "slots":
                     saved[f"{prefix}.{name}"] = array.copy()
+        saved |= {f"levels.{name}": array.copy() for name, array in self._levels._asdict().items()}
         # Half a mebibyte, nearly all of it empty: keep the ticks that are taken.
         taken = np.flatnonzero(self._book.slots)
         saved["book.slots.at"] = taken.astype(np.int32)
@@ -196,8 +206,7 @@ class OrderBookFeatures:
         depth = int(self._book.head[DEPTH])
         restored: dict[str, NDArray[Any]] = {}
         try:
-            levels = len(state["book.pool"])
-            fresh = new_book(depth=depth, levels=levels)
+            fresh = new_book(depth=depth, levels=len(state["book.pool"]))
             for prefix, arrays in (("book", fresh), ("flow", self._flow)):
                 for name, array in arrays._asdict().items():
                     if name == "slots":
@@ -211,9 +220,15 @@ class OrderBookFeatures:
                             f"{saved.shape} and {saved.dtype}: the snapshot is of another grid or version"
                         )
                     restored[f"{prefix}.{name}"] = saved.copy()
+            levels = copied(self._levels, {name: state[f"levels.{name}"] for name in LevelArrays._fields})
+        except ValueError as error:
+            raise FeatureError(
+                f"Expected levels.{error} of the same settings: the snapshot is of another bar length or version"
+            ) from None
         except KeyError as error:
             raise FeatureError(f"Expected {error} in the snapshot of the order-book features, was absent") from error
         if restored["book.head"][DEPTH] != depth:
             raise FeatureError(f"Expected the snapshot of a feed of depth {depth}, was {restored['book.head'][DEPTH]}")
         self._book = BookArrays(**{name: restored[f"book.{name}"] for name in BookArrays._fields})
+        self._levels = levels
         self._flow = FlowArrays(**{name: restored[f"flow.{name}"] for name in FlowArrays._fields})

@@ -70,6 +70,7 @@ def build_groups(
                 price_increment=price_increment,
                 size_increment=size_increment,
                 grid_ms=config.grid_ms,
+                bar_ms=config.bar_ms,
                 depth=config.depth,
                 micro_price=micro_price,
             )

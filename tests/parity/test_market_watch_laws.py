@@ -8,6 +8,8 @@ from detectors.layering import LayeringConfig
 from detectors.quote_stuffing import QuoteStuffingConfig
 from detectors.spoofing import SpoofingConfig
 from detectors.surveillance import SurveillanceConfig
+from ml.features import FeatureConfig, FeatureSet
+from tests.naive_market_bars import naive_bars
 from tests.random_market import random_market
 
 SECOND = 1_000_000_000
@@ -114,38 +116,23 @@ def test_bars_from_outside_are_interleaved_by_time(rows: np.ndarray) -> None:
     same(joined(parts), inside)
 
 
-def naive_bars(rows: np.ndarray, length_ns: int) -> list[tuple[int, float, float, float, float]]:
-    """Bars by definition, rows one after the other, without walls."""
-    book: dict[int, dict[int, int]] = {1: {}, 2: {}}
-    found: list[tuple[int, float, float, float, float]] = []
-    edge = (int(rows["ts_init"][0]) // length_ns + 1) * length_ns
-    trades: list[tuple[float, float]] = []
-    before, idle = float("nan"), 0
-    for row in rows:
-        while row["ts_init"] >= edge:
-            if idle == 300:
-                edge = (int(row["ts_init"]) // length_ns + 1) * length_ns
-                break
-            close = trades[-1][0] if trades else before
-            if book[1] and book[2]:
-                close = (max(book[1]) + min(book[2])) / 2
-            prices = [price for price, _ in trades] + [close]
-            if close == close:
-                found.append((edge, max(prices), min(prices), close, sum(size for _, size in trades)))
-            before, trades, idle, edge = close, [], idle + 1, edge + length_ns
-        idle = 0
-        if row["kind"] == 2:
-            if not row["flags"] & 2:
-                trades.append((float(row["price"]), float(row["size"])))
-        elif row["action"] == 4:
-            book = {1: {}, 2: {}}
-        elif row["size"] == 0 or row["action"] == 3:
-            book[int(row["side"])].pop(int(row["price"]), None)
-        else:
-            book[int(row["side"])][int(row["price"])] = int(row["size"])
-    return found
-
-
 def test_bars_are_what_their_definition_says(rows: np.ndarray) -> None:
     found: list[BarFindings] = MarketWatch(CONFIG).update(rows).bars
-    assert [(bar.ts_ns, *bar.bar[:4]) for bar in found] == naive_bars(rows, 500_000_000)
+    want = naive_bars(rows, 500_000_000)
+    assert [bar.ts_ns for bar in found] == [ts_ns for ts_ns, _ in want]
+    np.testing.assert_array_equal(np.array([bar.bar for bar in found]), np.array([bar for _, bar in want]))
+
+
+def test_the_features_of_a_model_are_the_nearest_levels_of_the_detector(rows: np.ndarray) -> None:
+    """`support_level_1` and `resistance_level_1` at T are what the detector said of the bar that closed at T."""
+    config = FeatureConfig(groups=("orderbook",), features=("support_level_1", "resistance_level_1"))
+    vectors = FeatureSet(config, price_increment=0.5, size_increment=1.0).update_many(rows)
+    zones = {bar.ts_ns: bar.zones for bar in MarketWatch().update(rows).bars}
+    compared = 0
+    for ts_ns, values in zip(vectors.ts.tolist(), vectors.values, strict=True):
+        zone = zones.get(ts_ns)
+        for value, side in zip(values, (zone.supports, zone.resistances) if zone else ((), ()), strict=True):
+            if side:
+                assert value == 0.5 * side[0][0]
+                compared += 1
+    assert compared > 150

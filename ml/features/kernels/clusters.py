@@ -1,4 +1,4 @@
-"""Clusters of large levels, and the nearest lasting level on each side."""
+"""Clusters of large levels on each side."""
 
 from typing import Final
 
@@ -7,16 +7,12 @@ from numpy.typing import NDArray
 
 from ml.book.flow import FlowArrays
 from ml.book.kernel import kernel
-from ml.book.levels import ASK, BEST, BID, BORN, COUNT, KEY, LOTS, BookArrays, first_place, next_place, slot_at
-from ml.book.lifecycle import LAST_TS
+from ml.book.levels import ASK, BEST, BID, COUNT, BookArrays
 from ml.features.kernels.describe import Describe
-from ml.features.kernels.windows import LASTING, NEAR, Scratch
+from ml.features.kernels.windows import NEAR, Scratch
 from ml.features.spec import FeatureSpec
 
-SIZE: Final = 14
-
-LASTING_S: Final = 10
-"""Age from which a level counts as support or resistance."""
+SIZE: Final = 10
 
 
 @kernel
@@ -56,43 +52,15 @@ def step(
         out[0 + 2 * side] = tick * price
         out[1 + 2 * side] = lot * largest
         out[4 + side] = clusters
-        lasting = sign * _lasting_level(book, scratch, side)
-        out[6 + side] = tick * lasting
-        out[8 + side] = 1e4 * sign * (lasting - mid) / mid
-        out[10 + side] = 1e4 * sign * (price - mid) / mid
-        out[12 + side] = largest / total
-
-
-@kernel
-def _lasting_level(book: BookArrays, scratch: Scratch, side: int) -> float:
-    # Walk to the nearest levels that have stood long enough; take the first that holds half of what the largest holds.
-    latest = book.head[LAST_TS] - LASTING_S * 1_000_000_000
-    found, largest = np.int64(0), np.int64(0)
-    place = first_place(book, side)
-    while place >= 0 and found < LASTING:
-        slot = slot_at(book, side, place)
-        if book.pool[slot, BORN] <= latest:
-            scratch.lasting[0, found] = book.pool[slot, KEY]
-            scratch.lasting[1, found] = book.pool[slot, LOTS]
-            largest = max(largest, book.pool[slot, LOTS])
-            found += 1
-        place = next_place(book, side, place + 1)
-    for i in range(found):
-        if 2 * scratch.lasting[1, i] >= largest:
-            return np.float64(scratch.lasting[0, i])
-    return np.nan
+        out[6 + side] = 1e4 * sign * (price - mid) / mid
+        out[8 + side] = largest / total
 
 
 def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
     """Return what `step` writes, in its order."""
     clusters = Describe("clusters", grid_ms)
     large = f"of the {NEAR} best levels of the side, each above twice their mean volume"
-    lasting = (
-        f"nearest of the {LASTING} best {{}} levels that have stood for {LASTING_S} s to hold at least half of what "
-        "the largest of these holds"
-    )
     none = "a side of the book is empty, or no level is above twice the mean"
-    young = f"a side of the book is empty, or no level has stood for {LASTING_S} s since the last snapshot"
     found: list[FeatureSpec] = []
     for side in ("bid", "ask"):
         found += [
@@ -110,20 +78,6 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
         clusters(f"num_{side}_clusters", "-", f"clusters: runs of successive levels {large}", "How lumpy the side is.")
         for side in ("bid", "ask")
     ]
-    found += [
-        clusters(name, "price", lasting.format(side), text, nan=young, seconds=LASTING_S, extra=1, stationary=False)
-        for name, side, text in (
-            ("support_level_1", "bid", "Resting liquidity that lasts below the price."),
-            ("resistance_level_1", "ask", "Resting liquidity that lasts above the price."),
-        )
-    ]
-    found += [
-        clusters(
-            f"distance_to_{name}", "bps", f"1e4 |{name}_level_1 / mid - 1|", f"How far the {name} is.",
-            nan=young, seconds=LASTING_S, extra=1, of=f"{name}_level_1",
-        )
-        for name in ("support", "resistance")
-    ]  # fmt: skip
     found += [
         clusters(
             f"largest_{side}_cluster_distance", "bps", f"1e4 |largest_{side}_cluster_price / mid - 1|",

@@ -19,14 +19,16 @@ from ml.book.flow import (
 from ml.book.kernel import kernel
 from ml.book.levels import UNSEEN, BookArrays
 from ml.book.lifecycle import book_row, is_full, trade_row
-from ml.features.kernels import clusters, depth, order_flow, rolling, stoikov, trade_cost
+from ml.features.kernels import clusters, depth, levels, order_flow, rolling, stoikov, trade_cost
+from ml.features.kernels.levels import LevelArrays
 from ml.features.kernels.windows import Scratch, add_up, new_scratch
 from ml.features.spec import FeatureSpec
 
-SIZE: Final = depth.SIZE + clusters.SIZE + order_flow.SIZE + trade_cost.SIZE + rolling.SIZE
+SIZE: Final = depth.SIZE + clusters.SIZE + levels.SIZE + order_flow.SIZE + trade_cost.SIZE + rolling.SIZE
 
 _CLUSTERS: Final = depth.SIZE
-_FLOW: Final = _CLUSTERS + clusters.SIZE
+_LEVELS: Final = _CLUSTERS + clusters.SIZE
+_FLOW: Final = _LEVELS + levels.SIZE
 _COST: Final = _FLOW + order_flow.SIZE
 _ROLLING: Final = _COST + trade_cost.SIZE
 _STOIKOV: Final = SIZE
@@ -36,10 +38,14 @@ _LAST: Final = int(Flag.LAST)
 
 _depth_step = depth.step
 _clusters_step = clusters.step
+_levels_step = levels.step
 _flow_step = order_flow.step
 _cost_step = trade_cost.step
 _rolling_step = rolling.step
 _stoikov_step = stoikov.step
+_levels_before = levels.before_row
+_levels_trade = levels.trade
+_levels_until = levels.close_until
 
 __all__ = ["SIZE", "Scratch", "absorb", "new_scratch", "orderbook_specs", "run", "sample", "step"]
 
@@ -48,6 +54,7 @@ __all__ = ["SIZE", "Scratch", "absorb", "new_scratch", "orderbook_specs", "run",
 def step(
     book: BookArrays,
     flow: FlowArrays,
+    zones: LevelArrays,
     ts_init: int,
     ts_event: int,
     price: int,
@@ -59,6 +66,7 @@ def step(
 ) -> None:
     """Take one row."""
     advance(flow, ts_init)
+    _levels_before(book, zones, ts_init)
     if kind == _BOOK:
         book_row(book, price, size, action, side, flags, ts_event)
         flow_row(book, flow, price, side, flags)
@@ -67,16 +75,19 @@ def step(
     else:
         flow_trade(flow, price, size, side, flags)
         trade_row(book, price, size, side, flags, ts_event)
+        _levels_trade(zones, price, size, flags)
 
 
 @kernel
-def absorb(book: BookArrays, flow: FlowArrays, rows: NDArray[np.void], begin: int, end: int) -> int:
+def absorb(book: BookArrays, flow: FlowArrays, zones: LevelArrays, rows: NDArray[np.void], begin: int, end: int) -> int:
     """Take ``rows[begin:end]``; return `end`, or the first row that finds the book full."""
     for i in range(begin, end):
         row = rows[i]
         if is_full(book):
             return i
-        step(book, flow, row.ts_init, row.ts_event, row.price, row.size, row.kind, row.action, row.side, row.flags)
+        step(
+            book, flow, zones, row.ts_init, row.ts_event, row.price, row.size, row.kind, row.action, row.side, row.flags
+        )  # fmt: skip
     return end
 
 
@@ -84,6 +95,7 @@ def absorb(book: BookArrays, flow: FlowArrays, rows: NDArray[np.void], begin: in
 def sample(
     book: BookArrays,
     flow: FlowArrays,
+    zones: LevelArrays,
     scratch: Scratch,
     tick: float,
     lot: float,
@@ -101,9 +113,11 @@ def sample(
             close_bucket(flow, missed)
             missed += flow.head[GRID_NS]
     close_bucket(flow, ts)
+    _levels_until(book, zones, ts)
     add_up(flow, scratch)
     _depth_step(book, flow, scratch, tick, lot, out)
     _clusters_step(book, flow, scratch, tick, lot, out[_CLUSTERS:])
+    _levels_step(book, zones, tick, out[_LEVELS:])
     _flow_step(flow, scratch, lot, out[_FLOW:])
     _cost_step(flow, scratch, tick, lot, out[_COST:])
     _rolling_step(flow, lot, out[_ROLLING:])
@@ -115,6 +129,7 @@ def sample(
 def run(
     book: BookArrays,
     flow: FlowArrays,
+    zones: LevelArrays,
     scratch: Scratch,
     tick: float,
     lot: float,
@@ -135,20 +150,22 @@ def run(
     """
     done = begin
     for i in range(first, len(times)):
-        done = absorb(book, flow, rows, done, cuts[i])
+        done = absorb(book, flow, zones, rows, done, cuts[i])
         if done < cuts[i]:
             return done, i
-        sample(book, flow, scratch, tick, lot, table, times[i], out[i])
-    return absorb(book, flow, rows, done, len(rows)), len(times)
+        sample(book, flow, zones, scratch, tick, lot, table, times[i], out[i])
+    return absorb(book, flow, zones, rows, done, len(rows)), len(times)
 
 
-def orderbook_specs(grid_ms: int = 1000, *, micro_price: bool = False) -> tuple[FeatureSpec, ...]:
+def orderbook_specs(grid_ms: int = 1000, *, bar_ms: int = 1000, micro_price: bool = False) -> tuple[FeatureSpec, ...]:
     """Return what `sample` writes, in its order.
 
     Parameters
     ----------
     grid_ms : int, default 1000
         Step of the grid.
+    bar_ms : int, default 1000
+        Length of the bars of support and resistance.
     micro_price : bool, default False
         Whether a micro-price table is given.
 
@@ -162,5 +179,10 @@ def orderbook_specs(grid_ms: int = 1000, *, micro_price: bool = False) -> tuple[
     >>> len(specs) == SIZE, specs[2].name
     (True, 'mid_price')
     """
-    parts = (depth, clusters, order_flow, trade_cost, rolling, *((stoikov,) if micro_price else ()))
-    return tuple(spec for part in parts for spec in part.specs(grid_ms))
+    after = (order_flow, trade_cost, rolling, *((stoikov,) if micro_price else ()))
+    return (
+        *depth.specs(grid_ms),
+        *clusters.specs(grid_ms),
+        *levels.specs(grid_ms, bar_ms),
+        *(spec for part in after for spec in part.specs(grid_ms)),
+    )

@@ -12,10 +12,7 @@ from ml.book.flow import COUNTS, GRID_NS, PLAIN_SUMS, SAMPLES, FlowArrays
 from ml.book.kernel import kernel
 
 NEAR: Final = 100
-"""Best levels a side in which clusters, support and resistance are looked for."""
-
-LASTING: Final = 50
-"""Lasting levels a side among which support and resistance are looked for."""
+"""Best levels a side in which clusters are looked for."""
 
 WINDOWS_S: Final = (1, 5, 10, 60)
 """Windows of the sums, seconds."""
@@ -44,7 +41,6 @@ class Scratch(NamedTuple):
     """
 
     near: NDArray[np.int64]  # keys and lots of the NEAR best levels of each side
-    lasting: NDArray[np.int64]  # keys and lots of the nearest levels that have stood long enough
     found: NDArray[np.int64]  # how many there are
     depth: NDArray[np.int64]
     pressure: NDArray[np.float64]
@@ -56,7 +52,6 @@ def new_scratch() -> Scratch:
     """Return the work space of one instrument."""
     return Scratch(
         near=np.zeros((2, 2, NEAR), np.int64),
-        lasting=np.zeros((2, LASTING), np.int64),
         found=np.zeros(2, np.int64),
         depth=np.zeros((2, DEPTHS), np.int64),
         pressure=np.zeros(2),
