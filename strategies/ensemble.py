@@ -1,6 +1,6 @@
 """The ensemble as an engine strategy: several policies vote with their validated signals, one position is traded."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -126,6 +126,7 @@ class Ensemble(PolicyStrategy):
             signal = self.ask(member.decide, bar, self.regime, self.wave)
             if signal is not None:
                 self.propose(price, signal)
+        self.remember_policies()
 
     def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:
         """Take a member's signal that passed as its vote, and trade what is elected."""
@@ -146,15 +147,14 @@ class Ensemble(PolicyStrategy):
         told.reach("cleared", f"elected by {', '.join(election.voters)}")
         super().decide(price, elected, confidence=election.confidence)
 
-    def on_save(self) -> dict[str, bytes]:
-        return {**super().on_save(), _STATE: msgspec.msgpack.encode(pack_all(self.vote.snapshot()))}
+    def save_policies(self) -> dict[str, bytes]:
+        return super().save_policies() | {_STATE: msgspec.msgpack.encode(pack_all(self.vote.snapshot()))}
 
-    def on_load(self, state: dict[str, bytes]) -> None:
-        super().on_load(state)
+    def load_policies(self, state: dict[str, bytes]) -> None:
+        super().load_policies(state)
         if _STATE not in state:
             return
-        saved: Any = msgspec.msgpack.decode(bytes(state[_STATE]), type=dict[str, SavedArray])
         try:
-            self.vote.restore(unpack_all(saved))
-        except ValueError as error:
+            self.vote.restore(unpack_all(msgspec.msgpack.decode(bytes(state[_STATE]), type=dict[str, SavedArray])))
+        except (msgspec.MsgspecError, KeyError, ValueError) as error:
             self.log.warning(f"The votes start afresh: {error}")

@@ -57,8 +57,9 @@ class PolicyStrategyConfig(SignalStrategyConfig, frozen=True, kw_only=True):
 class PolicyStrategy(SignalStrategy):
     """Feed policies with the bars of one instrument, and propose what they say.
 
-    Their state, that of their own detectors included, is saved and loaded with the engine's: after a restart, they go
-    on with the next bar.
+    Their state, that of their own detectors included, is saved and loaded with the engine's, and also left in the
+    engine's cache after each bar, which a database may stand behind: after a restart, or a crash, they go on with the
+    next bar.
 
     Parameters
     ----------
@@ -86,6 +87,7 @@ class PolicyStrategy(SignalStrategy):
         if members is None:
             members = [config.member(instrument_id)]  # type: ignore[attr-defined]
         self.members = list(members)
+        self._is_loaded = False
 
     @property
     def policy(self) -> Any:
@@ -94,6 +96,9 @@ class PolicyStrategy(SignalStrategy):
 
     def on_start(self) -> None:
         super().on_start()
+        remembered = None if self._is_loaded else self.cache.get(self._key)
+        if remembered:
+            self.load_policies(msgspec.msgpack.decode(bytes(remembered), type=dict[str, bytes]))
         for member in self.members:
             member.open(self.instrument)
         if any(member.needs_book for member in self.members):
@@ -121,6 +126,7 @@ class PolicyStrategy(SignalStrategy):
         self.propose(nearest(bar.close), self.ask(member.decide, bar, self.regime, self.wave))
         if member.trails:
             self.trail_with(member)
+        self.remember_policies()
 
     def trail_with(self, member: Member) -> None:
         """Move the stop of the position to the member's trailing stop, if that is on the position's side."""
@@ -129,21 +135,41 @@ class PolicyStrategy(SignalStrategy):
         if self._held is not None and member.policy.trend == held and math.isfinite(stop) and move is not None:
             move(stop)
 
-    def on_save(self) -> dict[str, bytes]:
+    def remember_policies(self) -> None:
+        """Leave the state of the policies in the engine's cache: a crash calls no `on_save`."""
+        self.cache.add(self._key, msgspec.msgpack.encode(self.save_policies()))
+
+    def save_policies(self) -> dict[str, bytes]:
+        """Return the state of the policies."""
         saved = {
             member.name: {part: pack_all(arrays) for part, arrays in member.save().items()} for member in self.members
         }
-        return {**super().on_save(), _STATE: msgspec.msgpack.encode(saved)}
+        return {_STATE: msgspec.msgpack.encode(saved)}
+
+    def load_policies(self, state: dict[str, bytes]) -> None:
+        """Continue from what `save_policies` returned; a policy whose settings have changed starts afresh."""
+        self._is_loaded = True
+        try:
+            saved = msgspec.msgpack.decode(bytes(state[_STATE]), type=dict[str, dict[str, dict[str, SavedArray]]])
+        except msgspec.MsgspecError as error:
+            self.log.warning(f"The policies start afresh: their saved state cannot be read: {error}")
+            return
+        for member in self.members:
+            if member.name not in saved:
+                continue
+            try:
+                member.load({part: unpack_all(arrays) for part, arrays in saved[member.name].items()})
+            except (KeyError, ValueError) as error:
+                self.log.warning(f"The policy {member.name} starts afresh: {error}")
+
+    def on_save(self) -> dict[str, bytes]:
+        return {**super().on_save(), **self.save_policies()}
 
     def on_load(self, state: dict[str, bytes]) -> None:
         super().on_load(state)
-        if _STATE not in state:
-            return
-        saved = msgspec.msgpack.decode(bytes(state[_STATE]), type=dict[str, dict[str, dict[str, SavedArray]]])
-        for member in self.members:
-            if member.name in saved:
-                parts = {part: unpack_all(arrays) for part, arrays in saved[member.name].items()}
-                try:
-                    member.load(parts)
-                except (KeyError, ValueError) as error:
-                    self.log.warning(f"The policy {member.name} starts afresh: {error}")
+        if _STATE in state:
+            self.load_policies(state)
+
+    @property
+    def _key(self) -> str:
+        return f"{_STATE}.{self.strategy_id}"

@@ -14,7 +14,7 @@ from data_catalog.instruments import default_instruments
 from ml.book.events import Kind
 from strategies.ensemble import Ensemble, EnsembleConfig
 from strategies.momentum import Momentum, MomentumConfig
-from strategies.sar_wave import SarWaveConfig
+from strategies.sar_wave import SarWave, SarWaveConfig
 from strategies.supertrend import SuperTrendConfig
 from tests.random_market import random_market
 from tests.unit.backtests.small_market import BTC, config_file, make_market
@@ -203,3 +203,44 @@ def test_state_is_saved_and_loaded_and_other_settings_start_afresh() -> None:
     single = Momentum(MomentumConfig(window=20), BTC, "Momentum-BTCUSDT")
     single.on_load(saved)
     assert single.policy.state[0] == 17.0
+
+
+class Remembered(SarWave):
+    """SAR Wave that starts with what another left in the cache."""
+
+    left: bytes = b""
+
+    def on_start(self) -> None:
+        if Remembered.left:
+            self.cache.add(self._key, Remembered.left)
+        super().on_start()
+
+    def on_stop(self) -> None:
+        Remembered.left = bytes(self.cache.get(self._key) or b"")
+        super().on_stop()
+
+
+def test_policies_are_left_in_the_cache_after_each_bar_and_found_there(
+    market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{__name__}:Remembered,strategies.sar_wave:SarWaveConfig"
+    config = config_file(tmp_path, market, strategy=name, more=f"{SIZE}\n{SAR_WAVE}")
+
+    def sides(start: int, end: int) -> list[tuple[Any, str]]:
+        span = [f"data.start=2024-08-09T00:{start // 60:02}:{start % 60:02}Z"] if start else []
+        if end:
+            span += [f"data.end=2024-08-09T00:{end // 60:02}:{end % 60:02}Z"]
+        table = RunFiles(run([config], out=tmp_path, assignments=span, pages=False).path).kept_table("decisions")
+        assert table is not None
+        return [(row["ts"], row["side"]) for row in table.to_pylist()]
+
+    monkeypatch.setattr(Remembered, "left", b"")
+    whole = sides(0, 0)
+    monkeypatch.setattr(Remembered, "left", b"")
+    first = sides(0, 90)
+    later = sides(90, 0)
+    monkeypatch.setattr(Remembered, "left", b"")
+    afresh = sides(90, 0)
+    assert len(first) >= 3
+    assert first + later == whole
+    assert afresh != later
