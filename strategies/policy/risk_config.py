@@ -8,7 +8,7 @@ from msgspec import Meta
 from strategies.policy.protections import ProtectionsConfig
 
 type Positive = Annotated[float, Meta(gt=0)]
-type Share = Annotated[float, Meta(gt=0, lt=1)]
+type Share = Annotated[float, Meta(gt=0, le=1)]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,9 +72,9 @@ class RiskConfig(Limits, frozen=True, kw_only=True):
     max_daily_loss
         Loss since the start of the day (UTC), open positions included, as a share of the equity then. At it, entries
         are cancelled, positions closed, and nothing is entered until the next day. An entry is so small that all stops
-        together cannot lead there.
+        together cannot lead there. 1 turns it off.
     max_drawdown
-        Fall of the equity from its highest, likewise; nothing is entered until somebody resets it.
+        Fall of the equity from its highest, likewise; nothing is entered until somebody resets it. 1 turns it off.
     max_leverage
         Notional of all positions together / equity.
     one_position
