@@ -104,5 +104,5 @@ def test_persistence_knows_only_the_past() -> None:
 
 
 def test_a_horizon_off_the_grid_is_refused() -> None:
-    with pytest.raises(ValueError, match="Expected horizon_secs to be a multiple of the grid of 1 s, was 1.5"):
+    with pytest.raises(ValueError, match=r"multiple of the grid of 1 s, was 1\.5"):
         label(prices(100.0, 101.0), LabelConfig(horizon_secs=1.5))

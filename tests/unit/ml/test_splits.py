@@ -22,7 +22,7 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, SplitConfig, int, int]:
     kind = draw(st.sampled_from(["anchored", "rolling", "combinatorial"]))
     extra = draw(st.sampled_from([None, 1, 3 * GRID]))
     config = SplitConfig(
-        kind=kind,
+        kind=kind,  # type: ignore[arg-type]
         folds=draw(st.integers(3, 5)),
         first_train=draw(st.sampled_from([0.3, 0.5])),
         validation=draw(st.sampled_from([0.1, 0.3])),
