@@ -17,6 +17,7 @@ from detectors.placed_orders import (
     PLACED_MID2,
     PRICE_KEY,
     REMOVED,
+    REMOVED_AFTER,
     SIDE,
     SIZE,
     TAKEN_BID,
@@ -53,13 +54,14 @@ MEMBERS: Final = 64
 R_SIDE, R_KEY, R_PLACED, R_PLACED_AFTER, R_REMOVED, R_SIZE, R_DISTANCE, R_MID2, R_TAKEN_BID, R_TAKEN_ASK, R_MOVED = (
     range(11)
 )
-RECENT_FIELDS: Final = 11
+R_REMOVED_AFTER: Final = 11
+RECENT_FIELDS: Final = 12
 RF_RATIO, RF_DOMINANCE = range(2)
 RECENT_RATIOS: Final = 2
 
 # Columns of what a cluster was, for the alert.
-C_LEVELS, C_LOW, C_HIGH, C_LOTS, C_PLACED, C_REMOVED, C_NEAREST, C_PLACED_AFTER = range(8)
-CLUSTER_FIELDS: Final = 8
+C_LEVELS, C_LOW, C_HIGH, C_LOTS, C_PLACED, C_REMOVED, C_NEAREST, C_PLACED_AFTER, C_REMOVED_AFTER = range(9)
+CLUSTER_FIELDS: Final = 9
 
 PAST: Final = 64
 
@@ -123,6 +125,7 @@ def remember_withdrawn(
     row = recent[i]
     row[R_SIDE], row[R_KEY], row[R_SIZE], row[R_DISTANCE] = order[SIDE], order[PRICE_KEY], order[SIZE], order[DISTANCE]
     row[R_PLACED], row[R_PLACED_AFTER], row[R_REMOVED] = order[PLACED], order[PLACED_AFTER], order[REMOVED]
+    row[R_REMOVED_AFTER] = order[REMOVED_AFTER]
     row[R_MID2], row[R_TAKEN_BID], row[R_TAKEN_ASK] = order[PLACED_MID2], order[TAKEN_BID], order[TAKEN_BID + 1]
     row[R_MOVED] = order[MOVED]
     ratios[i, RF_RATIO] = log(max(ratio, 1e-3))
@@ -263,5 +266,5 @@ def weigh_cluster(
     evidence[16] = evidence[2] * evidence[10]
     cluster[C_LEVELS], cluster[C_LOW], cluster[C_HIGH], cluster[C_LOTS] = levels, low, high, lots
     cluster[C_PLACED], cluster[C_PLACED_AFTER], cluster[C_REMOVED] = placed, placed_after, removed
-    cluster[C_NEAREST] = nearest
+    cluster[C_NEAREST], cluster[C_REMOVED_AFTER] = nearest, anchor[R_REMOVED_AFTER]
     return True

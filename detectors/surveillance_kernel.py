@@ -15,6 +15,7 @@ from detectors.layering import (
     C_PLACED,
     C_PLACED_AFTER,
     C_REMOVED,
+    C_REMOVED_AFTER,
     PAST,
     R_DISTANCE,
     R_MOVED,
@@ -370,7 +371,7 @@ def _alert_cluster(watch: WatchArrays, side: int, number: int, ts_event: int, ts
     alert = watch.alerts[n]
     alert.ts_event, alert.ts_init = ts_event, ts_init
     alert.placed, alert.removed = c[C_PLACED], c[C_REMOVED]
-    alert.life_low = max(0, c[C_REMOVED] - c[C_PLACED])
+    alert.life_low = max(0, c[C_REMOVED_AFTER] - c[C_PLACED])
     alert.life_high = max(alert.life_low, c[C_REMOVED] - c[C_PLACED_AFTER])
     alert.price_low = -c[C_HIGH] if side == BID else c[C_LOW]
     alert.price_high = -c[C_LOW] if side == BID else c[C_HIGH]

@@ -14,6 +14,7 @@ from detectors.layering import (
     C_PLACED,
     C_PLACED_AFTER,
     C_REMOVED,
+    C_REMOVED_AFTER,
 )
 from detectors.placed_orders import (
     PLACED,
@@ -93,7 +94,7 @@ def log_cluster(watch: WatchArrays, side: int, ts_event: int, ts_init: int) -> N
     row[L_LOW] = -c[C_HIGH] if side == BID else c[C_LOW]
     row[L_HIGH] = -c[C_LOW] if side == BID else c[C_HIGH]
     row[L_PLACED], row[L_REMOVED], row[L_LOTS], row[L_LEVELS] = c[C_PLACED], c[C_REMOVED], c[C_LOTS], c[C_LEVELS]
-    row[L_LIFE_LOW] = max(0, c[C_REMOVED] - c[C_PLACED])
+    row[L_LIFE_LOW] = max(0, c[C_REMOVED_AFTER] - c[C_PLACED])
     row[L_LIFE_HIGH] = max(row[L_LIFE_LOW], c[C_REMOVED] - c[C_PLACED_AFTER])
     for k in range(len(watch.best_evidence)):
         watch.log_evidence[n, k] = watch.best_evidence[k]
