@@ -90,7 +90,8 @@ def _overlay(live: NDArray[np.int64], count: int, side: int, key: int) -> int:
 
 
 @kernel
-def _local_depth(book: BookArrays, side: int) -> float:
+def local_depth(book: BookArrays, side: int) -> float:
+    """Return the mean size of the nearest levels of a side, 0 where it is empty."""
     place = first_place(book, side)
     total = 0.0
     n = 0
@@ -290,7 +291,7 @@ def _act(
     if book.sides[0, COUNT] == 0 or book.sides[1, COUNT] == 0:
         return at, count, told
     if doing[a, _STAGE] == _IDLE:
-        depth = _local_depth(book, side)
+        depth = local_depth(book, side)
         if actor.end <= row.ts_init:
             doing[a, _STAGE] = _DONE
             for k in range(actor.orders):

@@ -9,6 +9,7 @@ from data_catalog.simulation.config import Simulation
 from data_catalog.simulation.generator import Generator
 from data_catalog.simulation.injection import ACTOR, Injection
 from data_catalog.simulation.kinds import Act, Channel, Episode
+from data_catalog.simulation.placing import measure_placing
 from detectors.truth import TRUTH, ActorKind, Ending
 from ml.book.events import Side
 
@@ -57,7 +58,7 @@ def simulated(config: Simulation, number: int, seed: int, secs: float) -> Inject
     rows = rows[np.argsort(rows["ts_init"], kind="stable")]
     log = np.concatenate(logs)
     truth = _orders(log[log["channel"] == Channel.EPISODE])
-    return Injection(rows, truth, np.zeros(0, ACTOR), secs / 3600.0)
+    return Injection(rows, measure_placing(rows, truth), np.zeros(0, ACTOR), secs / 3600.0)
 
 
 def _orders(log: NDArray[Any]) -> NDArray[Any]:
