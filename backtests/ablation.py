@@ -146,7 +146,7 @@ def ablate(
                     if progress is not None:
                         progress(variant.name, False)
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 raise
     return compared(folder, variants, done, seed=seed)
 

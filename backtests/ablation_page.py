@@ -125,7 +125,8 @@ def _figures(ablation: Ablation) -> Section:
 
 
 def _curves(ablation: Ablation) -> Section:
-    ranked = sorted(ablation.rows[1:], key=lambda row: -abs(np.nan_to_num(row.effect.value)))[: _CURVES - 1]
+    different = [row for row in ablation.rows[1:] if row.effect != (0.0, 0.0, 0.0)]
+    ranked = sorted(different, key=lambda row: -abs(np.nan_to_num(row.effect.value)))[: _CURVES - 1]
     shown = [ablation.rows[0], *ranked]
     curves = []
     for at, row in enumerate(shown):
