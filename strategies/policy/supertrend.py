@@ -33,7 +33,8 @@ def step(
     The average true range is Wilder's (New Concepts in Technical Trading Systems, 1978), as TA-Lib's `ATR`: the mean of
     the first `period` true ranges, which begin with the second bar, then `(atr * (period - 1) + true range) / period`.
     The bands are `(high + low) / 2 +- multiplier * atr`; the upper one only falls and the lower one only rises until a
-    close breaks it. The first trend is the side of the bar's middle on which it closes, and is no flip.
+    close breaks it. The first trend is the side of the bar's middle on which it closes (of the close before, where that
+    is its middle), and is no flip.
     """
     seen = int(state[COUNT])
     last = state[CLOSE]
@@ -63,7 +64,7 @@ def step(
     if state[TREND] == 0.0:
         state[UPPER] = upper
         state[LOWER] = lower
-        state[TREND] = 1.0 if close >= middle else -1.0
+        state[TREND] = np.sign(close - middle) if close != middle else np.sign(close - last)
         return 0
     if upper < state[UPPER] or last > state[UPPER]:
         state[UPPER] = upper
@@ -123,7 +124,7 @@ class SuperTrendPolicy(Policy):
     >>> closes = [100.0, 99.0, 98.0, 97.0, 96.0, 99.5]
     >>> signals = [policy.update(c + 0.5, c - 0.5, c, 1.0, ts_init=i) for i, c in enumerate(closes)]
     >>> [signal and signal.side for signal in signals], signals[-1].stop
-    ([None, None, None, None, 'SELL', 'BUY'], 96.75)
+    ([None, None, None, None, None, 'BUY'], 96.75)
     """
 
     source = "supertrend"

@@ -131,6 +131,24 @@ def test_vectors_of_another_feature_set_are_journalled_as_errors(market: Path, t
     assert files.table("orders").num_rows == 0
 
 
+def test_sar_wave_takes_flatness_and_waves_from_the_bus(market: Path, tmp_path: Path) -> None:
+    actor = """
+[[actors]]
+name = "detection"
+[actors.parameters.watch]
+detectors = ["flat", "waves", "regime"]
+bar_ms = 1000
+regime = { warm_up = 9, min_bars = 0 }
+flat = { window = 8 }
+waves = { reversal = 2.0 }
+"""
+    for name, more in (("alone", ""), ("told", actor)):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows, _ = played(folder, market, "sar_wave", f'{SIZE}\n{SAR_WAVE}\ndetectors = "bus"{more}')
+        assert (len(rows) >= 3) == (name == "told")  # without the actor nothing is known, so nothing is traded
+
+
 @pytest.mark.parametrize("validator", [False, True])
 def test_members_vote_and_only_the_elected_is_traded(market: Path, tmp_path: Path, validator: bool) -> None:
     oracle = f'[[actors]]\nname = "{ORACLE}"\n[actors.parameters]\ndelay_ms = 20.0' if validator else ""
