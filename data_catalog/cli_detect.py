@@ -11,6 +11,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "data_catalog.cli_detect_benchmark:benchmark",
         "Measure the manipulation detectors on streams whose manipulation is known.",
     ),
+    "regimes": (
+        "data_catalog.cli_detect_regimes:regimes",
+        "Hold regimes, flatness and waves against simulated states.",
+    ),
     "run": ("data_catalog.cli_detect_run:run", "Run every detector over a catalog; write alerts and a page."),
 }
 

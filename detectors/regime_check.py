@@ -26,6 +26,7 @@ WANTED: Final = (
 )
 """What each state should be called. The rebound is the mirror image of a crash: VOLATILE, with a pause."""
 
+_HORIZON: Final = 1_000  # bars after which a race has no winner; by symmetry this favours neither side
 _SHOCKS: Final = (STATES.index("crash"), STATES.index("rebound"))
 
 # Ranges of the random search, logarithmic but for the last two.
@@ -109,7 +110,7 @@ class WaveReport(NamedTuple):
     with_trend, trend_bars : int
         Bars of a trend with a count in whose direction the trend went, and all of a trend with a count.
     races, lost : int
-        Counts followed one after the other until the price reached the invalidation, or as far the other way; and
+        New counts, followed one after the other until the price reached the invalidation or as far the other way; and
         those in which the invalidation came first. A price without memory loses half.
     broken : int
         Bars whose count was past its own invalidation price: the hard rules forbid it.
@@ -259,23 +260,22 @@ def check_waves(markets: Sequence[LabelledBars], config: ElliottWaveConfig | Non
 
 def _races(bars: FloatArray, readings: FloatArray) -> tuple[int, int]:
     races = lost = 0
-    at, n = 0, len(bars)
+    at, n = 1, len(bars)
     while at < n:
-        if readings[at, 0] == 0 or bars[at, CLOSE] == readings[at, 3]:
+        news = readings[at, 0] != readings[at - 1, 0] or readings[at, 1] != readings[at - 1, 1]
+        if not news or readings[at, 0] == 0 or bars[at, CLOSE] == readings[at, 3]:
             at += 1
             continue
         start, edge = bars[at, CLOSE], readings[at, 3]
         goal, down = 2.0 * start - edge, edge < start
-        high, low = bars[at + 1 :, HIGH], bars[at + 1 :, LOW]
+        high, low = bars[at + 1 : at + 1 + _HORIZON, HIGH], bars[at + 1 : at + 1 + _HORIZON, LOW]
         hit_edge = np.flatnonzero(low <= edge if down else high >= edge)
         hit_goal = np.flatnonzero(high >= goal if down else low <= goal)
-        ends = [int(hits[0]) if len(hits) else n for hits in (hit_edge, hit_goal)]
-        if min(ends) == n:
-            break
-        if ends[0] != ends[1]:  # a bar that reached both tells nothing
+        ends = [int(hits[0]) if len(hits) else _HORIZON for hits in (hit_edge, hit_goal)]
+        if ends[0] != ends[1]:  # neither, or a bar that reached both, tells nothing
             races += 1
             lost += ends[0] < ends[1]
-        at += min(ends) + 2
+        at += min(ends) + 1
     return races, lost
 
 

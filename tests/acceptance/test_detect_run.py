@@ -143,3 +143,34 @@ def test_the_book_of_an_episode_is_the_recorded_one(catalog: Path) -> None:
                 assert lots[place, :, column].tolist() == [book.get((side, price), 0) for price in prices]
         shown = rows[(rows["ts_event"] >= episode.start_ns) & (rows["ts_event"] < episode.end_ns)]
         assert len(episode.rows) == len(shown)
+
+
+def test_regimes_are_held_against_the_states_of_a_simulated_market(project: Path, tmp_path: Path) -> None:
+    scenario = project / "configs" / "simulation" / "regimes.toml"
+    for seed in (1, 2):
+        made = fathom(
+            "data", "simulate", scenario, "--catalog", tmp_path / str(seed), "--seed", seed, "--duration", "8m"
+        )
+        assert made.exit_code == 0, made.output
+    file = project / "configs" / "detection" / "regimes.toml"
+    done = fathom("detect", "regimes", tmp_path / "1", "--config", file, "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["bar_ms"] == 5_000
+    assert sum(map(sum, told["confusion"])) == 95  # bars of 5 s in 8 minutes, but for the last
+    truth = pq.read_table(tmp_path / "1" / "fathom" / "truth" / "BTCUSDT-LINEAR.SIM" / "states.parquet")
+    there = set(truth["state"].to_pylist())
+    assert {state for state, row in zip(told["states"], told["confusion"], strict=True) if sum(row)} <= there
+    shown = fathom("detect", "regimes", tmp_path / "1", "--fit", tmp_path / "2", "--trials", 5, "--bar-ms", 5_000)
+    assert shown.exit_code == 0, shown.output
+    assert "[watch.regime]" in shown.output
+    assert "mean recall" in shown.output
+    same = fathom("detect", "regimes", tmp_path / "1", "--fit", tmp_path / "1")
+    assert same.exit_code == 1
+    assert "Expected other catalogs to fit on than to report on" in same.output
+
+
+def test_regimes_need_a_simulated_market(catalog: Path) -> None:
+    done = fathom("detect", "regimes", catalog)
+    assert done.exit_code == 1
+    assert "Expected the truth of a simulated market" in done.output
