@@ -12,13 +12,13 @@ from markupsafe import Markup, escape
 from ml.artifacts import CLASSES, Artifact
 from pages import Page, Section, Tile
 from pages.figures import svg
-from pages.formats import integer, number, utc
+from pages.formats import duration, integer, number, utc
 from pages.tables import Cell, Row, empty, table
 
 HTML: Final = "card.html"
 MARKDOWN: Final = "card.md"
 
-SHOWN: Final = (
+SHOWN: Final[tuple[tuple[str, str, int], ...]] = (
     ("accuracy", "accuracy", 3),
     ("balanced_accuracy", "balanced accuracy", 3),
     ("f1_macro", "macro F1", 3),
@@ -35,6 +35,7 @@ SHOWN: Final = (
 """Scores of the card: name, heading, digits."""
 
 _MOST_INPUTS: Final = 15
+_DAY_NS: Final = 86_400 * 10**9
 _LIBRARIES: Final = ("torch", "onnxruntime")
 
 type Scores = dict[str, list[float | None]]
@@ -53,9 +54,9 @@ def limits(artifact: Artifact) -> list[str]:
     found, metrics, schema = [], artifact.metrics, artifact.schema
     spans = artifact.provenance.spans
     if "train" in spans:
-        days = (spans["train"][1] - spans["train"][0]) / 86_400e9
-        if days < 30.0:
-            found.append(f"It has learned from {days:.3g} days of data: other regimes are unknown to it.")
+        learned_ns = spans["train"][1] - spans["train"][0]
+        if learned_ns < 30 * _DAY_NS:
+            found.append(f"It has learned from {duration(learned_ns / 1e9)} of data: other regimes are unknown to it.")
     for name, scores in metrics.get("against", {}).items():
         _, low, high = scores["accuracy"]
         if low is not None and low <= 0.0:
@@ -115,10 +116,11 @@ def markdown(artifact: Artifact) -> str:
     lines = [f"# {artifact.name}, version {artifact.version}", ""]
     lines += [f"- **{name}**: {text}" for name, text in _facts(artifact)]
     lines += ["", "## Results on the held-out tail", "", _results_note(artifact), ""]
-    names = [heading for _, heading, _ in SHOWN]
+    shown = _shown(artifact)
+    names = [heading for _, heading, _ in shown]
     lines += ["| model | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
     for name, entry in metrics.get("test", {}).items():
-        values = [_value(entry["scores"], score, digits) for score, _, digits in SHOWN]
+        values = [_value(entry["scores"], score, digits) for score, _, digits in shown]
         lines.append(f"| {name} | " + " | ".join(values) + " |")
     lines += ["", "## Calibration", ""]
     for name, key in (("direction", "reliability"), ("confidence", "confidence_reliability")):
@@ -167,6 +169,13 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
     return facts
 
 
+def _shown(artifact: Artifact) -> list[tuple[str, str, int]]:
+    # A Sharpe ratio of a few days, annualised, is an extrapolation.
+    first, last = artifact.provenance.spans.get("test", (0, 0))
+    long = last - first >= 30 * _DAY_NS
+    return [entry for entry in SHOWN if long or entry[0] != "sharpe"]
+
+
 def _own(artifact: Artifact) -> Scores:
     for entry in artifact.metrics.get("test", {}).values():
         if entry["kind"] == "net":
@@ -195,19 +204,15 @@ def _results(artifact: Artifact) -> Markup:
         return empty("No results are kept.")
     rows: list[Row] = [
         [
-            name,
+            heading,
             *(
-                Cell(
-                    _value(entry["scores"], score, digits),
-                    entry["scores"][score][0],
-                    why=_bounds(entry["scores"], score, digits),
-                )
-                for score, _, digits in SHOWN
+                Cell(_value(entry["scores"], score, digits), why=_bounds(entry["scores"], score, digits))
+                for entry in models.values()
             ),
         ]
-        for name, entry in models.items()
+        for score, heading, digits in _shown(artifact)
     ]
-    return table(["model", *(heading for _, heading, _ in SHOWN)], rows, scroll=True)
+    return table(["score", *models], rows)
 
 
 def _results_note(artifact: Artifact) -> str:

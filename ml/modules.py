@@ -154,6 +154,11 @@ class MultitaskModule(lightning.LightningModule):
         self.answers = dict(zip(names, columns, strict=True))
         self._answers = []
         self.validation_row = self._row(self._validation)
+        self.validation_row["log_loss"] = float(
+            functional.cross_entropy(
+                torch.from_numpy(self.answers["logits"]), torch.from_numpy(self.answers["direction"])
+            )
+        )
         self.validation_row["f1_macro"] = macro_f1(self.answers["logits"].argmax(axis=1), self.answers["direction"])
 
     def on_train_epoch_end(self) -> None:

@@ -58,7 +58,7 @@ def run_once(
 ) -> list[tuple[Artifact, Judged]]:
     """Train the nets of a configuration beside its baselines, and write an artifact of each.
 
-    The artifact of the net N is ``OUT/NAME-N/FINGERPRINT``, where the fingerprint is that of settings and data: the same
+    The artifact of the net N is ``OUT/NAME-N/FINGERPRINT``, the hash of settings and data: the same
     run again finds it there. ``OUT/.training`` holds what a killed run needs to go on.
 
     Parameters

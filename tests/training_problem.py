@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ml.label_config import LabelConfig
 from ml.splits import Fold
 
 WINDOW = 8
-TINY = {
+TINY: dict[str, dict[str, Any]] = {
     "compact": {"channels": [6], "steps": [4], "hidden": 6},
     "fusion": {"size": 12, "hidden": 12, "dropout": 0.0},
     "hybrid_cnn_lstm": {"channels": [4, 6], "hidden": 5},
