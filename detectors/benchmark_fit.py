@@ -26,7 +26,9 @@ _PRIOR: Final = 0.03  # odds of manipulation at which "suspicion by itself" is f
 # Orders of honest actors are the hard cases among the many: they weigh this much, and this share of all at least.
 _HONEST: Final = 5.0
 _HONEST_SHARE: Final = 0.02
-_RIDGE: Final = 20.0  # chosen so that weights fitted on one instrument serve another
+RIDGE: Final = 50.0
+"""Penalty of the weights: chosen on tuning seeds so that weights fitted on one instrument serve another."""
+_THIN: Final = 8.0
 _EVIDENCE: Final = {
     AlertKind.SPOOFING: spoofing.EVIDENCE,
     AlertKind.LAYERING: layering.EVIDENCE,
@@ -73,7 +75,7 @@ def candidates_of(market: Market, config: SurveillanceConfig) -> Candidates:
     return Candidates(market._replace(rows=market.rows[:0]), log, evidence, labels)
 
 
-def logistic(x: FloatArray, y: NDArray[np.bool_], weights: FloatArray, ridge: float = _RIDGE) -> FloatArray:
+def logistic(x: FloatArray, y: NDArray[np.bool_], weights: FloatArray, ridge: float = RIDGE) -> FloatArray:
     """Fit a logistic regression by Newton's method; the first column is the constant and is not penalised.
 
     Parameters
@@ -111,8 +113,10 @@ def logistic(x: FloatArray, y: NDArray[np.bool_], weights: FloatArray, ridge: fl
 
 def _design(
     found: list[Candidates], kind: AlertKind, *, final: bool
-) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
-    xs, ys, honest = [], [], []
+) -> tuple[FloatArray, NDArray[np.bool_], FloatArray, FloatArray]:
+    """Return evidence, whether it is manipulation, weights of the fit, and of each row how many it stands for."""
+    rng = np.random.default_rng(0)
+    xs, ys, honest, stands = [], [], [], []
     for one in found:
         _, evidence, labels = one.of(kind)
         truth = one.market.truth
@@ -125,17 +129,26 @@ def _design(
             use &= ~(mine & ~evident(truth)[labels])
         if kind == AlertKind.SPOOFING:
             use &= evidence[:, _DISTANCE] < _FARTHEST
+        # What is not of an actor is the same in every injected market of an instrument: a sample stands for all.
+        all_of_it = known | (len(truth) == 0)
+        use &= all_of_it | (rng.random(len(known)) < 1.0 / _THIN)
         xs.append(evidence[use])
         ys.append(mine[use])
         honest.append((known & ~mine)[use])
-    x, y, hard = np.concatenate(xs), np.concatenate(ys), np.concatenate(honest)
-    weights = np.ones(len(y))
-    weights[hard] = max(_HONEST, _HONEST_SHARE * len(y) / max(1, hard.sum()))
-    return x, y, weights
+        stands.append(np.where(all_of_it, 1.0, _THIN)[use])
+    x, y, hard, stand = (np.concatenate(part) for part in (xs, ys, honest, stands))
+    weights = stand.copy()
+    weights[hard] = max(_HONEST, _HONEST_SHARE * stand.sum() / max(1, hard.sum()))
+    return x, y, weights, stand
 
 
-def fit(markets: Callable[[], Iterable[Market]], config: SurveillanceConfig) -> SurveillanceConfig:
+def fit(
+    markets: Callable[[], Iterable[Market]], config: SurveillanceConfig, ridge: float = RIDGE
+) -> SurveillanceConfig:
     """Return the configuration with weights fitted on markets with known truth.
+
+    Afterwards the scores are calibrated: a confidence of 0.2 means that of the candidates of `markets` that score so,
+    those of all manipulation counted, a fifth is manipulation.
 
     Parameters
     ----------
@@ -143,6 +156,7 @@ def fit(markets: Callable[[], Iterable[Market]], config: SurveillanceConfig) -> 
         Gives the markets, each time the same: they are gone through twice, because what an order recalls of those
         before it depends on the weights.
     config : SurveillanceConfig
+    ridge : float
 
     Returns
     -------
@@ -150,14 +164,14 @@ def fit(markets: Callable[[], Iterable[Market]], config: SurveillanceConfig) -> 
     """
     for _ in range(2):
         found = [candidates_of(market, config) for market in markets()]
-        x, y, w = _design(found, AlertKind.SPOOFING, final=False)
+        x, y, w, _ = _design(found, AlertKind.SPOOFING, final=False)
         even = w.copy()
         even[y] = _PRIOR * w[~y].sum() / max(1, int(y.sum()))
-        alone = logistic(x[:, :_ALONE], y, even * (len(even) / even.sum()))
+        alone = logistic(x[:, :_ALONE], y, even * (len(even) / even.sum()), ridge)
         weights: dict[AlertKind, Any] = {}
         for kind in AlertKind:
-            x, y, w = _design(found, kind, final=True)
-            weights[kind] = logistic(x, y, w) if y.any() else None
+            x, y, w, _ = _design(found, kind, final=True)
+            weights[kind] = _calibrated(logistic(x, y, w, ridge), found, kind) if y.any() else None
         config = msgspec.structs.replace(
             config,
             spoofing=_with(config.spoofing, weights[AlertKind.SPOOFING], alone),
@@ -165,6 +179,18 @@ def fit(markets: Callable[[], Iterable[Market]], config: SurveillanceConfig) -> 
             quote_stuffing=_with(config.quote_stuffing, weights[AlertKind.QUOTE_STUFFING]),
         )
     return config
+
+
+def _calibrated(weights: FloatArray, found: list[Candidates], kind: AlertKind) -> FloatArray:
+    """Scale and shift the score so that it is the share of manipulation (Platt 1999)."""
+    x, y, _, stand = _design(found, kind, final=False)
+    score = x @ weights
+    shift, scale = logistic(np.column_stack([np.ones(len(score)), score]), y, stand, ridge=1e-3)
+    if scale <= 0.0:
+        return weights
+    fitted = scale * weights
+    fitted[0] += shift
+    return fitted
 
 
 def _with[Part: (SpoofingConfig, LayeringConfig, QuoteStuffingConfig)](

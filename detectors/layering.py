@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from detectors.fitted import fitted_threshold, fitted_weights
 from detectors.placed_orders import (
     DISTANCE,
     LEVEL_BEFORE,
@@ -103,9 +104,9 @@ class LayeringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size_percentile: Annotated[float, Meta(gt=0, lt=100)] = 80.0
     max_life_ms: Annotated[float, Meta(gt=0)] = 10_000.0
     history_secs: Annotated[float, Meta(gt=0)] = 30.0
-    threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("layering")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
-    weights: tuple[float, ...] = (-5.0, 1.0, 1.0, 0.5, 0, 0, 0, 0.5, 0.0, 0.2, 0.3, -0.5, -0.3, 0, 0, 0, 0)
+    weights: tuple[float, ...] = fitted_weights("layering", "weights", EVIDENCE)
 
     def __post_init__(self) -> None:
         if len(self.weights) != _N:

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from detectors.fitted import fitted_threshold, fitted_weights
 from ml.book.kernel import kernel
 
 EVIDENCE: Final = (
@@ -56,9 +57,9 @@ class QuoteStuffingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     window_ms: Annotated[float, Meta(gt=0)] = 500.0
     warm_up_secs: Annotated[float, Meta(ge=0)] = 10.0
-    threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("quote_stuffing")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
-    weights: tuple[float, ...] = (-8.0, 1.0, 0.0, 0.0, 0.5)
+    weights: tuple[float, ...] = fitted_weights("quote_stuffing", "weights", EVIDENCE)
 
     def __post_init__(self) -> None:
         if len(self.weights) != _N:

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from detectors.fitted import fitted_threshold, fitted_weights
 from detectors.placed_orders import (
     CROWD,
     DISTANCE,
@@ -97,49 +98,10 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_life_ms: Annotated[float, Meta(gt=0)] = 10_000.0
     min_distance_ticks: Annotated[int, Meta(ge=0)] = 1
     history_secs: Annotated[float, Meta(gt=0)] = 30.0
-    threshold: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("spoofing")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
-    alone_weights: tuple[float, ...] = (
-        -2.5,
-        1.2,
-        0,
-        1.2,
-        -0.8,
-        -2.0,
-        0.5,
-        -0.5,
-        -0.5,
-        0,
-        0,
-        -2.0,
-        -0.5,
-        -1.5,
-        -0.5,
-        -0.5,
-        0,
-    )
-    weights: tuple[float, ...] = (
-        -2.5,
-        1.2,
-        0,
-        1.2,
-        -0.8,
-        -2.0,
-        0.5,
-        -0.5,
-        -0.5,
-        0,
-        0,
-        -2.0,
-        -0.5,
-        -1.5,
-        -0.5,
-        -0.5,
-        0,
-        1,
-        1,
-        0,
-    )
+    alone_weights: tuple[float, ...] = fitted_weights("spoofing", "alone_weights", EVIDENCE[:_RECURRENCE])
+    weights: tuple[float, ...] = fitted_weights("spoofing", "weights", EVIDENCE)
 
     def __post_init__(self) -> None:
         for name, weights, names in (
