@@ -1,15 +1,14 @@
 """Versions of models and who serves: `champion` answers, `challenger` may follow; each promotion can be undone."""
 
+import difflib
 import json
 import os
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mlflow.exceptions import MlflowException
-
 from ml.artifacts import Artifact, load_artifact
 from ml.errors import TrainingError
-from ml.tracking import Store
+from ml.tracking import Store, StoreError
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -81,7 +80,7 @@ class Registry:
         """Return the version of an artifact; the same artifact again is the same version."""
         try:
             self._client.create_registered_model(artifact.name)
-        except MlflowException as error:
+        except StoreError as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise RegistryError(f"{artifact.name}: Expected a name that can be registered: {error}") from error
         for known in self.versions(artifact.name):
@@ -171,11 +170,9 @@ class Registry:
         return self.version(name, version.number)
 
     def _aliases(self, name: str) -> dict[str, int]:
-        import difflib
-
         try:
             model = self._client.get_registered_model(name)
-        except MlflowException:
+        except StoreError:
             names = self.names()
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"There is {', '.join(names) or 'none'}."

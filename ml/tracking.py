@@ -28,6 +28,10 @@ STORE: Final = "mlruns"
 _LONGEST: Final = 500
 
 
+StoreError = MlflowException
+"""What the store raises; nothing else needs to know MLflow for it."""
+
+
 class TrackingError(TrainingError):
     """The store cannot be opened or does not take what is written.
 
