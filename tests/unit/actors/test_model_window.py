@@ -19,7 +19,7 @@ def filled(count: int, *, length: int = 6, known: bool = True) -> ModelWindow:
     if known:
         window.mean(LIVE)
     for number in range(count):
-        window.add((number + 1) * GRID, np.arange(len(LIVE)) + 1_000.0 * number, LIVE.hash)
+        window.add((number + 1) * GRID, np.arange(len(LIVE), dtype=np.float64) + 1_000.0 * number, LIVE.hash)
     return window
 
 
@@ -34,9 +34,9 @@ def test_it_holds_the_last_vectors_in_order_and_the_columns_of_the_model(count: 
     np.testing.assert_array_equal(of(filled(count)), wanted)
 
 
-def refused(window: ModelWindow, **more: int) -> WindowUnfitError:
+def refused(window: ModelWindow, now_ns: int | None = None) -> WindowUnfitError:
     with pytest.raises(WindowUnfitError) as caught:
-        of(window, **more)
+        of(window, now_ns)
     return caught.value
 
 

@@ -52,7 +52,8 @@ def test_the_surest_live_alert_decides() -> None:
 def test_scaling_multiplies_by_what_the_alert_leaves_and_blocks_under_the_least() -> None:
     found = watch(alert("SELL", 0.0, 0.75), action="scale")
     verdict = found.judge("SELL", 0.6, now_ns=0)
-    assert (verdict.outcome, verdict.weight) == ("scaled", pytest.approx(0.15))
+    assert verdict.outcome == "scaled"
+    assert verdict.weight == pytest.approx(0.15)
     verdict = watch(alert("SELL", 0.0, 0.75), action="scale", least_weight=0.2).judge("SELL", 0.6, now_ns=0)
     assert (verdict.outcome, verdict.weight) == ("blocked", 0.0)
     assert "weight 0.15 under 0.20" in verdict.reason

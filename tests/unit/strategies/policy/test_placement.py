@@ -63,7 +63,7 @@ def test_both_sides_are_mirror_images_and_the_order_of_prices_holds(
     assert found.stop < 100.0 < found.target
     assert 0.5 * stop - 1e-9 <= 100.0 - found.stop <= 1.5 * stop + 1e-9
     assert 0.5 * target - 1e-9 <= found.target - 100.0 <= target + 1e-9
-    flipped = [[(200.0 - price, strength) for price, strength in zone] for zone in (above, below)]
-    mirrored = place(signal("SELL", stop, target), *flipped, config)
+    supports, resistances = ([(200.0 - price, strength) for price, strength in zone] for zone in (above, below))
+    mirrored = place(signal("SELL", stop, target), supports, resistances, config)
     assert mirrored.stop == pytest.approx(200.0 - found.stop, abs=1e-6)
     assert mirrored.target == pytest.approx(200.0 - found.target, abs=1e-6)
