@@ -322,7 +322,7 @@ class BracketStrategy(RiskWatch):
             claim.ordered = self._before.ordered
         self._restart_clock()
         price = self._to_price(signal.entry)
-        self._tell("repriced", price=nearest(price), quantity=min(answer.quantity, self._before.ordered))
+        self._tell("repriced", price=nearest(price), quantity=claim.ordered if claim is not None else None)
         self._changing.add(entry)
         self.modify_order(entry, quantity=self._to_quantity(answer) if smaller else None, price=price)
 

@@ -24,6 +24,7 @@ class Step(NamedTuple):
 
 
 TOLD: list[Step] = []
+RAN: list["Directed"] = []
 REFUSED: list[tuple[str, str]] = []
 
 
@@ -51,6 +52,7 @@ class Directed(BracketStrategy):
         self.began = 0
         self.last = 0.0
         self.is_blank = False
+        self.timers_left: list[str] = []
 
     def _load_remembered(self) -> None:
         if not self.is_blank:
@@ -62,6 +64,14 @@ class Directed(BracketStrategy):
         self.subscribe_trades(self.instrument_id)
         if "directions" not in self.clock.timer_names():  # it outlives a restart: one that is replaced fires twice
             self.clock.set_timer_ns("directions", SECOND // 10)
+
+    def on_stop(self) -> None:
+        super().on_stop()
+        self.timers_left = [name for name in self.clock.timer_names() if not name.startswith("fathom-latency")]
+        if self.last:
+            self.follow("buy", 100.0, 100.0, self.clock.timestamp_ns())
+            self.follow("trail", self.last - 1.0, 0.0, 0)
+        RAN.append(self)
 
     def on_trade(self, trade: Any) -> None:
         self.last = nearest(trade.price)

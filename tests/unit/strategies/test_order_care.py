@@ -9,7 +9,7 @@ import pytest
 from backtests.artifacts import RunFiles
 from backtests.run import run
 from tests.unit.backtests.small_market import SECOND, START, config_file, make_market, zigzag
-from tests.unit.strategies.bracket_script import DIRECTED, REFUSED, TOLD, Step
+from tests.unit.strategies.bracket_script import DIRECTED, RAN, REFUSED, TOLD, Step
 
 MORE = "notional = 60000.0\nentry = '{entry}'\nsteps = {steps}\n"
 
@@ -32,6 +32,7 @@ def play(
     """Return what the strategy was told, and the files of its run."""
     TOLD.clear()
     REFUSED.clear()
+    RAN.clear()
     catalog = folder / "catalog"
     if not catalog.exists():
         make_market(catalog, seconds=seconds, mid=mid)
@@ -99,6 +100,20 @@ def test_a_repriced_entry_may_become_smaller_but_never_larger(tmp_path: Path) ->
     assert {order["quantity"] for order in files.table("orders").to_pylist()} == {0.999}  # stop and target follow
 
 
+def test_the_rest_of_the_system_counts_a_repriced_entry_as_large_as_it_is(tmp_path: Path) -> None:
+    def sinks(seconds: float) -> int:
+        return 600_000 - (round(100 * (seconds - 10.5)) if seconds > 10.5 else 0)
+
+    more = "entry_timeout_secs = 3.0\nreprices = 2\nmax_leverage = 20.0"
+    sets = ("strategies.0.parameters.notional=600000",)
+    told, files = play(tmp_path, '[[10.1, "sell", 100.0, 900.0]]', mid=sinks, more=more, sets=sets)
+    first, *later = [step.quantity for step in told if step.stage == "approved"]
+    assert first is not None
+    assert all(quantity is not None and quantity > first for quantity in later)  # the same notional at a lower price
+    assert [step.quantity for step in told if step.stage in ("submitted", "repriced")] == [first] * 3
+    assert rows_of(files, "ENTRY")[0]["quantity"] == first
+
+
 def test_a_refused_post_only_entry_is_tried_again_at_the_price_of_then(tmp_path: Path) -> None:
     def jumps(seconds: float) -> int:  # down before the order arrives: the entry would take
         return 600_000 if seconds < 10.1 else 599_500
@@ -116,8 +131,10 @@ def test_a_refused_post_only_entry_is_tried_again_at_the_price_of_then(tmp_path:
 
 
 def test_an_amendment_that_would_take_leaves_the_order_where_it_was(tmp_path: Path) -> None:
-    def mid(seconds: float) -> int:  # up, so that it is repriced at 13 s, and below that before the amendment arrives
-        return 600_000 + (100 if 10.5 < seconds < 13.1 else 0) - (500 if seconds >= 13.1 else 0)
+    def mid(seconds: float) -> int:  # up, so that it is repriced at 13 s, and back before the amendment arrives
+        if seconds < 13.1:
+            return 600_000 + (100 if seconds > 10.5 else 0)
+        return 600_050 if seconds < 14.5 else 599_500
 
     more = "entry_timeout_secs = 3.0\nreprices = 1"
     sets = ("venue.latency.base_ms=300",)
@@ -126,6 +143,9 @@ def test_an_amendment_that_would_take_leaves_the_order_where_it_was(tmp_path: Pa
     assert "repriced" in stages(told)
     assert entry["status"] == "FILLED"
     assert entry["avg_px"] <= 60_000.0
+    claim = RAN[0].gate.book.claim_of("Directed-BTCUSDT")
+    assert claim is not None
+    assert claim.entry == entry["price"]
 
 
 @pytest.mark.parametrize(("side", "sign"), [("buy", 1), ("sell", -1)])
@@ -135,12 +155,12 @@ def test_the_stop_is_trailed_one_way_only(tmp_path: Path, side: str, sign: int) 
             600_000 + sign * round(10 * min(seconds, 25.0)) - sign * (round(20 * (seconds - 25)) if seconds > 25 else 0)
         )
 
-    at = [60_000.0 + sign * change for change in (5.0, 2.0, 10.0, 900.0)]
+    at = [60_000.0 + sign * change for change in (5.0, 2.0, 10.0, 23.0)]
     steps = [(10, side, 50.0, 500.0), *((15.0 + 2 * number, "trail", price, 0.0) for number, price in enumerate(at))]
     text = str([list(step) for step in steps]).replace("'", '"')
     told, files = play(tmp_path, text, mid=mid, entry="market")
     (stop,) = rows_of(files, "STOP")
-    assert stop["trigger_price"] == at[2]  # not back, and not through the market
+    assert stop["trigger_price"] == at[2]  # not back, and not through the market: also not when it gets there
     assert stop["status"] == "FILLED"
     assert (told[-1].stage, told[-1].signal_id) == ("stopped", "Directed-BTCUSDT-1")
     (trip,) = files.table("positions").to_pylist()
@@ -235,3 +255,5 @@ def test_nothing_is_sent_after_the_stop(tmp_path: Path) -> None:
     assert [order["role"] for order in orders if order["ts_init"].value > START + 29 * SECOND] == ["EXIT", "EXIT"]
     assert files.summary()["trades"]["open"] == 0
     assert [(step.stage, step.reason) for step in told if step.signal_id.endswith("2")] == [("refused", "stopped")]
+    (strategy,) = RAN  # it was asked to buy and to trail after its stop
+    assert (strategy.timers_left, strategy.trade.wish) == ([], None)

@@ -19,7 +19,7 @@ from strategies.policy.risk_config import RiskConfig
 from tests.unit.backtests.small_market import BTC, ETH, SECOND, START, config_file, make_market, zigzag
 from tests.unit.strategies.bracket_script import DIRECTED, REFUSED, TOLD, Directed, DirectedConfig, Step
 from tests.unit.strategies.policy.gating import now_of, signal_of
-from tests.unit.strategies.test_order_care import play, rows_of, stages
+from tests.unit.strategies.test_order_care import play, rises, rows_of, stages
 
 HERE = "tests.unit.strategies.test_risk_watch"
 
@@ -158,11 +158,26 @@ def test_stops_and_losses_lock(tmp_path: Path) -> None:
     ]
 
 
+def test_only_a_stop_counts_for_the_stoploss_guard(tmp_path: Path) -> None:
+    sets = ("risk.protections.stoploss_guard.trades=1",)
+    flips = '[[5, "buy", 900.0, 900.0], [15, "sell", 900.0, 900.0], [20, "buy", 45.0, 900.0]]'
+    told, files = play(tmp_path, flips, mid=falls, entry="market", sets=sets)
+    ends = [step for step in told if step.stage in ("exited", "stopped")]
+    assert [step.stage for step in ends] == ["exited", "exited", "stopped"]
+    assert ends[0].pnl is not None
+    assert ends[0].pnl < 0.0
+    table = files.kept_table("risk_events")
+    assert table is not None
+    (lock,) = table.to_pylist()
+    assert (lock["reason"], (lock["ts"].value - START) / SECOND) == ("stoploss_guard", round(ends[2].second, 3))
+
+
 def test_the_pause_of_a_regime_cancels_entries_and_lets_positions_be(tmp_path: Path) -> None:
     actors = f'\n[[actors]]\nname = "{HERE}:Regimes,{HERE}:RegimesConfig"\n[actors.parameters]\n'
     actors += "flags = [[12, true], [25, false]]\n"
     sets = ("risk.pause_on_regime=true",)
     steps = '[[10, "buy", 90.0, 90.0], [15, "buy", 90.0, 90.0]]'
+    actors = f"entry_decisions = 30\n{actors}"
     told, files = play(tmp_path, steps, more=actors, sets=sets)
     assert [at(step) for step in told][1:] == [("submitted", ""), ("cancelled", ""), ("refused", "paused")]
     assert (rows_of(files, "ENTRY")[0]["ts_last"].value - START) / SECOND == 12.02
@@ -218,6 +233,18 @@ def test_two_strategies_share_the_account_and_its_instruments(tmp_path: Path) ->
     }
     free = RunFiles(run([config], out=tmp_path / "r", assignments=[both], pages=False).path)
     assert free.table("positions").num_rows == 4  # without the section, each trades for itself
+
+
+def test_an_entry_that_was_given_up_frees_its_instrument(tmp_path: Path) -> None:
+    catalog = make_market(tmp_path / "catalog", mid=rises).path
+    more = 'notional = 30000.0\nentry = "limit"\nentry_decisions = 5\nsteps = [[10, "buy", 90.0, 90.0]]\n'
+    more += f'[[strategies]]\nname = "{DIRECTED}"\n[strategies.parameters]\nnotional = 30000.0\n'
+    more += 'steps = [[12, "sell", 90.0, 90.0], [20, "sell", 90.0, 90.0]]\n'
+    config = config_file(tmp_path, catalog, strategy=DIRECTED, more=more)
+    TOLD.clear()
+    run([config], out=tmp_path / "r", assignments=["risk.check_ms=500"], pages=False)
+    second = [at(step) for step in TOLD if step.signal_id.startswith("Directed-BTCUSDTx2")]
+    assert second[:3] == [("refused", "instrument_taken"), ("approved", ""), ("submitted", "")]
 
 
 def test_the_same_run_gives_the_same_refusals_and_events(tmp_path: Path) -> None:
@@ -298,6 +325,7 @@ def test_a_claim_of_before_the_restart_that_nothing_stands_behind_is_dropped(tmp
         def on_start(self) -> None:
             self.gate.book.hold(str(self.strategy_id), BTC, 1, 5.0, 60_000.0)  # closed by hand, while it was away
             super().on_start()
+            assert self.gate.book.claim_of(str(self.strategy_id)) is None
 
     globals()["Haunted"] = Haunted
     TOLD.clear()
