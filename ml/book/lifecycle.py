@@ -171,7 +171,7 @@ def grown(book: BookArrays) -> BookArrays:
     far[:, :old] = book.far
     pool = np.zeros((2 * old, LEVEL_FIELDS), np.int64)
     pool[:old] = book.pool
-    free = np.empty(2 * old + 1, np.int32)
+    free = np.zeros(2 * old + 1, np.int32)  # what lies above the top is scratch, but part of a snapshot
     left = int(book.free[-1])
     free[:old] = np.arange(old, 2 * old)[::-1]
     free[old : old + left] = book.free[:left]
