@@ -68,7 +68,7 @@ def test_the_hash_is_of_the_content() -> None:
 
 
 def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="Expected a folder of arrays, was .*nowhere"):
+    with pytest.raises(DatasetError, match=r"Expected a folder of arrays, was .*nowhere"):
         Arrays.open(tmp_path / "nowhere")
     folder = walk(50).save(tmp_path / "arrays")
     np.save(folder / "mid.npy", np.ones(49))

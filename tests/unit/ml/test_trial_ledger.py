@@ -1,0 +1,49 @@
+"""The ledger of trials: every trial counts once, whoever writes it."""
+
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from ml.errors import TrainingError
+from ml.trial_ledger import TrialLedger
+
+
+def _write(path: Path, writer: int) -> None:
+    for number in range(20):
+        TrialLedger(path).record("data", "tune", f"{writer}-{number}", "x", {"padding": "y" * 300})
+        TrialLedger(path).record("data", "tune", f"shared-{number}", "x")
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "trials.jsonl"
+    context = get_context("fork")
+    writers = [context.Process(target=_write, args=(path, writer)) for writer in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert TrialLedger(path).count("data") == 3 * 20 + 20
+
+
+def test_the_same_on_other_data_is_another_trial(tmp_path: Path) -> None:
+    ledger = TrialLedger(tmp_path / "deep" / "trials.jsonl")
+    assert ledger.trials() == []
+    assert [ledger.record(data, "tune", "a", "x") for data in ("one", "two", "one")] == [True, True, False]
+    assert (ledger.count("one"), len(ledger.trials())) == (1, 2)
+
+
+def test_a_line_cut_off_by_a_crash_is_passed_over(tmp_path: Path) -> None:
+    ledger = TrialLedger(tmp_path / "trials.jsonl")
+    ledger.record("one", "tune", "a", "x")
+    ledger.path.write_bytes(ledger.path.read_bytes() + b'{"dataset": "one", "ki')
+    assert ledger.count("one") == 1
+    assert ledger.record("one", "tune", "b", "x")
+    assert ledger.count("one") == 2
+
+
+def test_a_line_that_is_no_trial_is_told(tmp_path: Path) -> None:
+    ledger = TrialLedger(tmp_path / "trials.jsonl")
+    ledger.path.write_text('{"hello": 1}\n')
+    with pytest.raises(TrainingError, match=r"trials.jsonl, line 1: Expected a trial"):
+        ledger.count("one")
