@@ -1,7 +1,6 @@
 """The benchmark of the manipulation detectors: fitted and tuned on some markets, reported on others."""
 
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,6 +13,7 @@ from detectors.benchmark_baselines import vanished
 from detectors.benchmark_curves import OTHER, Curve, Scored, curve, raised, sort
 from detectors.benchmark_fit import Candidates, candidates_of, fit
 from detectors.benchmark_labels import Episode, Market, episodes_of, label_orders
+from detectors.benchmark_tables import recall_tables, reliability
 from detectors.surveillance import SurveillanceConfig
 from detectors.truth import ActorKind
 from detectors.watch_arrays import L_LOTS, L_REMOVED, L_SIDE, L_TS_EVENT
@@ -27,11 +27,6 @@ MOST_HONEST: Final = 0.035
 """Share of the honest large orders, and of honest actors, that may be flagged where there is no untouched stream."""
 STUFFING_SHARE: Final = 0.05
 """Part of the budget of false alerts for quote stuffing; the others divide the rest as the markets tuned on say."""
-
-# What one cannot tell from afar by itself is reported apart.
-SIZES: Final = (0.0, 5.0, 8.0, 12.0, np.inf)
-DISTANCES: Final = (0.0, 5.0, 10.0, 15.0, np.inf)
-LIVES: Final = (0.0, 0.1, 0.3, 1.0, 3.0, np.inf)
 
 _RARITY: Final = spoofing.EVIDENCE.index("rarity")
 _GRIDS: Final = {
@@ -195,10 +190,19 @@ def tune(
     calm = [candidates_of(market, config) for market in untouched()]
     curves = {kind: _tuning_curve(kind, touched, calm, config) for kind in AlertKind}
     shares = _divided(curves, touched, budget)
-    thresholds = {
-        kind: round(float(found.threshold[found.within(budget * shares[kind])]), 4) for kind, found in curves.items()
-    }
+    at = _within(curves, shares, budget)
+    thresholds = {kind: round(float(found.threshold[at[kind]]), 4) for kind, found in curves.items()}
     return Tuned(with_thresholds(config, thresholds), shares)
+
+
+def _within(curves: dict[AlertKind, Curve], shares: dict[AlertKind, float], budget: float) -> dict[AlertKind, int]:
+    """Return the place on each curve that keeps the budget: spoofing may use what the others leave."""
+    at, left = {}, budget
+    for kind in (AlertKind.QUOTE_STUFFING, AlertKind.LAYERING):
+        at[kind] = curves[kind].within(budget * shares[kind])
+        left -= float(np.nan_to_num(curves[kind].false_per_hour[at[kind]]))
+    at[AlertKind.SPOOFING] = curves[AlertKind.SPOOFING].within(left)
+    return at
 
 
 def with_thresholds(config: SurveillanceConfig, thresholds: dict[AlertKind, float]) -> SurveillanceConfig:
@@ -232,18 +236,17 @@ def _divided(curves: dict[AlertKind, Curve], touched: list[Candidates], budget: 
     }
     for share in np.linspace(0.1, 0.9, 17).tolist():
         parts = {
-            AlertKind.SPOOFING: share * (1.0 - STUFFING_SHARE),
-            AlertKind.LAYERING: (1.0 - share) * (1.0 - STUFFING_SHARE),
+            AlertKind.SPOOFING: 1.0 - share - STUFFING_SHARE,
+            AlertKind.LAYERING: share,
+            AlertKind.QUOTE_STUFFING: STUFFING_SHARE,
         }
-        hits = sum(
-            float(curves[kind].recall[curves[kind].within(budget * part)]) * numbers[kind]
-            for kind, part in parts.items()
-        )
+        at = _within(curves, parts, budget)
+        hits = sum(float(curves[kind].recall[at[kind]]) * number for kind, number in numbers.items())
         # Among equals the one nearest to an even division.
         gain = hits - 0.01 * abs(share - 0.5)
         if gain > best:
             best, shares = gain, parts
-    return {**shares, AlertKind.QUOTE_STUFFING: STUFFING_SHARE}
+    return shares
 
 
 def _carrying(kind: AlertKind, episodes: dict[int, Episode]) -> set[int]:
@@ -283,7 +286,17 @@ def report(
     config = tuned.config
     touched = [_touch(market, config) for market in markets]
     calm = [_touch(market, config) for market in untouched]
-    kinds = [_kind(kind, touched, calm, config, budget * tuned.shares[kind]) for kind in AlertKind]
+    found: dict[AlertKind, KindResult] = {}
+    left = budget
+    for kind in (
+        AlertKind.QUOTE_STUFFING,
+        AlertKind.LAYERING,
+        AlertKind.SPOOFING,
+    ):  # spoofing has what the others leave
+        allowed = left if kind is AlertKind.SPOOFING else budget * tuned.shares[kind]
+        found[kind] = _kind(kind, touched, calm, config, allowed)
+        left -= float(np.nan_to_num(found[kind].at_budget.false_per_hour))
+    kinds = [found[kind] for kind in AlertKind]
     both = kinds[:2]
     total = max(1, sum(k.episodes for k in both))
     return Result(
@@ -390,8 +403,8 @@ def _kind(
         at_budget=at_budget.pop("detector"),
         carried=_point(carried, kind, "detector", scored, silent, hours, touched, carrying, shown, actors),
         baselines=at_budget,
-        tables=_tables(carried, scored, carrying, actors),
-        reliability=_reliability(scored),
+        tables=recall_tables(carried, scored, carrying, actors),
+        reliability=reliability(scored),
     )
 
 
@@ -441,48 +454,3 @@ def _point(
         honest_large=[flagged / max(1, total), total],
         delay_ms=[float(np.percentile(d, q)) if d else float("nan") for d in (delays, since) for q in (50, 90)],
     )
-
-
-def _bin(value: float, edges: tuple[float, ...], unit: str) -> str:
-    for low, high in pairwise(edges):
-        if value < high:
-            return f"{low:g}{unit} and more" if high == np.inf else f"{low:g}-{high:g}{unit}"
-    return "-"
-
-
-def _tables(
-    threshold: float, scored: list[Scored], carrying: list[set[int]], actors: list[dict[int, Episode]]
-) -> dict[str, dict[str, list[int]]]:
-    tables: dict[str, dict[str, list[int]]] = {"size and distance": {}, "life": {}, "evidence": {}, "layers": {}}
-    for found, carry, episodes in zip(scored, carrying, actors, strict=True):
-        hits = raised(found, threshold).hits
-        for number in carry:
-            one = episodes[number]
-            hit = number in hits
-            evidence = " and ".join([*["benefit"] * one.benefit, *["recurrence"] * one.recurs]) or "neither"
-            size = _bin(one.multiple, SIZES, "x")
-            cells = {
-                "size and distance": f"{size}, {_bin(one.distance, DISTANCES, ' ticks')}",
-                "life": _bin(one.life_secs, LIVES, " s"),
-                "evidence": evidence,
-                "layers": str(one.layers),
-            }
-            for table, cell in cells.items():
-                counts = tables[table].setdefault(cell, [0, 0])
-                counts[0] += hit
-                counts[1] += 1
-    return {name: dict(sorted(cells.items())) for name, cells in tables.items()}
-
-
-def _reliability(scored: list[Scored]) -> list[list[float]]:
-    score = np.concatenate([s.score for s in scored]) if scored else np.zeros(0)
-    episode = np.concatenate([s.episode for s in scored]) if scored else np.zeros(0, np.int64)
-    use = episode != OTHER
-    score, true = score[use], episode[use] >= 0
-    edges = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0])
-    out = []
-    for low, high in pairwise(edges):
-        inside = (score >= low) & (score < high)
-        if inside.any():
-            out.append([float(score[inside].mean()), float(true[inside].mean()), int(inside.sum())])
-    return out

@@ -188,7 +188,7 @@ def _calibrated(weights: FloatArray, found: list[Candidates], kind: AlertKind) -
     shift, scale = logistic(np.column_stack([np.ones(len(score)), score]), y, stand, ridge=1e-3)
     if scale <= 0.0:
         return weights
-    fitted = scale * weights
+    fitted: FloatArray = scale * weights
     fitted[0] += shift
     return fitted
 
