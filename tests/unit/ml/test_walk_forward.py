@@ -23,12 +23,14 @@ from ml.walk_forward_page import render
 from ml.walk_forward_summary import as_json, summarise
 from tests.walks import walk
 
+LABEL = {"horizon_secs": 1.0, "fee_bps": 0.0, "threshold_bps": 1.0}
+
 
 def config_of(folder: Path, **changes: Any) -> TrainingConfig:
     settings = {
         "name": "test",
         "data": {"arrays": str(folder / "arrays"), "window": 4},
-        "label": {"horizon_secs": 1.0, "fee_bps": 0.0, "threshold_bps": 1.0},
+        "label": LABEL,
         "split": {"folds": 3},
         "fit": {"epochs": 2, "batch_size": 64, "device": "cpu"},
         "evaluation": {"baselines": ["prior", "persistence", "logistic"], "resamples": 100},
