@@ -64,7 +64,7 @@ def list_(store: str, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table("model", "version", "serves as", "net", "accuracy", "net bps a trade", "directory")
+    shown = Table("model", "version", "serves as", "net", "accuracy", "net bps a trade")
     for row in rows:
         shown.add_row(
             row["model"],
@@ -73,9 +73,13 @@ def list_(store: str, as_json: bool) -> None:
             row.get("net", "missing"),
             _text(row.get("accuracy"), 4),
             _text(row.get("net_bps_per_trade"), 2),
-            row["path"],
         )
-    Console(soft_wrap=True).print(shown)
+    console = Console()
+    console.width = max(console.width, 100)
+    console.print(shown)
+    for row in rows:
+        if "problem" in row:
+            click.echo(f"Warning: {row['problem']}")
 
 
 @click.command()

@@ -54,7 +54,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(whole: Trained, killed_aft
     process.stdin.close()
     process.stdout.close()
     assert (tmp_path / SNAPSHOT).is_file()
-    steps = []
+    steps: list[object] = []
     resumed = fit(problem.net(), problem.config(), problem.data(), tmp_path, seed=7, on_step=steps.append)
     assert 0 < len(steps) <= 4 * 13 - killed_after + 1  # it went on; it did not begin anew
     assert figures(resumed) == figures(whole)
