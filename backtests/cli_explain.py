@@ -57,6 +57,9 @@ def _list(console: Any, rows: list[dict[str, Any]], as_json: bool) -> None:
             _json([{name: row[name] for name in ("signal_id", "stage", "ended", "reason")} for row in rows]), nl=False
         )
         return
+    if not rows:
+        console.print("No strategy of this run had a signal.")
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("Signal", "Time (UTC)", "Side", "Came to", "Why no further"):
         table.add_column(name, overflow="fold", no_wrap=name == "Time (UTC)")

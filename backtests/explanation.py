@@ -81,6 +81,7 @@ def facts_of(files: RunFiles, signal_id: str) -> dict[str, Any]:
     found["predictions"] = _rows(files, "predictions", "signal_id", signal_id)
     found["alert"] = next(iter(_rows(files, "alerts", "trace_id", row["alert_trace_id"])), None)
     found["features"] = _features(found)
+    found["votes"] = [row for row in rows if row["reason"].endswith(f": elected {signal_id}")]
     return found
 
 
@@ -92,6 +93,9 @@ def parts_of(facts: dict[str, Any], currency: str) -> list[Part]:
         parts.append(_told_features(facts["features"], facts["predictions"][0]))
     if row["ts_validated"] is not None or row["ended"] == "validation":
         parts += [*_predictions(facts), _blending(row, facts["validation"])]
+    if facts["votes"]:
+        voters = tuple((f"{vote['signal_id']} ({vote['source']})", vote["reason"]) for vote in facts["votes"])
+        parts.append(Part("Elected by the vote of", voters))
     if row["filter"] not in ("", "off"):
         parts.append(_filter(row, facts["alert"]))
     if row["risk"]:

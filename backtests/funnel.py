@@ -52,7 +52,29 @@ def funnel_sections(run: Performance) -> list[Section]:
     signals = select(decisions, decisions["stage"] != "error")
     if not signals["stage"].size:
         return [Section("funnel", "From signals to trades", empty("No strategy had a signal."))]
-    return [_funnel(signals), _quality(signals, run.currency)]
+    return [_funnel(elected(signals)), _quality(signals, run.currency)]
+
+
+def elected(signals: Columns) -> Columns:
+    """Return the signals with each election of an ensemble counted once: as the member's signal that decided it.
+
+    That signal goes on as the elected one does, and the elected one has no row of its own.
+
+    Parameters
+    ----------
+    signals
+        Rows of `decisions.parquet` that are signals.
+    """
+    at = {name: row for row, name in enumerate(signals["signal_id"].tolist())}
+    merged = {name: column.copy() for name, column in signals.items()}
+    kept = np.ones(signals["stage"].size, np.bool_)
+    for row, (ended, reason) in enumerate(zip(signals["ended"].tolist(), signals["reason"].tolist(), strict=True)):
+        _, chose, name = reason.partition(": elected ")
+        if ended == "vote" and chose and name in at:
+            kept[at[name]] = False
+            for column in ("stage", "ended", "reason"):
+                merged[column][row] = signals[column][at[name]]
+    return select(merged, kept)
 
 
 def reached(signals: Columns) -> list[tuple[str, int]]:

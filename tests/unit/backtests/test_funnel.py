@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backtests.artifacts import RunFiles
-from backtests.funnel import funnel_sections, reached, why_not
+from backtests.funnel import elected, funnel_sections, reached, why_not
 from backtests.performance import Columns, Performance, columns, load, select
 from backtests.run import run
 from strategies.journal import Decision, Step, decision_table
@@ -41,6 +41,20 @@ def test_reasons_are_counted_without_their_numbers() -> None:
         ("Validation", "blended # under #", 2, "blended 0.41 under 0.50"),
         ("Risk gate", "held", 1, "held"),
     ]
+
+
+def test_an_election_counts_once_and_goes_on_as_what_was_elected() -> None:
+    rows = [
+        decision("cleared", "vote", "BUY with 0.59: undecided"),
+        decision("cleared", "vote", "BUY with 0.60: elected Mine-B-3"),
+        decision("closed", "", "target"),
+    ]
+    for number, row in enumerate(rows, 1):
+        row.signal_id = f"Mine-B-{number}"
+    merged = elected(of(*rows))
+    assert merged["signal_id"].tolist() == ["Mine-B-1", "Mine-B-2"]
+    assert [count for _, count in reached(merged)] == [2, 2, 2, 1, 1, 1, 1]
+    assert [(by, count) for by, _, count, _ in why_not(merged)] == [("Vote of the ensemble", 1)]
 
 
 @pytest.fixture(scope="module")
