@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -94,7 +95,8 @@ class BarDetector[Reading]:
     def update(self, bar: Bar) -> Reading:
         """Take the next closed bar and return what the detector now holds to be true."""
         self._one[0] = bar
-        self._check(self._one)
+        if not (all(map(isfinite, bar[: VOLUME + 1])) and bar.high >= bar.low):
+            self._check(self._one)
         self._run(self._state, self._params, self._one, self._out)
         return self._read(self._out[0])
 

@@ -350,7 +350,7 @@ class MarketWatch:
 
 
 def _put(said: FloatArray, news: tuple[float, ...]) -> bool:
-    if np.array_equal(said, news, equal_nan=True):
+    if all(old == new or (old != old and new != new) for old, new in zip(said.tolist(), news, strict=True)):
         return False
     said[:] = news
     return True

@@ -382,12 +382,15 @@ class SupportResistance(BarDetector[LevelsReading]):
             The most levels a side.
         """
         table = self._state[_RING + 2 * self.config.volume_window :].reshape(-1, _FIELDS)
-        strength = 1.0 - np.exp(-table[:, _SCORE] / _NORM)
-        found = np.flatnonzero((table[:, _SCORE] > 0.0) & (strength >= self.config.min_strength))
-        prices = table[found, _PRICE]
-        below = (prices < close) | ((prices == close) & (table[found, _SIDE] > 0.0))
-        sides = []
-        for side, sign in ((found[below], -1.0), (found[~below], 1.0)):
-            order = side[np.argsort(sign * table[side, _PRICE], kind="stable")][:count]
-            sides.append(tuple(zip(table[order, _PRICE].tolist(), strength[order].tolist(), strict=True)))
-        return sides[0], sides[1]
+        live = table[table[:, _SCORE] > 0.0]
+        strengths = 1.0 - np.exp(-live[:, _SCORE] / _NORM)
+        below: list[tuple[float, float]] = []
+        above: list[tuple[float, float]] = []
+        for price, side, strength in zip(
+            live[:, _PRICE].tolist(), live[:, _SIDE].tolist(), strengths.tolist(), strict=True
+        ):
+            if strength >= self.config.min_strength:
+                (below if price < close or (price == close and side > 0.0) else above).append((price, strength))
+        below.sort(key=lambda level: -level[0])
+        above.sort(key=lambda level: level[0])
+        return tuple(below[:count]), tuple(above[:count])
