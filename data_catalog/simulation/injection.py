@@ -172,7 +172,9 @@ def inject(rows: NDArray[Any], seed: int, config: InjectionConfig | None = None)
     made, told = inject_rows(book, rows, actors, out, truth, new_stage(len(actors), seed))
     if made < 0:
         raise RuntimeError("Expected the injected rows to fit into their arrays, was too many. Inject less at once.")
-    return Injection(out[:made].copy(), truth[:told].copy(), actors, max(0, last - first) / 3.6e12)
+    # Between two messages the actors trade one after the other, not in the order of time.
+    streamed = out[:made][np.argsort(out["ts_init"][:made], kind="stable")]
+    return Injection(streamed, truth[:told].copy(), actors, max(0, last - first) / 3.6e12)
 
 
 def _uniform(rng: np.random.Generator, span: Span) -> float:
