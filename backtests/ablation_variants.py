@@ -8,8 +8,8 @@ type Settings = dict[str, Any]
 
 FULL: Final = "full"
 """Name of the variant with everything in it."""
-NO_LIMIT: Final = 0.999999
-"""A loss that no account survives: a limit at it never holds."""
+NO_LIMIT: Final = 1.0
+"""The value that switches a loss limit off."""
 
 _PROTECTIONS: Final = ("stoploss_guard", "cooldown", "low_profit")
 _LIMITS: Final = {"max_daily_loss": "the daily loss limit", "max_drawdown": "the drawdown limit"}
