@@ -24,7 +24,7 @@ Markets = Callable[[], Iterable[Market]]
 BUDGET: Final = 60.0
 """False alerts an hour that an instrument may raise."""
 MOST_HONEST: Final = 0.035
-"""Share of the honest large orders, and of honest actors, that may be flagged where there is no untouched stream."""
+"""Share of the honest large orders that may be flagged where thresholds are tuned without an untouched stream."""
 STUFFING_SHARE: Final = 0.05
 """Part of the budget of false alerts for quote stuffing; the others divide the rest as the markets tuned on say."""
 
@@ -173,7 +173,7 @@ def tune(
         Gives the markets with actors.
     untouched : callable or None
         Gives the streams whose alerts an hour the thresholds keep within the budget. Where there are none, the
-        thresholds flag at most `MOST_HONEST` of the honest large orders of `markets`, and of their honest actors.
+        thresholds flag at most `MOST_HONEST` of the honest large orders of `markets`.
     config : SurveillanceConfig
     budget : float
 
@@ -256,12 +256,7 @@ def _carrying(kind: AlertKind, episodes: dict[int, Episode]) -> set[int]:
 def _strict(kind: AlertKind, found: list[Candidates], config: SurveillanceConfig) -> float:
     scored = [_scored(one, kind, config) for one in found]
     orders = [s.score[_innocent(kind, s, one.market.truth)] for s, one in zip(scored, found, strict=True)]
-    # Of each honest actor its most suspicious order; of one that was never weighed, nothing.
-    actors = []
-    for s, one in zip(scored, found, strict=True):
-        numbers = np.unique(one.market.truth["episode"][one.market.truth["kind"] >= ActorKind.FLICKER])
-        actors.append(np.array([s.score[s.honest == n].max(initial=0.0) for n in numbers.tolist()]))
-    wanted = max(float(np.quantile(np.concatenate(part), 1.0 - MOST_HONEST)) for part in (orders, actors))
+    wanted = float(np.quantile(np.concatenate(orders), 1.0 - MOST_HONEST))
     return round(min(0.9999, max(0.0001, wanted)), 4)
 
 

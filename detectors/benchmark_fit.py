@@ -26,7 +26,7 @@ _PRIOR: Final = 0.03  # odds of manipulation at which "suspicion by itself" is f
 # Orders of honest actors are the hard cases among the many: they weigh this much, and this share of all at least.
 _HONEST: Final = 5.0
 _HONEST_SHARE: Final = 0.02
-RIDGE: Final = 50.0
+RIDGE: Final = 20.0
 """Penalty of the weights: chosen on tuning seeds so that weights fitted on one instrument serve another."""
 _THIN: Final = 8.0
 _EVIDENCE: Final = {
