@@ -65,7 +65,7 @@ class ModelWindow:
         self._times = np.zeros(0, np.int64)
         self._count = 0
         self._was_ready = False
-        self._positions: dict[str, NDArray[np.int64]] = {}
+        self._positions: list[tuple[ModelSchema, NDArray[np.int64]]] = []  # two models at most
 
     def mean(self, schema: FeatureSchema) -> None:
         """Take note of what the vectors mean."""
@@ -158,10 +158,12 @@ class ModelWindow:
             raise WindowUnfitError("what the feature vectors mean is not known")
         if self._seen_hash != self._hash:
             raise WindowUnfitError("the feature vectors mean something else than was announced")
-        name = model.hash if model.hash in self._positions else ""
-        if not name:
-            try:
-                self._positions[model.hash] = self.schema.positions(model.features)
-            except SchemaMismatchError as error:
-                raise WindowUnfitError(f"the model reads other features: {error}") from None
-        return self._positions[model.hash]
+        for known, positions in self._positions:
+            if known is model:
+                return positions
+        try:
+            positions = self.schema.positions(model.features)
+        except SchemaMismatchError as error:
+            raise WindowUnfitError(f"the model reads other features: {error}") from None
+        self._positions.append((model, positions))
+        return positions
