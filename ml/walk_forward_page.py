@@ -13,7 +13,7 @@ from ml.run_identity import write_whole
 from ml.walk_forward_summary import Summary
 from pages import Page, Section, Tile
 from pages.charts import PALETTE, Chart, Curve
-from pages.figures import SIZE, svg
+from pages.figures import svg
 from pages.formats import UNDEFINED, duration, integer, number, utc
 from pages.tables import Cell, Row, table
 
@@ -34,6 +34,9 @@ _LABELS: Final = {
     "net_bps_total": ("Net bps, all", 0),
     "sharpe": ("Sharpe, annualised", 1),
 }
+_WIDE: Final = (11.0, 3.8)
+"""Inches of a figure that is as wide as the page."""
+
 _COMPARED: Final = (
     "accuracy",
     "balanced_accuracy",
@@ -307,7 +310,7 @@ def _by_class(summary: Summary) -> Markup:
 def _reliability(summary: Summary) -> Any:
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(SIZE[0] * 0.7, SIZE[0] * 0.62))
+    figure, axes = pyplot.subplots(figsize=_WIDE)
     axes.plot([0.3, 1.0], [0.3, 1.0], color="#8b96a1", linewidth=1.0)
     for number_, model in enumerate(summary.models):
         if model.name == "persistence":
@@ -326,7 +329,7 @@ def _reliability(summary: Summary) -> Any:
 def _losses(summary: Summary) -> Any:
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(SIZE[0] * 0.7, SIZE[1]))
+    figure, axes = pyplot.subplots(figsize=_WIDE)
     for number_, model in enumerate(summary.of_kind("net")):
         for fold, history in enumerate(model.histories):
             values = [row.get("validation_direction_loss", row.get("validation_loss", np.nan)) for row in history]
