@@ -1,0 +1,104 @@
+"""`fathom detect benchmark`: its protocol, what it prints and writes, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from data_catalog import detection_markets
+from data_catalog.detection_benchmark import BenchmarkPlan, run_benchmark
+from data_catalog.detection_markets import RecordedStreams, SimulatedStreams
+from data_catalog.errors import CatalogError
+from data_catalog.simulation.config import Simulation
+from data_catalog.simulation.loading import load_scenario
+from detectors.benchmark_labels import Market
+from detectors.surveillance import SurveillanceConfig
+from detectors.truth import TRUTH
+from fathom import main
+from tests.random_market import random_market
+
+
+@pytest.fixture
+def scenarios(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(project)
+    return project / "configs" / "simulation"
+
+
+def plan(recorded: RecordedStreams | None, scenarios: Path) -> BenchmarkPlan:
+    manipulated = load_scenario(scenarios / "manipulated.toml")
+    return BenchmarkPlan(
+        recorded,
+        SimulatedStreams(manipulated, "manipulated", 100.0),
+        SimulatedStreams(Simulation(scenario="null"), "null", 20.0),
+        tuning_seeds=(1, 2),
+        report_seeds=(8,),
+        simulated_seeds=1,
+    )
+
+
+def test_nothing_is_reported_on_what_it_was_tuned_on(scenarios: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {name: random_market(n, seconds=60, odd=False) for n, name in enumerate(("A", "B"))}
+    recorded = RecordedStreams.__new__(RecordedStreams)
+    recorded.instruments, recorded.injection, recorded._rows = ("A", "B"), detection_markets.InjectionConfig(), rows
+    made: list[str] = []
+    results = run_benchmark(plan(recorded, scenarios), SurveillanceConfig(), made.append)
+    assert [r.family for r in results] == ["recorded A", "recorded B", "simulated manipulated"]
+    assert results[0].tuned_on == ["B seeds 1-2"]
+    assert results[0].reported_on == ["A seed 8"]
+    assert results[2].tuned_on == ["manipulated seeds 1"]
+    assert results[2].reported_on == ["manipulated seed 8"]
+    first = made[: made.index("A seed 8")]
+    assert not any(name.startswith("A ") or name == "A" for name in first)
+    assert len(made) == plan(recorded, scenarios).markets
+
+
+def test_seeds_in_common_are_refused() -> None:
+    null = SimulatedStreams(Simulation(scenario="null"), "null", 1.0)
+    with pytest.raises(ValueError, match="Expected other seeds to report on than to tune on, was 2, 3 in both"):
+        BenchmarkPlan(None, null, null, tuning_seeds=(1, 2, 3), report_seeds=(2, 3, 4))
+
+
+def test_one_instrument_is_too_few(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="Expected two instruments or more"):
+        RecordedStreams(tmp_path)
+
+
+def test_untouched_streams_are_the_recording() -> None:
+    recorded = RecordedStreams.__new__(RecordedStreams)
+    rows = random_market(3, seconds=20, odd=False)
+    recorded._rows = {"A": rows}
+    (market,) = recorded.untouched(["A"])
+    assert isinstance(market, Market)
+    np.testing.assert_array_equal(market.rows, rows)
+    assert market.truth.dtype == TRUTH
+    assert market.hours == pytest.approx(20 / 3600, rel=0.05)
+
+
+def test_the_command_reports_on_simulated_markets(scenarios: Path, tmp_path: Path) -> None:
+    page = tmp_path / "benchmark.html"
+    args = ["detect", "benchmark", "--quick", "--secs", "60", "--json", "--html", str(page)]
+    done = CliRunner().invoke(main, args)
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)
+    assert [kind["kind"] for kind in found["kinds"]] == ["spoofing", "layering", "quote_stuffing"]
+    assert set(found["kinds"][0]["curves"]) == {"detector", "textbook", "size_only"}
+    text = page.read_text(encoding="utf-8")
+    assert "Precision over recall" in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+
+
+def test_the_command_fits_weights_into_a_file(scenarios: Path, tmp_path: Path) -> None:
+    out = tmp_path / "fitted.toml"
+    done = CliRunner().invoke(main, ["detect", "benchmark", "--quick", "--secs", "60", "--fit", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "[spoofing.alone_weights]" in out.read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["fitted.toml"]
+
+
+@pytest.mark.parametrize("seeds", ["12-1", "some", ""])
+def test_wrong_seeds_are_refused(scenarios: Path, seeds: str) -> None:
+    done = CliRunner().invoke(main, ["detect", "benchmark", "--report-seeds", seeds])
+    assert done.exit_code == 2
+    assert "Expected seeds such as 1-12" in done.output
