@@ -176,11 +176,16 @@ def test_every_shipped_configuration_is_valid(project: Path) -> None:
     files = [
         file for file in sorted((project / "configs" / "backtest").glob("*.toml")) if "instrument" not in file.stem
     ]
-    assert len(files) >= 4
-    for file in files:
+    whole = [file for file in files if "data" in tomllib.loads(file.read_text())]
+    assert len(whole) >= 4
+    for file in whole:
         assert load([file]).config.name == file.stem
         load([file, project / "configs" / "system" / "supertrend.toml"])
+        load([file, project / "configs" / "system" / "risk.toml"])
         load([project / "configs" / "system" / "venue.toml", file])
+    for overlay in set(files) - set(whole):  # laid over the configuration with whose name theirs begins
+        (base,) = [file for file in whole if overlay.stem.startswith(f"{file.stem}-")]
+        assert load([base, overlay]).config.name == overlay.stem
 
 
 def test_the_risk_section_is_read_shown_and_laid_over(project: Path, tmp_path: Path) -> None:
