@@ -24,9 +24,11 @@ class RegimeLabel(IntEnum):
     CRASH = 5
 
 
-# Hidden states: the five labels, and the crash turned upside down, which is reported as VOLATILE with a pause.
-_STATES: Final = 6
+# Hidden states: the five labels; the crash turned upside down, which is reported as VOLATILE with a pause; and a walk
+# of the usual spread without drift, reported as RANGE: without it whatever is not quiet would be called a trend.
+_STATES: Final = 7
 _SURGE: Final = 5
+_WALK: Final = 6
 
 _BEFORE, _COUNT, _SCALE, _LABEL, _HELD, _PAUSE, _POSTERIOR = range(7)
 _SPAN, _WARM_UP, _FREEDOM, _STAY, _ENTER, _PAUSE_ENTER, _PAUSE_LEAVE, _MIN_BARS, _EMISSION = range(9)
@@ -41,7 +43,7 @@ class RegimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trend_drift : float
         Mean move of a trend, up or down.
     range_scale : float
-        Spread of the moves of a ranging market.
+        Spread of the moves of a quiet market; one that moves as usual but goes nowhere is called a range too.
     volatile_scale : float
         Spread of the moves of a volatile market.
     crash_drift, crash_scale : float
@@ -121,9 +123,16 @@ def _filter(state: FloatArray, params: FloatArray, x: float) -> None:
             z * z / params[_FREEDOM]
         )
         p[k] = (p[k] * (1.0 - leave) + (1.0 - p[k]) * leave / (_STATES - 1.0)) * np.exp(log_density)
-    total = (p[0] + p[1]) + (p[2] + p[3]) + (p[4] + p[5])
+    total = (p[0] + p[1]) + (p[2] + p[3]) + (p[4] + p[5]) + p[_WALK]
     for k in range(_STATES):
         p[k] /= total
+
+
+@njit(cache=True)
+def _probability(p: FloatArray, k: int) -> float:
+    if k == 2:
+        return float(p[2] + p[_WALK])
+    return float(p[3] + p[_SURGE] if k == 3 else p[k])
 
 
 @njit(cache=True)
@@ -139,7 +148,7 @@ def _name(state: FloatArray, params: FloatArray) -> float:
     best = 0
     probability = -1.0
     for k in range(5):
-        mine = p[k] + p[_SURGE] if k == 3 else p[k]
+        mine = _probability(p, k)
         if mine > probability:
             best, probability = k + 1, mine
     state[_HELD] += 1.0
@@ -153,7 +162,7 @@ def _name(state: FloatArray, params: FloatArray) -> float:
         state[_LABEL] = best
         state[_HELD] = 0.0
         label = best
-    return float(p[3] + p[_SURGE] if label == 4 else p[label - 1])
+    return float(_probability(p, label - 1))
 
 
 @njit(cache=True)
@@ -182,8 +191,8 @@ def run(state: FloatArray, params: FloatArray, bars: FloatArray, out: FloatArray
 
 
 def _params(c: RegimeConfig) -> FloatArray:
-    centres = [c.trend_drift, -c.trend_drift, 0.0, 0.0, -c.crash_drift, c.crash_drift]
-    spreads = [1.0, 1.0, c.range_scale, c.volatile_scale, c.crash_scale, c.crash_scale]
+    centres = [c.trend_drift, -c.trend_drift, 0.0, 0.0, -c.crash_drift, c.crash_drift, 0.0]
+    spreads = [1.0, 1.0, c.range_scale, c.volatile_scale, c.crash_scale, c.crash_scale, 1.0]
     constant = lgamma((c.freedom + 1) / 2) - lgamma(c.freedom / 2) - 0.5 * np.log(c.freedom * np.pi)
     head = [c.scale_span, c.warm_up, c.freedom, c.stay_bars, c.enter, c.pause_enter, c.pause_leave, c.min_bars]
     return np.array([*head, *centres, *spreads, *(constant - np.log(spreads))], dtype=np.float64)

@@ -41,15 +41,15 @@ def naive_flags(strengths: list[float], enter: float, leave: float) -> list[bool
 
 
 def naive_posteriors(close: np.ndarray, config: RegimeConfig) -> list[np.ndarray | None]:
-    """Probabilities of the six hidden states after each bar, by the forward algorithm from the first bar on."""
-    centres = np.array([config.trend_drift, -config.trend_drift, 0, 0, -config.crash_drift, config.crash_drift])
-    spreads = np.array([1, 1, config.range_scale, config.volatile_scale, config.crash_scale, config.crash_scale])
-    change = np.full((6, 6), 1 / config.stay_bars / 5)
+    """Probabilities of the seven hidden states after each bar, by the forward algorithm from the first bar on."""
+    centres = np.array([config.trend_drift, -config.trend_drift, 0, 0, -config.crash_drift, config.crash_drift, 0])
+    spreads = np.array([1, 1, config.range_scale, config.volatile_scale, config.crash_scale, config.crash_scale, 1])
+    change = np.full((7, 7), 1 / config.stay_bars / 6)
     np.fill_diagonal(change, 1 - 1 / config.stay_bars)
     moves = np.diff(close).tolist()
     nu = config.freedom
     constant = math.gamma((nu + 1) / 2) / math.gamma(nu / 2) / math.sqrt(nu * math.pi)
-    p = np.full(6, 1 / 6)
+    p = np.full(7, 1 / 7)
     out: list[np.ndarray | None] = [None]
     for i, move in enumerate(moves):
         if i + 1 > config.warm_up:

@@ -21,7 +21,8 @@ def test_confidence_is_the_probability_of_the_label() -> None:
             assert label == 0
             assert np.isnan(reading[1])
         elif label:
-            mine = p[3] + p[5] if label == RegimeLabel.VOLATILE else p[label - 1]
+            also = {RegimeLabel.VOLATILE: p[5], RegimeLabel.RANGE: p[6]}
+            mine = p[label - 1] + also.get(RegimeLabel(label), 0.0)
             assert reading[1] == pytest.approx(mine, rel=1e-8, abs=1e-12)
     assert len(seen) >= 4
 
@@ -85,3 +86,12 @@ def test_the_warm_up_has_no_opinion() -> None:
     readings = [detector.update(Bar(x, x, x)) for x in (1.0, 2.0, 1.0, 2.0, 3.0)]
     assert {r.regime for r in readings} == {RegimeLabel.UNKNOWN}
     assert not any(r.auto_pause for r in readings)
+
+
+def test_a_walk_of_the_usual_spread_is_no_trend() -> None:
+    """Where every bar is as wide as in a trend, a trend must still show by its drift."""
+    config = RegimeConfig(trend_drift=0.25, range_scale=0.4, stay_bars=130.0)
+    bars = bars_of(np.cumsum(np.random.default_rng(12).normal(size=20_000)))
+    labels = Regime(config).update_many(bars)[1_000:, 0]
+    assert np.isin(labels, [RegimeLabel.TREND_UP, RegimeLabel.TREND_DOWN]).mean() < 0.15
+    assert (labels == RegimeLabel.RANGE).mean() > 0.8
