@@ -1,8 +1,8 @@
 """Markets of the detectors' benchmark: recorded streams with injected actors, and simulated ones, by seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,15 +53,23 @@ class RecordedStreams:
                 f"Expected instruments with book and trades in {path}, was {', '.join(unknown)}. "
                 f"There are: {', '.join(sorted(both)) or 'none'}."
             )
-        self.instruments: Final = tuple(instruments) or tuple(sorted(both))
+        self.instruments = tuple(instruments) or tuple(sorted(both))
         if len(self.instruments) < 2:
             raise CatalogError(
                 f"Expected two instruments or more with book and trades in {path}, was "
                 f"{', '.join(self.instruments) or 'none'}. What is tuned on one must be reported on another; import "
                 "one more, or leave --catalog out for simulated markets alone."
             )
-        self.injection: Final = injection or InjectionConfig()
-        self._rows: Final = {name: _aligned(list(catalog.events(name))) for name in self.instruments}
+        self.injection = injection or InjectionConfig()
+        self._rows = {name: _aligned(list(catalog.events(name))) for name in self.instruments}
+
+    @classmethod
+    def of(cls, rows: Mapping[str, NDArray[Any]], injection: InjectionConfig | None = None) -> Self:
+        """Return streams that are at hand already, by the name of their instrument."""
+        made = cls.__new__(cls)
+        made.instruments, made.injection = tuple(rows), injection or InjectionConfig()
+        made._rows = {name: _aligned([part]) for name, part in rows.items()}
+        return made
 
     def untouched(self, instruments: Sequence[str]) -> Iterator[Market]:
         """Give the streams as they were recorded."""

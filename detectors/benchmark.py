@@ -57,6 +57,11 @@ class Point(msgspec.Struct, frozen=True):
         that raised an alert; and their number.
     delay_ms : list of float
         Median and 90th percentile of the time from the withdrawal to the alert, then from the first placing.
+
+    Examples
+    --------
+    >>> Point(0.5, 31.3, 0.6, 0.7, 0.6, {"large": [3, 60]}, [0.01, 9000.0], [50.0, 58.0, 700.0, 4000.0]).recall
+    0.7
     """
 
     threshold: float
@@ -93,6 +98,11 @@ class KindResult(msgspec.Struct, frozen=True):
         layers; each cell is [found, all].
     reliability : list of list of float
         Confidence and share of manipulation among the candidates, by bins of confidence.
+
+    Examples
+    --------
+    >>> KindResult.__struct_fields__[:3]
+    ('kind', 'episodes', 'episodes_all')
     """
 
     kind: str
@@ -123,6 +133,11 @@ class Result(msgspec.Struct, frozen=True):
     kinds : list of KindResult
     pooled_recall : list of float
         Recall of spoofing and layering together at both thresholds: of `at_budget` and of `carried`.
+
+    Examples
+    --------
+    >>> Result.__struct_fields__[:3]
+    ('family', 'tuned_on', 'reported_on')
     """
 
     family: str

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from data_catalog import detection_markets
 from data_catalog.detection_benchmark import BenchmarkPlan, run_benchmark
 from data_catalog.detection_markets import RecordedStreams, SimulatedStreams
 from data_catalog.errors import CatalogError
@@ -38,10 +37,9 @@ def plan(recorded: RecordedStreams | None, scenarios: Path) -> BenchmarkPlan:
     )
 
 
-def test_nothing_is_reported_on_what_it_was_tuned_on(scenarios: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_reported_on_what_it_was_tuned_on(scenarios: Path) -> None:
     rows = {name: random_market(n, seconds=60, odd=False) for n, name in enumerate(("A", "B"))}
-    recorded = RecordedStreams.__new__(RecordedStreams)
-    recorded.instruments, recorded.injection, recorded._rows = ("A", "B"), detection_markets.InjectionConfig(), rows
+    recorded = RecordedStreams.of(rows)
     made: list[str] = []
     results = run_benchmark(plan(recorded, scenarios), SurveillanceConfig(), made.append)
     assert [r.family for r in results] == ["recorded A", "recorded B", "simulated manipulated"]
@@ -66,10 +64,8 @@ def test_one_instrument_is_too_few(tmp_path: Path) -> None:
 
 
 def test_untouched_streams_are_the_recording() -> None:
-    recorded = RecordedStreams.__new__(RecordedStreams)
     rows = random_market(3, seconds=20, odd=False)
-    recorded._rows = {"A": rows}
-    (market,) = recorded.untouched(["A"])
+    (market,) = RecordedStreams.of({"A": rows}).untouched(["A"])
     assert isinstance(market, Market)
     np.testing.assert_array_equal(market.rows, rows)
     assert market.truth.dtype == TRUTH
