@@ -115,7 +115,7 @@ class Deployed(nn.Module):
     """
 
     centre: Tensor
-    scale: Tensor
+    factor: Tensor
 
     def __init__(self, net: nn.Module, scaler: Normalisation, calibration: Calibration) -> None:
         super().__init__()
@@ -123,10 +123,11 @@ class Deployed(nn.Module):
         self.limit = scaler.limit
         self.calibration = calibration
         self.register_buffer("centre", torch.tensor(scaler.centre, dtype=torch.float64))
-        self.register_buffer("scale", torch.tensor(scaler.scale, dtype=torch.float64))
+        # A product takes a third of the time of a quotient; in float64 the difference is far below a float32.
+        self.register_buffer("factor", 1.0 / torch.tensor(scaler.scale, dtype=torch.float64))
 
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        scaled = ((window - self.centre) / self.scale).clamp(-self.limit, self.limit).float()
+        scaled = ((window - self.centre) * self.factor).clamp(-self.limit, self.limit).float()
         heads = self.net(scaled)
         calibration = self.calibration
         return (

@@ -29,9 +29,17 @@ class BilinearNorm(nn.Module):
         self.mix = nn.Parameter(torch.tensor([0.5, 0.5]))
 
     def forward(self, x: Tensor) -> Tensor:
-        along_time = _standard(x, 2) * self.time_scale + self.time_shift
-        along_features = _standard(x, 1) * self.feature_scale + self.feature_shift
-        return along_time * self.mix[0] + along_features * self.mix[1]
+        # Both normalisations are a factor and a shift: together they pass over the window once, which is most of the
+        # net's time.
+        squares = x.square()
+        time_factor, time_shift = _standardising(x, squares, 2)
+        feature_factor, feature_shift = _standardising(x, squares, 1)
+        time_scale, feature_scale = self.time_scale * self.mix[0], self.feature_scale * self.mix[1]
+        factor = time_factor * time_scale + feature_factor * feature_scale
+        shift = (time_shift * time_scale + self.time_shift * self.mix[0]) + (
+            feature_shift * feature_scale + self.feature_shift * self.mix[1]
+        )
+        return x * factor + shift
 
 
 class Bilinear(nn.Module):
@@ -145,7 +153,9 @@ class Compact(nn.Module):
         return answer
 
 
-def _standard(x: Tensor, dim: int) -> Tensor:
-    centred = x - x.mean(dim=dim, keepdim=True)
+def _standardising(x: Tensor, squares: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    mean = x.mean(dim=dim, keepdim=True)
+    variance = squares.mean(dim=dim, keepdim=True) - mean.square()
     # The floor keeps a column that does not move within the window at 0 instead of blowing its rounding up.
-    return centred * (centred.square().mean(dim=dim, keepdim=True) + 1e-4).rsqrt()
+    factor = (variance.clamp(min=0.0) + 1e-4).rsqrt()
+    return factor, -mean * factor
