@@ -136,9 +136,11 @@ def _hold(times_ns: Times, name: str, books: Books, marks: Marks, multiplier: fl
         cost += _last_before(times_ns, [(at, paid) for at, _, paid in rows])
     mine = [entry for entry in books.entries if entry.fill.order.instrument_id == name]
     cash = _sums(times_ns, [(e.fill.ts_event, -e.signed * e.fill.price * multiplier) for e in mine])
+    position = np.round(position, 12) + 0.0  # what the sum of the strategies' leaves below is the floats' rounding
     mark = _on_grid(marks, marks.mark, times_ns)
     exposure = np.where(position == 0.0, 0.0, position * mark * multiplier)
-    unrealized = np.where(position == 0.0, 0.0, exposure - cost * multiplier)
+    # Strategies that are long and short by the same size are flat together: what lies between their prices stays.
+    unrealized = exposure - cost * multiplier
     return Holding(position, mark, exposure, unrealized), cash
 
 
