@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 def tune(config: Path, out: Path | None, trials: int | None, workers: int, as_json: bool) -> None:
     """Search for better settings of a training: its features, label, net and optimiser.
 
-    CONFIG names a training and, for each setting that varies, what it may be (see configs/training/tune.toml). Trials
+    CONFIG names a training and, for each setting that varies, what it may be (see configs/tuning/edge.toml). Trials
     are drawn by TPE; those below the median at the same epoch are stopped. The study is a folder: the same command goes
     on with it, after a kill too, and in several shells at once. No trial reads the held-out tail of the span, and every
     trial is counted in the trial ledger of the dataset. Test the winner with `fathom train run`, once.
 
     \b
     Example:
-      fathom train tune configs/training/tune.toml --workers 2
+      fathom train tune configs/tuning/edge.toml --workers 2
     """
     import json
 

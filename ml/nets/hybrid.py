@@ -26,7 +26,7 @@ class HybridCnnLstm(nn.Module):
         Of the convolutions.
     hidden : int
         Units of the LSTM **in each direction**: 256 is the plain reading of "BiLSTM 256". With 128 the two directions
-        have 256 together, at 3.5 times the speed; docs/models.md has the latencies of both.
+        have 256 together, at about three times the speed; docs/artifacts.md has the latencies of both.
     layers : int
         Of the LSTM.
     kernel : int

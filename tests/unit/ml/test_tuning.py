@@ -131,3 +131,10 @@ def test_a_space_that_is_wrong_is_explained(folder: Path, tmp_path: Path, text: 
     file.write_text(f'name = "x"\ntraining = "{folder}/training.toml"\n{text}')
     with pytest.raises(TrainingConfigError, match=problem_):
         load_tune_config(file)
+
+
+def test_every_shipped_search_can_be_read(project: Path) -> None:
+    files = sorted((project / "configs" / "tuning").glob("*.toml"))
+    assert files
+    for file in files:
+        assert load_tune_config(file).trials > 0
