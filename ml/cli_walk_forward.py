@@ -125,6 +125,7 @@ def _print(summary: "Summary", folder: Path) -> None:
         ]
         net = interval_text(model.stitched.interval("net_bps_per_trade", summary.level), 2)
         table.add_row(model.name, *scores[:-1], f"{model.stitched.values['trades']:,.0f}", net)
+    console.width = max(console.width, 120)  # an interval that is cut off is of no use
     console.print(table)
     console.print(f"{summary.level:.0%} intervals, block bootstrap. {summary.leak.sentence()}", highlight=False)
     console.print(f"{summary.run.trials} models were ever tried on this dataset. {folder}/report.html", highlight=False)
