@@ -19,7 +19,7 @@ def traced(fills: list[Fill], balances: list[tuple[int, float]], marks: list[flo
     grid = np.arange(len(marks), dtype=np.int64)
     records = Records([], fills, [], balances)
     mark = np.array(marks)
-    priced = Marks(grid, mark, mark, mark, mark)
+    priced = Marks(grid, mark, mark, mark)
     return trace(grid, records, keep(records, {"O-1": np.nan}, {"X": 1.0}), {"X": priced}, {"X": 1.0}, 1e-8)
 
 
