@@ -21,13 +21,17 @@ def weights(names: tuple[str, ...], **some: float) -> tuple[float, ...]:
 
 # Not the fitted weights: a rule that can be read. A large order with benefit counts, one that only moved does not.
 SPOOFING = SpoofingConfig(
+    threshold=0.5,
     weights=weights(EVIDENCE, constant=-6, size=2, benefit=1.5, moved=-8),
     alone_weights=weights(EVIDENCE[:17], constant=-6, size=2, benefit=1.5, moved=-8),
 )
 LAYERING = LayeringConfig(
-    min_levels=5, weights=weights(layering.EVIDENCE, constant=-6, size=2, benefit=1.5), size_percentile=75
+    threshold=0.5,
+    min_levels=5,
+    weights=weights(layering.EVIDENCE, constant=-6, size=2, benefit=1.5),
+    size_percentile=75,
 )
-STUFFING = QuoteStuffingConfig(weights=(-8.0, 1.0, 0.0, 0.0, 0.5))
+STUFFING = QuoteStuffingConfig(threshold=0.5, weights=(-8.0, 1.0, 0.0, 0.0, 0.5))
 
 
 def settings(depth: int = 0) -> SurveillanceConfig:

@@ -42,7 +42,7 @@ def test_nothing_is_told_before_the_usual_rate_is_known() -> None:
     rate(market, 100, 3)
     rate(market, 10, 120)
     assert stuffing(market) == []
-    early = QuoteStuffingConfig(warm_up_secs=2.0, weights=STUFFING.weights)
+    early = QuoteStuffingConfig(warm_up_secs=2.0, threshold=0.5, weights=STUFFING.weights)
     assert stuffing(market, SurveillanceConfig(quote_stuffing=early)) != []
 
 
