@@ -21,7 +21,7 @@ from pages.tables import Cell, Row, empty, table
 MOST_ROWS: Final = 200
 """Alerts in the table of the page; the file holds all."""
 
-_BANDS: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_BANDS: Final = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 _REGIMES: Final = ("trend_up", "trend_down", "range", "volatile", "crash")
 
 
@@ -79,13 +79,13 @@ def _tiles(markets: Sequence[Market]) -> tuple[Tile, ...]:
     hours = sum(market.hours for market in markets)
     alerts = [alert for market in markets for alert in market.alerts]
     news = [alert for alert in alerts if alert.series == 1]
-    sure = [alert for alert in news if alert.confidence >= 0.8]
+    sure = [alert for alert in news if alert.confidence >= 0.5]
     kinds = Counter[str](alert.kind for alert in news)
     span = duration(hours * 3600.0)
     return (
         Tile("Alerts", integer(len(alerts)), f"{integer(len(news))} series of like ones"),
         Tile("Series an hour", number(len(news) / hours, 1) if hours else UNDEFINED, f"an instrument, over {span}"),
-        Tile("Of them 0.8 or surer", number(len(sure) / hours, 1) if hours else UNDEFINED, "an hour, an instrument"),
+        Tile("Of them 0.5 or surer", number(len(sure) / hours, 1) if hours else UNDEFINED, "an hour, an instrument"),
         *(Tile(_named(kind), integer(kinds[kind]), "series") for kind in COLORS),
     )
 
