@@ -73,7 +73,7 @@ def _changes(settings: Settings) -> Iterator[tuple[str, str, Callable[[Settings]
     yield "no-validator", "the validator", _without_validator
     yield "no-filter", "the manipulation filter", _without_filter
     if any(actor["name"] == "detection" for actor in settings.get("actors", [])):
-        yield "no-detectors", "the detectors", _without_detectors
+        yield "no-detectors", "the detection", _without_detectors
     yield "no-levels", "the placement by levels", _without_levels
     risk = settings.get("risk") or {}
     for name in _PROTECTIONS:
