@@ -1,6 +1,7 @@
 """Train one net on one fold: until it no longer gains, on the CPU or a GPU, through kills, with calibrated answers."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -249,15 +250,17 @@ def _run(module: MultitaskModule, config: FitConfig, data: WindowDataModule, res
         use_distributed_sampler=False,
         default_root_dir=resumption.folder,
     )
-    before = data.trainer
+    before, on_interrupt = data.trainer, signal.getsignal(signal.SIGINT)
     data.trainer = trainer
     try:
         data.setup("fit")
         trainer.fit(module, train_dataloaders=RemainingBatches(data, module), val_dataloaders=data.val_dataloader())
+    except SystemExit:
+        # Lightning turns Ctrl-C into the end of the process, and lets no further one through.
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from None
     finally:
         data.trainer = before
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 def _ended(

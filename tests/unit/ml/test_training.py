@@ -86,6 +86,16 @@ def test_a_folder_of_another_training_is_refused(whole: Trained, tmp_path: Path)
         fit(problem.net(), problem.config(), problem.data(seed=4), tmp_path, seed=7)
 
 
+def test_ctrl_c_is_passed_on_and_keeps_working(tmp_path: Path) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(problem.net("compact"), problem.config(), problem.data(), tmp_path, seed=7, on_step=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_damaged_snapshot_is_named(tmp_path: Path) -> None:
     (tmp_path / SNAPSHOT).write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(SnapshotError, match=r"snapshot\.npz: Expected a snapshot of a training"):
