@@ -1,6 +1,7 @@
 """The ledger of trials: every trial counts once, whoever writes it."""
 
-from multiprocessing import get_context
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,21 +9,21 @@ import pytest
 from ml.errors import TrainingError
 from ml.trial_ledger import TrialLedger
 
+_WRITER = """
+import sys
+from ml.trial_ledger import TrialLedger
+for number in range(20):
+    TrialLedger(sys.argv[1]).record("data", "tune", f"{sys.argv[2]}-{number}", "x", {"padding": "y" * 300})
+    TrialLedger(sys.argv[1]).record("data", "tune", f"shared-{number}", "x")
+"""
 
-def _write(path: Path, writer: int) -> None:
-    for number in range(20):
-        TrialLedger(path).record("data", "tune", f"{writer}-{number}", "x", {"padding": "y" * 300})
-        TrialLedger(path).record("data", "tune", f"shared-{number}", "x")
 
-
-def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_processes_that_write_at_once_lose_nothing(project: Path, tmp_path: Path) -> None:
     path = tmp_path / "trials.jsonl"
-    context = get_context("fork")
-    writers = [context.Process(target=_write, args=(path, writer)) for writer in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, str(path), str(writer)], cwd=project) for writer in range(3)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
     assert TrialLedger(path).count("data") == 3 * 20 + 20
 
 
