@@ -363,15 +363,12 @@ def _machine() -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # Exporter and quantiser tell of their inner affairs through warnings and loggers.
-    loggers = [logging.getLogger(name) for name in ("", "torch.onnx")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    # Exporter and quantiser tell of their inner affairs through warnings and loggers, at length.
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(before)
