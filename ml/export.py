@@ -280,8 +280,11 @@ def _compared(deployed: Deployed, predictor: Predictor, windows: NDArray[np.floa
         columns = zip(*(deployed(whole[at : at + 64]) for at in range(0, len(whole), 64)), strict=True)
         theirs = [torch.cat(parts).numpy() for parts in columns]
     worst = 0.0
+    # A return is the net's answer times the standard deviation of returns: in that unit the two must agree.
+    units = [float(held) for name, held in deployed.net.named_buffers() if name.endswith("return_unit")]
+    least = {"expected_return_bps": max([1.0, *units])}
     for name, ours, expected in zip(OUTPUTS, predictor.predict_many(windows)[1:], theirs, strict=True):
-        difference = float((np.abs(ours - expected) / np.maximum(np.abs(expected), 1.0)).max())
+        difference = float((np.abs(ours - expected) / np.maximum(np.abs(expected), least.get(name, 1.0))).max())
         if not difference <= TOLERANCE:
             raise ArtifactError(
                 f"{folder.name}: Expected ONNX and torch within {TOLERANCE:g}, was {difference:g} in {name}; "
