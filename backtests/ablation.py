@@ -126,6 +126,25 @@ def ablate(
     RunError
         A variant failed; its name is told. Finished ones are kept.
     """
+    done = finish(variants, folder, jobs=jobs, progress=progress)
+    return compared(folder, variants, done, seed=seed)
+
+
+def finish(
+    variants: Sequence[Variant], folder: Path, *, jobs: int = 1, progress: OnProgress | None = None
+) -> dict[str, RunFiles]:
+    """Run the variants that are not finished yet, each in a process of its own; return name -> run directory.
+
+    Parameters
+    ----------
+    variants, folder, jobs, progress
+        See `ablate`.
+
+    Raises
+    ------
+    RunError
+        A variant failed; its name is told. Finished ones are kept.
+    """
     places = {variant.name: _prepared(folder, variant) for variant in variants}
     done = {name: found for name, place in places.items() if (found := _finished(place)) is not None}
     for name in done:
@@ -148,7 +167,7 @@ def ablate(
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-    return compared(folder, variants, done, seed=seed)
+    return done
 
 
 def compared(folder: Path, variants: Sequence[Variant], done: dict[str, RunFiles], *, seed: int) -> Ablation:
