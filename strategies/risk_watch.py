@@ -16,6 +16,8 @@ from strategies.policy.risk import Approved, Circumstances, Refused, RiskGate, S
 from strategies.policy.risk_book import RiskBook
 
 _MS: Final = 1_000_000
+_SETTLING_NS: Final = 10 * 10**9
+_READ_NS: Final = 60 * 10**9
 
 
 class RiskWatch(OrderCare):
@@ -50,6 +52,9 @@ class RiskWatch(OrderCare):
         self.refusals: Counter[str] = Counter()
         self._exiting = False
         self._stood_down = False
+        self._known_balance = math.nan
+        self._seen_moves = -1
+        self._settles_until = self._reads_at = 0
 
     def join(self, book: RiskBook) -> None:
         """Share the book of a system's strategies: before the strategy starts."""
@@ -79,7 +84,7 @@ class RiskWatch(OrderCare):
     def _start_watch(self) -> None:
         gate = self.gate
         if gate.limits.max_spread_bps is not None:
-            self.subscribe_book_deltas(self.instrument_id, BookType.L2_MBP, managed=True)
+            self.subscribe_book_deltas(self.instrument_id, BookType.L2_MBP, self.book_depth, managed=True)
         if gate.limits.pause_on_regime:
             self.subscribe_topic(f"{REGIMES_TOPIC}.{self.instrument_id}", self._heed_regime)
         if gate.book.active or gate.limits.volatility_target is not None:
@@ -102,7 +107,7 @@ class RiskWatch(OrderCare):
         now = self.clock.timestamp_ns()
         self.gate.look(now, self._market_price())
         if self.gate.book.active:
-            self.gate.book.settle(now, self._balance())
+            self.gate.book.settle(now, self._last_balance(now))
 
     def _heed_regime(self, change: Any) -> None:
         self.gate.book.pause(self.clock.timestamp_ns(), str(self.instrument_id), bool(change.pause))
@@ -172,6 +177,15 @@ class RiskWatch(OrderCare):
     def _fee_rate(self) -> float:
         known = self.gate.limits.fee_rate
         return known if known is not None else float((self.instrument.info or {}).get("taker_fee", 0.0))
+
+    def _last_balance(self, now: int) -> float:
+        # To read the account copies it with all its events. What moves the balance moves a position first (the account
+        # may follow it by a message), but for deposits and what else the venue may come up with.
+        if self._seen_moves != self.gate.book.moves:
+            self._seen_moves, self._settles_until = self.gate.book.moves, now + _SETTLING_NS
+        if now <= self._settles_until or now >= self._reads_at:
+            self._known_balance, self._reads_at = self._balance(), now + _READ_NS
+        return self._known_balance
 
     def _balance(self) -> float:
         account = self.cache.account_for_venue(self.instrument_id.venue)

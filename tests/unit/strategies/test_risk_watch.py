@@ -16,6 +16,7 @@ from strategies import system
 from strategies.policy.risk import Approved, UnapprovedError
 from strategies.policy.risk_book import RiskBook
 from strategies.policy.risk_config import RiskConfig
+from strategies.risk_watch import RiskWatch
 from tests.unit.backtests.small_market import BTC, ETH, SECOND, START, config_file, make_market, zigzag
 from tests.unit.strategies.bracket_script import DIRECTED, REFUSED, TOLD, Directed, DirectedConfig, Step
 from tests.unit.strategies.policy.gating import now_of, signal_of
@@ -97,6 +98,20 @@ def test_a_halt_leaves_the_market_and_keeps_out(tmp_path: Path, limit: str, reas
     assert (trip["exit_role"], trip["signal_id"]) == ("EXIT", "Directed-BTCUSDT-1")
     assert {fill["signal_id"] for fill in files.table("fills").to_pylist()} == {"Directed-BTCUSDT-1"}
     assert 0.003 <= -trip["pnl_net"] / 100_000 < 0.004
+
+
+def test_the_account_is_read_when_it_may_have_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[float] = []
+    read = RiskWatch._balance
+
+    def counted(watch: RiskWatch) -> float:
+        reads.append((watch.clock.timestamp_ns() - START) / SECOND)
+        return read(watch)
+
+    monkeypatch.setattr(RiskWatch, "_balance", counted)
+    steps = '[[15, "buy", 900.0, 900.0], [30, "sell", 900.0, 900.0]]'
+    play(tmp_path, steps, mid=zigzag, entry="market", sets=("risk.check_ms=100",))
+    assert {int(second) for second in reads} == {*range(11), *range(15, 26), *range(30, 40)}
 
 
 def test_a_halt_cancels_an_entry_that_waits(tmp_path: Path) -> None:
