@@ -31,9 +31,8 @@ class BilinearNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # Both normalisations are a factor and a shift: together they pass over the window once, which is most of the
         # net's time.
-        squares = x.square()
-        time_factor, time_shift = _standardising(x, squares, 2)
-        feature_factor, feature_shift = _standardising(x, squares, 1)
+        time_factor, time_shift = _standardising(x, 2)
+        feature_factor, feature_shift = _standardising(x, 1)
         time_scale, feature_scale = self.time_scale * self.mix[0], self.feature_scale * self.mix[1]
         factor = time_factor * time_scale + feature_factor * feature_scale
         shift = (time_shift * time_scale + self.time_shift * self.mix[0]) + (
@@ -153,9 +152,11 @@ class Compact(nn.Module):
         return answer
 
 
-def _standardising(x: Tensor, squares: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+def _standardising(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    # Deviations are squared, not values: where a column is far from 0 and hardly moves, the difference of two large
+    # squares is rounding, which torch and ONNX Runtime round differently.
     mean = x.mean(dim=dim, keepdim=True)
-    variance = squares.mean(dim=dim, keepdim=True) - mean.square()
+    variance = (x - mean).square().mean(dim=dim, keepdim=True)
     # The floor keeps a column that does not move within the window at 0 instead of blowing its rounding up.
-    factor = (variance.clamp(min=0.0) + 1e-4).rsqrt()
+    factor = (variance + 1e-4).rsqrt()
     return factor, -mean * factor
