@@ -283,6 +283,7 @@ def load(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> Resolv
     layers = Layers.read(files, assignments)
     config = decode(Config, layers.settings, layers)
     actors = [_actor(config, at, layers) for at in range(len(config.actors))]
+    _check_depth(actors, layers)
     strategies = [_strategy(config, at, layers) for at in range(len(config.strategies))]
     _check_instrument(config.report.benchmark, config, layers, ("report", "benchmark"))
     plain = msgspec.to_builtins(config, builtin_types=(datetime.datetime,))
@@ -355,6 +356,15 @@ def _find(name: str, kind: str, layers: Layers, where: tuple[str | int, ...]) ->
     except (ValueError, ImportError, AttributeError) as error:
         path = (*where, "name")
         raise ConfigError(str(error), source=layers.source(path), path=dotted(path)) from error
+
+
+def _check_depth(actors: list[Actor], layers: Layers) -> None:
+    from strategies import system
+
+    try:
+        system.book_depth(actor.parameters for actor in actors)
+    except ValueError as error:
+        raise ConfigError(str(error), source=layers.source(("actors",)), path="actors") from error
 
 
 def _check_instrument(name: str | None, config: Config, layers: Layers, path: tuple[str | int, ...]) -> None:

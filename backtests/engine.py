@@ -105,10 +105,11 @@ def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_le
 
 def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: Tick | None) -> Finished:
     node.build()
+    depth = system.book_depth(actor.parameters for actor in resolved.actors)
     clock = Clockwork("Clockwork-001", max(1_000_000, (feed.end_ns - feed.start_ns) // _STEPS), tick)
     node.add_actor(run_id, clock)
     if resolved.config.venue.liquidation.enabled:
-        node.add_actor(run_id, Holder("Holder-001", list(feed.instruments)))
+        node.add_actor(run_id, Holder("Holder-001", list(feed.instruments), depth))
     names: set[str] = set()
     actors = [system.build_actor(actor.entry, actor.parameters, names) for actor in resolved.actors]
     for actor in actors:
@@ -119,6 +120,7 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     for strategy in resolved.strategies:
         components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken, book)
     for component in components:
+        component.book_depth = depth
         make_punctual(component, resolved.config.venue.latency)
         node.add_strategy(run_id, component)
     began = time.perf_counter()
@@ -230,18 +232,21 @@ class Holder(DataActor):
         Its name.
     instruments
         Ids.
+    depth
+        Levels a side of the book, as all components ask for it; None for all.
     """
 
-    def __new__(cls, actor_id: str, instruments: list[str]) -> Self:
+    def __new__(cls, actor_id: str, instruments: list[str], depth: int | None) -> Self:
         return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
 
-    def __init__(self, actor_id: str, instruments: list[str]) -> None:
+    def __init__(self, actor_id: str, instruments: list[str], depth: int | None) -> None:
         super().__init__()
         self.instruments = instruments
+        self.depth = depth
 
     def on_start(self) -> None:
         for name in self.instruments:
-            self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, managed=True)
+            self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, self.depth, managed=True)
 
 
 def peak_rss_mib() -> float:

@@ -122,6 +122,9 @@ class OrderCare(Strategy):
     0
     """
 
+    book_depth: int | None = None
+    """Levels a side of the book that all components of a system subscribe to: set before the start, see `system`."""
+
     def __new__(cls, config: Any, instrument_id: str, strategy_id: str) -> Any:
         # The engine's part takes its own configuration here, and only here.
         claimed = [InstrumentId.from_str(instrument_id)] if getattr(config, "claim_external", False) else None

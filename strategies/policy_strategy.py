@@ -102,7 +102,7 @@ class PolicyStrategy(SignalStrategy):
         for member in self.members:
             member.open(self.instrument)
         if any(member.needs_book for member in self.members):
-            self.subscribe_book_deltas(self.instrument_id, BookType.L2_MBP, managed=True)
+            self.subscribe_book_deltas(self.instrument_id, BookType.L2_MBP, self.book_depth, managed=True)
         if any(member.flow_from == "quotes" for member in self.members):
             self.subscribe_quotes(self.instrument_id)
         if any(member.flow_from == "features" for member in self.members):

@@ -1,7 +1,9 @@
 """The strategies and actors by name, and their instances: what a backtest and the live node run."""
 
+import contextlib
 import difflib
 import importlib
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -98,6 +100,41 @@ def build(
         if book is not None and hasattr(made[-1], "join"):
             made[-1].join(book)
     return made
+
+
+def book_depth(actors: Iterable[Any]) -> int | None:
+    """Return how many levels a side of the book the actors with these configurations read; None for all.
+
+    The engine gives one book feed of an instrument to a system, so that all its components must ask for the same.
+
+    Raises
+    ------
+    ValueError
+        Two actors ask for different depths.
+
+    Examples
+    --------
+    >>> import msgspec
+    >>> from ml.features import FeatureConfig
+    >>> features, detection = (load(find(name, "actor").config) for name in ("features", "detection"))
+    >>> names = ("BTCUSDT-LINEAR.BYBIT",)
+    >>> ours = features(instruments=names, features=msgspec.convert({"depth": 50}, FeatureConfig))
+    >>> book_depth([ours]), book_depth([])
+    (50, None)
+    >>> book_depth([ours, detection(instruments=names)])
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected one depth of the book in a system, was features.depth = 50, watch.surveillance.depth = 0
+    """
+    asked: dict[str, int] = {}
+    for config in actors:
+        for place in ("features.depth", "watch.surveillance.depth"):
+            with contextlib.suppress(AttributeError):
+                asked[place] = operator.attrgetter(place)(config)
+    if len(set(asked.values())) > 1:
+        told = ", ".join(f"{place} = {depth}" for place, depth in asked.items())
+        raise ValueError(f"Expected one depth of the book in a system, was {told}")
+    return next(iter(asked.values()), None) or None
 
 
 def build_actor(entry: Entry, config: Any, taken: set[str]) -> Any:
