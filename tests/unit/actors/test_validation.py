@@ -18,7 +18,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_market(tmp_path_factory.mktemp("market"), seconds=70.0).path
 
 
-def validated(folder: Path, catalog: Path, validation: str, **texts: str) -> tuple[list[Any], list[Any], RunFiles]:
+def validated(folder: Path, catalog: Path, validation: str, **texts: Any) -> tuple[list[Any], list[Any], RunFiles]:
     """Return decisions and predictions of a run, and its files."""
     config = validated_config(folder, catalog, validation, **texts)
     files = RunFiles(run([config], out=folder / "runs", pages=False).path)
