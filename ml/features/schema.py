@@ -112,15 +112,11 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         UnknownFeatureError
             Where no column has this name.
         """
-        names = self.names
-        try:
-            return names.index(name)
-        except ValueError:
-            raise UnknownFeatureError(name, names) from None
+        return self._places([name])[0]
 
     def select(self, names: Sequence[str]) -> "FeatureSchema":
         """Return the schema of the named columns, in the order of `names`."""
-        columns = tuple(self.columns[self.index(name)] for name in names)
+        columns = tuple(self.columns[place] for place in self._places(names))
         groups = {column.group for column in columns}
         versions = {group: version for group, version in self.versions.items() if group in groups}
         return FeatureSchema(columns=columns, versions=versions, settings=self.settings)
@@ -136,7 +132,7 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         known = set(self.names)
         here = self.select([name for name in part.names if name in known])
         part.require(here, "the part", "the whole")
-        return np.array([self.index(name) for name in part.names], np.int64)
+        return np.array(self._places(part.names), np.int64)
 
     def require(self, other: "FeatureSchema", expected: str, actual: str) -> None:
         """Raise unless `other` means the same by a vector.
@@ -178,6 +174,13 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         found += _unlike("version of", *({g: v[g] for g in shared} for v in (self.versions, other.versions)))
         found += _unlike("setting", self.settings, other.settings)
         return found
+
+    def _places(self, names: Sequence[str]) -> list[int]:
+        known = {column.name: place for place, column in enumerate(self.columns)}
+        for name in names:
+            if name not in known:
+                raise UnknownFeatureError(name, self.names)
+        return [known[name] for name in names]
 
 
 def _unlike(kind: str, mine: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:
