@@ -10,10 +10,11 @@ from msgspec import Meta
 from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, InstrumentId, OrderBookDeltas, TradeTick
 
-from actors.detection_stream import DetectionStream
+from actors.detection_stream import DetectionStream, RecordedDetectionStream
 from data_catalog.catalog import Catalog
 from data_catalog.detections import messages_of, messages_table
 from data_catalog.instruments import Grid
+from data_catalog.recorded_arrivals import RecordedArrivals
 from data_catalog.recorded_flags import RecordedFlags
 from data_catalog.records import Records
 from data_catalog.types import TradeFlags
@@ -56,6 +57,10 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     flags_from
         Folder of the catalog that holds the flags of the replayed trades (RPI, block): the engine's `BacktestNode`
         replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it.
+    rows_from
+        Folder of the catalog of which book and trades are replayed: the rows are read from there instead of being made
+        of the engine's objects (`data_catalog.recorded_arrivals`). They are the same, in less time. For backtests. What
+        a large message shows comes with the next message of the book, even where a trade between would have shown it.
     record
         Whether to publish each message as custom data too, for a recorder.
     state_folder
@@ -76,6 +81,7 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     min_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.0
     timer_delay_ms: Annotated[int, Meta(ge=0)] = 50
     flags_from: str | None = None
+    rows_from: str | None = None
     record: bool = False
     state_folder: str | None = None
     keep: Annotated[int, Meta(ge=1)] = 100_000
@@ -83,6 +89,8 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if (self.watch.bars == "outside") != (self.bar_type is not None):
             raise ValueError(f'Expected bar_type with watch.bars = "outside", and only then; was {self.bar_type!r}')
+        if self.rows_from is not None and self.state_folder is not None:
+            raise ValueError("Expected no state_folder with rows_from: a replay leaves nothing to go on from")
 
 
 class DetectionActor(DataActor):
@@ -121,6 +129,7 @@ class DetectionActor(DataActor):
         self.counts: Counter[tuple[str, str]] = Counter()
         self._records: dict[str, Records] = {}
         self._flags: dict[str, RecordedFlags] = {}
+        self._replays = config.rows_from is not None
         self._saved: dict[str, bytes] = {}
         self._kept: dict[type[Detection], deque[Detection]] = {
             kind: deque(maxlen=config.keep) for kind in _TABLES.values()
@@ -149,9 +158,12 @@ class DetectionActor(DataActor):
         name, ts_ns = str(deltas.instrument_id), deltas.ts_init
         stream = self.streams[name]
         self._publish(name, stream.until(ts_ns))
-        stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
+        if not self._replays:
+            stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
 
     def on_trade(self, trade: TradeTick) -> None:
+        if self._replays:
+            return
         name, ts_ns, trade_id = str(trade.instrument_id), trade.ts_init, str(trade.trade_id)
         stream = self.streams[name]
         findings = stream.busy_until(ts_ns)
@@ -203,11 +215,20 @@ class DetectionActor(DataActor):
         self._records[name] = Records(Grid.of(instrument))
         if self.settings.flags_from is not None:
             self._flags[name] = RecordedFlags(Catalog(self.settings.flags_from), name)
-        self.streams[name] = DetectionStream(MarketWatch(self.settings.watch))
+        self.streams[name] = self._stream(name)
         if name in self._saved:
             self.streams[name].load(bytes(self._saved[name]))
         elif self.settings.state_folder is not None and self._state_path(name).exists():
             self.streams[name].load(self._state_path(name).read_bytes())
+
+    def _stream(self, name: str) -> DetectionStream:
+        watch, folder = MarketWatch(self.settings.watch), self.settings.rows_from
+        if folder is None:
+            return DetectionStream(watch)
+        arrivals = RecordedArrivals(Catalog(folder), name, start_ns=self.clock.timestamp_ns())
+        if self.settings.bar_type is None:
+            return RecordedDetectionStream(watch, arrivals)
+        return DetectionStream(watch, arrivals)
 
     def _state_path(self, name: str) -> Path:
         return Path(self.settings.state_folder or ".") / f"{name}.detection"

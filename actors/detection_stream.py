@@ -1,16 +1,23 @@
 """The detectors of one instrument while events come in: events in, findings out, in the order of a catalog."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from data_catalog.arrivals import Arrivals
 from data_catalog.detections import detector_bars
-from detectors import DetectorError, Findings, MarketWatch
+from data_catalog.recorded_arrivals import RecordedArrivals
+from detectors import ALERT, DetectorError, Findings, MarketWatch
 from ml.features.snapshot import SavedArray, pack_all, unpack_all
 
 _HELD_ROWS: Final = 256
 """Rows that may wait for the next message of the book, so that a burst of trades shares the fixed cost of a step."""
+
+
+_MS: Final = 1_000_000
+_NO_ALERTS: Final = np.zeros(0, ALERT)
 
 
 class _Saved(msgspec.Struct, frozen=True):
@@ -27,6 +34,8 @@ class DetectionStream:
     Parameters
     ----------
     watch : MarketWatch
+    arrivals : Arrivals, optional
+        Where the events wait.
 
     Attributes
     ----------
@@ -45,9 +54,9 @@ class DetectionStream:
     [500.0]
     """
 
-    def __init__(self, watch: MarketWatch) -> None:
+    def __init__(self, watch: MarketWatch, arrivals: Arrivals | None = None) -> None:
         self.watch = watch
-        self.arrivals = Arrivals()
+        self.arrivals = arrivals or Arrivals()
 
     def until(self, ts_ns: int) -> Findings:
         """Take in the events before `ts_ns`, and close the bars that have ended by then."""
@@ -83,3 +92,52 @@ class DetectionStream:
             raise DetectorError(f"Expected the saved state of a detection actor, was something else: {error}") from None
         self.watch.restore(unpack_all(saved.watch))
         self.arrivals.load(saved.arrivals)
+
+
+class RecordedDetectionStream(DetectionStream):
+    """Say the same at the same times in a replay, and look at the events of a bar at once.
+
+    It knows the events before they are told. What they show is kept until an event after them has come.
+
+    Parameters
+    ----------
+    watch : MarketWatch
+        Of ``bars = "book"``.
+    arrivals : RecordedArrivals
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from data_catalog.catalog import Catalog
+    >>> from data_catalog.instruments import default_instruments
+    >>> from ml.book import EVENT, Kind, Side
+    >>> catalog, instrument = Catalog(tempfile.mkdtemp()), default_instruments()["BTCUSDT"]
+    >>> trade = np.zeros(1, EVENT)
+    >>> trade["kind"], trade["side"], trade["price"], trade["size"], trade["ts_init"] = 2, 1, 500, 3, 900_000_000
+    >>> with catalog.trade_writer(instrument) as writer:
+    ...     writer.write(trade, ["a"])
+    >>> arrivals = RecordedArrivals(catalog, str(instrument.id), start_ns=0)
+    >>> stream = RecordedDetectionStream(MarketWatch(), arrivals)
+    >>> [len(stream.until(ms * 1_000_000).bars) for ms in (100, 950, 1_000)]
+    [0, 0, 1]
+    """
+
+    def __init__(self, watch: MarketWatch, arrivals: RecordedArrivals) -> None:
+        super().__init__(watch, arrivals)
+        self._bar_ns = watch.config.bar_ms * _MS
+        self._ahead_ns = 0
+        self._alerts: NDArray[Any] = _NO_ALERTS
+
+    def until(self, ts_ns: int) -> Findings:
+        alerts = self._alerts
+        if ts_ns < self._ahead_ns:
+            if not len(alerts):
+                return Findings(alerts, [])
+            known = int(np.searchsorted(alerts["ts_init"], ts_ns))
+            self._alerts = alerts[known:]
+            return Findings(alerts[:known], [])
+        found = super().until(ts_ns)
+        self._ahead_ns = (ts_ns // self._bar_ns + 1) * self._bar_ns
+        rows, _ = self.arrivals.take(self._ahead_ns)
+        self._alerts = self.watch.update(rows).alerts
+        return Findings(np.concatenate([alerts, found.alerts]), found.bars) if len(alerts) else found

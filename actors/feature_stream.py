@@ -26,6 +26,8 @@ class FeatureStream:
     Parameters
     ----------
     features : FeatureSet
+    arrivals : Arrivals, optional
+        Where the events wait.
 
     Attributes
     ----------
@@ -48,9 +50,9 @@ class FeatureStream:
     ([1000000000], [[50.0, 1.5]])
     """
 
-    def __init__(self, features: FeatureSet) -> None:
+    def __init__(self, features: FeatureSet, arrivals: Arrivals | None = None) -> None:
         self.features = features
-        self.arrivals = Arrivals()
+        self.arrivals = arrivals or Arrivals()
         self._grid_ns = features.config.grid_ms * 1_000_000
         self._due_ns = 0
 
