@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "compare": ("backtests.cli_compare:compare", "Compare the figures and curves of runs."),
     "report": ("backtests.cli_report:report", "Make the pages of existing runs again."),
     "run": ("backtests.cli_run:run", "Run a backtest from TOML files."),
+    "scorecard": ("backtests.cli_scorecard:scorecard", "Hold the strategies against the requirements."),
     "weights": ("backtests.cli_weights:weights", "Learn the weights of an ensemble from earlier runs."),
 }
 
