@@ -46,7 +46,7 @@ def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> tup
     help="Simulated market without, for its alerts an hour.",
 )
 @click.option("--tuning-seeds", callback=_seeds, default="1-12", show_default=True, metavar="FIRST-LAST")
-@click.option("--report-seeds", callback=_seeds, default="7001-7012", show_default=True, metavar="FIRST-LAST")
+@click.option("--report-seeds", callback=_seeds, default="8001-8012", show_default=True, metavar="FIRST-LAST")
 @click.option("--secs", default=1200.0, show_default=True, help="Length of a simulated market, in its own time.")
 @click.option("--budget", default=60.0, show_default=True, help="False alerts an hour that an instrument may raise.")
 @click.option("--quick", is_flag=True, help="Two seeds and 240 s of simulation: shows that it works, proves nothing.")
@@ -55,6 +55,13 @@ def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> tup
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Instead of reporting, fit on every instrument and the tuning seeds, and write weights and thresholds there.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another setting of the detectors, such as layering.min_levels=5; may be repeated.",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -69,6 +76,7 @@ def benchmark(
     budget: float,
     quick: bool,
     fit: Path | None,
+    changes: tuple[str, ...],
     html: Path | None,
     as_json: bool,
 ) -> None:
@@ -84,6 +92,7 @@ def benchmark(
       fathom data import bybit ../shared/data/perp-ticks/* --catalog catalog/perp-ticks
       fathom detect benchmark --catalog catalog/perp-ticks --html benchmark.html
       fathom detect benchmark --catalog catalog/perp-ticks --fit detectors/fitted.toml
+      fathom detect benchmark --catalog catalog/perp-ticks --set layering.min_levels=5 --report-seeds 101-108
     """
     import time
 
@@ -94,6 +103,7 @@ def benchmark(
     from data_catalog.cli_refusals import refusals
     from data_catalog.detection_benchmark import QUICK_SEEDS, fit_all, run_benchmark
     from data_catalog.detection_benchmark_page import write_page
+    from data_catalog.toml_config import changed
     from detectors.fitted import write_fitted
     from detectors.surveillance import SurveillanceConfig
 
@@ -103,6 +113,7 @@ def benchmark(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with refusals():
         plan = _plan(catalog, instruments, scenario, quiet_scenario, tuning_seeds, report_seeds, secs, budget)
+        config = changed(SurveillanceConfig, changes, example="layering.min_levels=5")
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("markets", total=plan.markets_of_fit if fit else plan.markets)
 
@@ -110,9 +121,9 @@ def benchmark(
                 bar.update(task, advance=1, description=name)
 
             if fit:
-                tuned = fit_all(plan, SurveillanceConfig(), on_market)
+                tuned = fit_all(plan, config, on_market)
             else:
-                results = run_benchmark(plan, SurveillanceConfig(), on_market)
+                results = run_benchmark(plan, config, on_market)
         if fit:
             write_fitted(fit, tuned.config)
             click.echo(f"wrote {fit} in {time.perf_counter() - begun:.0f} s")

@@ -43,6 +43,30 @@ def load_config[Config: msgspec.Struct](
         raise CatalogError(f"{file}: Expected a readable TOML file, was {error.strerror}.") from None
     except tomllib.TOMLDecodeError as error:
         raise CatalogError(f"{file}: Expected TOML, was something else: {error}.") from None
+    return _converted(document, kind, changes, example, file)
+
+
+def changed[Config: msgspec.Struct](kind: type[Config], changes: Sequence[str], *, example: str) -> Config:
+    """Return the default settings with some changed.
+
+    Raises
+    ------
+    CatalogError
+        As of `load_config`, without a file.
+
+    Examples
+    --------
+    >>> class Mine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    ...     window: int = 10
+    >>> changed(Mine, ["window=20"], example="window=5")
+    Mine(window=20)
+    """
+    return _converted({}, kind, changes, example, "--set")
+
+
+def _converted[Config: msgspec.Struct](
+    document: dict[str, Any], kind: type[Config], changes: Sequence[str], example: str, file: Path | str
+) -> Config:
     for change in changes:
         _apply(document, change, example)
     try:

@@ -11,7 +11,7 @@ from detectors import spoofing
 from detectors.alerts import AlertKind
 from detectors.benchmark_baselines import vanished
 from detectors.benchmark_curves import OTHER, Curve, Scored, curve, raised, sort
-from detectors.benchmark_fit import Candidates, candidates_of, fit
+from detectors.benchmark_fit import Candidates, candidates_of, fit, odds_of
 from detectors.benchmark_labels import Episode, Market, episodes_of, label_orders
 from detectors.benchmark_tables import recall_tables, reliability
 from detectors.surveillance import SurveillanceConfig
@@ -329,15 +329,6 @@ def _touch(market: Market, config: SurveillanceConfig) -> _Touched:
     return _Touched(candidates_of(market, config), (levels, ratios), labels)
 
 
-def _weights(kind: AlertKind, config: SurveillanceConfig) -> FloatArray:
-    part = {
-        AlertKind.SPOOFING: config.spoofing.weights,
-        AlertKind.LAYERING: config.layering.weights,
-        AlertKind.QUOTE_STUFFING: config.quote_stuffing.weights,
-    }[kind]
-    return np.array(part)
-
-
 def _episodes(labels: NDArray[np.int64], truth: NDArray[Any], kind: AlertKind) -> tuple[NDArray[np.int64], ...]:
     if not len(truth):
         return np.full(len(labels), -1, np.int64), np.full(len(labels), -1, np.int64)
@@ -349,7 +340,7 @@ def _episodes(labels: NDArray[np.int64], truth: NDArray[Any], kind: AlertKind) -
 
 def _scored(one: Candidates, kind: AlertKind, config: SurveillanceConfig) -> Scored:
     log, evidence, labels = one.of(kind)
-    score = 1.0 / (1.0 + np.exp(-np.clip(evidence @ _weights(kind, config), -40, 40)))
+    score = 1.0 / (1.0 + np.exp(-np.clip(odds_of(kind, config, evidence), -40, 40)))
     episode, honest = _episodes(labels, one.market.truth, kind)
     lots = log[:, L_LOTS] if kind is AlertKind.SPOOFING else np.zeros(len(log), np.int64)
     return sort(Scored(score, log[:, L_TS_EVENT], log[:, L_REMOVED], log[:, L_SIDE], lots, episode, honest))

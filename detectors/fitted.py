@@ -1,4 +1,4 @@
-"""Fitted weights and thresholds of the manipulation detectors: `fitted.toml`, read once, and how it is written."""
+"""Fitted scores and thresholds of the manipulation detectors: `fitted.toml`, read once, and other files like it."""
 
 import tomllib
 from collections.abc import Sequence
@@ -6,14 +6,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
+from detectors.boosting import Tree
+
 if TYPE_CHECKING:
     from detectors.surveillance import SurveillanceConfig
 
 _FILE: Final = Path(__file__).with_name("fitted.toml")
-_HEAD: Final = """# Weights and thresholds of the manipulation detectors, fitted on markets with known truth. Written by
+_HEAD: Final = """# Scores and thresholds of the manipulation detectors, fitted on markets with known truth. Written by
 #   fathom detect benchmark --catalog catalog/perp-ticks --fit detectors/fitted.toml
-# (seeds 1-12 on each instrument of perp-ticks); docs/detectors.md says what they are worth.
+# (seeds 1-12 on each instrument of perp-ticks); docs/detectors.md says what they are worth. A score is the sum of the
+# weighted evidence and of what the trees add: one of four numbers each, for the answers to "is the first above its
+# bound", then "is the second" where it is not and "is the third" where it is.
 """
+_REMEDY: Final = "write one with fathom detect benchmark --fit FILE."
 
 
 @cache
@@ -44,30 +51,82 @@ def fitted_threshold(detector: str) -> float:
     return float(_fitted()[detector]["threshold"])
 
 
-def write_fitted(path: Path, config: "SurveillanceConfig") -> None:
-    """Write the weights and thresholds of a configuration as TOML, each weight under the name of its evidence."""
+def fitted_trees(detector: str) -> tuple[Tree, ...]:
+    """Return what is added to the weighted evidence.
+
+    Examples
+    --------
+    >>> fitted_trees("quote_stuffing")
+    ()
+    """
+    return msgspec.convert(_fitted()[detector].get("trees", ()), tuple[Tree, ...])
+
+
+def _tables() -> dict[str, dict[str, Sequence[str]]]:
     from detectors import layering, quote_stuffing, spoofing
 
-    lines, rate = [_HEAD], config.quote_stuffing
-    parts: list[tuple[str, Any, dict[str, tuple[Sequence[str], Sequence[float]]]]] = [
-        (
-            "spoofing",
-            config.spoofing,
-            {
-                "alone_weights": (spoofing.EVIDENCE, config.spoofing.alone_weights),
-                "weights": (spoofing.EVIDENCE, config.spoofing.weights),
-            },
-        ),
-        ("layering", config.layering, {"weights": (layering.EVIDENCE, config.layering.weights)}),
-        ("quote_stuffing", rate, {"weights": (quote_stuffing.EVIDENCE, rate.weights)}),
-    ]
-    for name, part, tables in parts:
-        lines.append(f"[{name}]\nthreshold = {part.threshold!r}\n")
-        for table, (names, weights) in tables.items():
+    # Suspicion by itself weighs what comes before recurrence.
+    alone = spoofing.EVIDENCE[: spoofing.EVIDENCE.index("recurrence")]
+    return {
+        "spoofing": {"alone_weights": alone, "weights": spoofing.EVIDENCE},
+        "layering": {"weights": layering.EVIDENCE},
+        "quote_stuffing": {"weights": quote_stuffing.EVIDENCE},
+    }
+
+
+def read_fitted(path: Path) -> dict[str, dict[str, Any]]:
+    """Return for each detector the settings that a file of ``fathom detect benchmark --fit`` holds.
+
+    Raises
+    ------
+    ValueError
+        It is no such file; naming it.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"Expected a fitted file at {path}, was {error.strerror}; {_REMEDY}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"Expected TOML in {path}, was something else: {error}; {_REMEDY}") from None
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        for name, tables in _tables().items():
+            part = document[name]
+            found[name] = {"threshold": float(part["threshold"])}
+            for table, evidence in tables.items():
+                if part[table].keys() != set(evidence):
+                    odd = ", ".join(sorted(part[table].keys() ^ set(evidence)))
+                    raise ValueError(f"Expected all evidence and no other in {path}, {name}.{table}, was off by {odd}.")
+                found[name][table] = tuple(float(part[table][one]) for one in evidence)
+            if name != "quote_stuffing":
+                found[name]["trees"] = msgspec.convert(part.get("trees", ()), tuple[Tree, ...])
+    except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
+        raise ValueError(f"Expected a fitted file in {path}, was one that lacks {error}; {_REMEDY}") from None
+    return found
+
+
+def write_fitted(path: Path, config: "SurveillanceConfig") -> None:
+    """Write scores and thresholds of a configuration as TOML, each weight under the name of its evidence."""
+    lines = [_HEAD]
+    for name, tables in _tables().items():
+        part = getattr(config, name)
+        lines.append(f"[{name}]\nthreshold = {part.threshold!r}")
+        trees = getattr(part, "trees", ())
+        if trees:
+            lines += ["trees = [", *(f"    {_inline(tree)}," for tree in trees), "]"]
+        lines.append("")
+        for table, names in tables.items():
             lines.append(f"[{name}.{table}]")
-            lines += [f"{one} = {float(weight)!r}" for one, weight in zip(names, weights, strict=False)]
+            weights = getattr(part, table)
+            lines += [f"{one} = {float(weight)!r}" for one, weight in zip(names, weights, strict=True)]
             lines.append("")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
     temporary.replace(path)
+
+
+def _inline(tree: Tree) -> str:
+    names = ", ".join(f'"{name}"' for name in tree.evidence)
+    above, add = (", ".join(map(repr, numbers)) for numbers in (tree.above, tree.add))
+    return f"{{ evidence = [{names}], above = [{above}], add = [{add}] }}"

@@ -8,7 +8,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from detectors.fitted import fitted_threshold, fitted_weights
+from detectors.boosting import Tree, grove_of
+from detectors.fitted import fitted_threshold, fitted_trees, fitted_weights
 from detectors.placed_orders import (
     DISTANCE,
     LEVEL_BEFORE,
@@ -89,7 +90,9 @@ class LayeringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     series_ms : float
         A cluster of the same side within this time goes on with the series of the last alert.
     weights : tuple of float
-        Weight of each of `EVIDENCE` in the logistic score, as fitted by ``fathom detect benchmark --fit``.
+        Weight of each of `EVIDENCE` in the log-odds, as fitted by ``fathom detect benchmark --fit``.
+    trees : tuple of Tree
+        What is added to the weighted evidence, fitted together with the weights: none for weights of your own.
 
     Examples
     --------
@@ -107,10 +110,12 @@ class LayeringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("layering")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
     weights: tuple[float, ...] = fitted_weights("layering", "weights", EVIDENCE)
+    trees: tuple[Tree, ...] = fitted_trees("layering")
 
     def __post_init__(self) -> None:
         if len(self.weights) != _N:
             raise ValueError(f"Expected {_N} weights ({', '.join(EVIDENCE)}), was {len(self.weights)}.")
+        grove_of(self.trees, EVIDENCE)
 
 
 @kernel

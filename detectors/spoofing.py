@@ -8,7 +8,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from detectors.fitted import fitted_threshold, fitted_weights
+from detectors.boosting import Tree, grove_of
+from detectors.fitted import fitted_threshold, fitted_trees, fitted_weights
 from detectors.placed_orders import (
     CROWD,
     DISTANCE,
@@ -85,7 +86,9 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Weights of the evidence before "recurrence", for the suspicion that an order raises by itself and that is
         remembered against the next ones.
     weights : tuple of float
-        Weight of each of `EVIDENCE` in the logistic score, as fitted by ``fathom detect benchmark --fit``.
+        Weight of each of `EVIDENCE` in the log-odds, as fitted by ``fathom detect benchmark --fit``.
+    trees : tuple of Tree
+        What is added to the weighted evidence, fitted together with the weights: none for weights of your own.
 
     Examples
     --------
@@ -102,6 +105,7 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
     alone_weights: tuple[float, ...] = fitted_weights("spoofing", "alone_weights", EVIDENCE[:_RECURRENCE])
     weights: tuple[float, ...] = fitted_weights("spoofing", "weights", EVIDENCE)
+    trees: tuple[Tree, ...] = fitted_trees("spoofing")
 
     def __post_init__(self) -> None:
         for name, weights, names in (
@@ -110,6 +114,7 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ):
             if len(weights) != len(names):
                 raise ValueError(f"Expected {len(names)} {name} ({', '.join(names)}), was {len(weights)}.")
+        grove_of(self.trees, EVIDENCE)
 
 
 @kernel

@@ -1,6 +1,7 @@
 """Surveillance: every detector of manipulation over one book, fed with the event rows of one instrument."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -8,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.alerts import ALERT
+from detectors.boosting import Grove, grove_of
 from detectors.errors import DetectorError
+from detectors.fitted import read_fitted
 from detectors.layering import CLUSTER_FIELDS, MEMBERS, PAST, RECENT, RECENT_FIELDS, RECENT_RATIOS, LayeringConfig
 from detectors.layering import EVIDENCE as LAYERING_EVIDENCE
 from detectors.placed_orders import OrderArrays, grown_orders, new_orders
@@ -41,6 +44,9 @@ class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     spoofing : SpoofingConfig
     layering : LayeringConfig
     quote_stuffing : QuoteStuffingConfig
+    fitted : str
+        File of ``fathom detect benchmark --fit``, relative to the working directory: what the detectors' settings leave
+        at the default of weights, trees and threshold comes from there. The project's own by default.
 
     Examples
     --------
@@ -52,6 +58,16 @@ class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     spoofing: SpoofingConfig = SpoofingConfig()
     layering: LayeringConfig = LayeringConfig()
     quote_stuffing: QuoteStuffingConfig = QuoteStuffingConfig()
+    fitted: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.fitted:
+            return
+        for name, known in read_fitted(Path(self.fitted)).items():
+            part = getattr(self, name)
+            usual = type(part)()
+            left = {field: value for field, value in known.items() if getattr(part, field) == getattr(usual, field)}
+            msgspec.structs.force_setattr(self, name, msgspec.structs.replace(part, **left))
 
 
 class Surveillance:
@@ -167,6 +183,7 @@ class Surveillance:
         for name in (
             "watch.params",
             *(f"watch.{name}" for name in WatchArrays._fields if "weights" in name),
+            *(f"{name}.{field}" for name, kind in _PARTS.items() if kind is Grove for field in Grove._fields),
             "sizes.shares",
         ):
             if not np.array_equal(snapshot[name], mine[name]):
@@ -197,6 +214,8 @@ _PARTS: Final[dict[str, Any]] = {
     "orders": OrderArrays,
     "flow": FlowState,
     "stuffing": StuffingState,
+    "spoof_grove": Grove,
+    "layer_grove": Grove,
 }
 # What a snapshot leaves out: it is empty between two calls, or only scratch.
 _OWN: Final = ("alerts", "log", "log_evidence", "evidence", "best_evidence", "cluster", "best_cluster", "members")
@@ -255,6 +274,8 @@ def _new_watch(config: SurveillanceConfig, levels: int, log: int) -> WatchArrays
         spoof_weights=np.array(spoofing.weights, dtype=np.float64),
         layer_weights=np.array(layering.weights, dtype=np.float64),
         rate_weights=np.array(rate.weights, dtype=np.float64),
+        spoof_grove=grove_of(spoofing.trees, SPOOFING_EVIDENCE),
+        layer_grove=grove_of(layering.trees, LAYERING_EVIDENCE),
         evidence=np.zeros(_SCRATCH),
         best_evidence=np.zeros(_SCRATCH),
         cluster=np.zeros(CLUSTER_FIELDS, np.int64),

@@ -1,11 +1,13 @@
 """The compiled recurrence of `detectors.Surveillance`: what each event row does to the book and to every detector."""
 
+from math import exp, log
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.alerts import AlertKind
+from detectors.boosting import log_odds
 from detectors.layering import (
     C_HIGH,
     C_LEVELS,
@@ -211,6 +213,17 @@ def _series(watch: WatchArrays, kind: int, side: int, lots: int, ts_init: int, s
 
 
 @kernel
+def _needed(threshold: float) -> float:
+    """Return the log-odds of a confidence, or a little less: below it no alert is raised."""
+    return log(threshold / (1.0 - threshold)) - 1e-6
+
+
+@kernel
+def _confidence(odds: float) -> float:
+    return 1.0 / (1.0 + exp(-odds))
+
+
+@kernel
 def _seek_layers(watch: WatchArrays, ts_event: int, ts_init: int) -> int:
     """Put the orders withdrawn into the ring and look at their clusters; return 1, 2 or 3 for alerts of bids, asks."""
     head, params, orders, recent = watch.head, watch.params, watch.orders, watch.recent
@@ -264,9 +277,10 @@ def _seek_layers(watch: WatchArrays, ts_event: int, ts_init: int) -> int:
                     watch.cluster,
                 ):
                     continue
-                confidence = score(watch.layer_weights, watch.evidence)
-                if confidence > best:
-                    best = confidence
+                # The trees judge the one that the weights choose.
+                linear = score(watch.layer_weights, watch.evidence)
+                if linear > best:
+                    best = linear
                     for k in range(len(watch.cluster)):
                         watch.best_cluster[k] = watch.cluster[k]
                     for k in range(len(watch.evidence)):
@@ -279,20 +293,24 @@ def _seek_layers(watch: WatchArrays, ts_event: int, ts_init: int) -> int:
             past[0], past[1] = watch.best_cluster[C_REMOVED] * 1e-9, side
             head[PAST_COUNT] += 1
             head[LAST_CLUSTER + side] = watch.best_cluster[C_REMOVED]
-        if best >= params[LAYER_THRESHOLD]:
+        confidence = _confidence(
+            log_odds(watch.layer_weights, watch.layer_grove, watch.best_evidence, _needed(params[LAYER_THRESHOLD]))
+        )
+        if confidence >= params[LAYER_THRESHOLD]:
             raised |= 1 << side
             number = _series(watch, _LAYERING, side, 1, ts_init, params[LAYER_SERIES])
             if number > 0:
-                _alert_cluster(watch, side, number, ts_event, ts_init, best)
+                _alert_cluster(watch, side, number, ts_event, ts_init, confidence)
     return raised
 
 
 @kernel
 def _seek_spoofs(watch: WatchArrays, ts_event: int, ts_init: int, layered: int) -> None:
     head, params, orders, evidence = watch.head, watch.params, watch.orders, watch.evidence
+    least = _needed(params[SPOOF_THRESHOLD])
     for side in range(2):
         best = np.int64(-1)
-        top = -1.0
+        top = -np.inf
         together = withdrawn_together(orders, side)
         for n in range(orders.head[WAITING]):
             i = np.int64(orders.ending[n])
@@ -321,22 +339,23 @@ def _seek_spoofs(watch: WatchArrays, ts_event: int, ts_init: int, layered: int) 
                 # Orders of one message do not make one another recurrent: they are remembered below.
                 orders.ratios[i, LAYER] = suspicious
                 order[SCROLLED] = REMEMBERED
-            confidence = score(watch.spoof_weights, evidence)
+            odds = log_odds(watch.spoof_weights, watch.spoof_grove, evidence, max(least, top))
             log_order(watch, order, ts_event, ts_init)
-            if confidence > top:
-                best, top = i, confidence
+            if odds > top:
+                best, top = i, odds
                 for k in range(len(evidence)):
                     watch.best_evidence[k] = evidence[k]
-        if top >= 0.0:
+        if best >= 0:
             for n in range(orders.head[WAITING]):
                 i = np.int64(orders.ending[n])
                 if orders.orders[i, SIDE] == side and orders.orders[i, SCROLLED] == REMEMBERED:
                     remember(watch.history, head[HISTORY_COUNT], orders.orders[i], orders.ratios[i, LAYER])
                     head[HISTORY_COUNT] += 1
-        if top >= params[SPOOF_THRESHOLD] and (layered >> side) & 1 == 0:
+        confidence = _confidence(top)
+        if confidence >= params[SPOOF_THRESHOLD] and (layered >> side) & 1 == 0:
             number = _series(watch, _SPOOFING, side, orders.orders[best, SIZE], ts_init, params[SPOOF_SERIES])
             if number > 0:
-                _alert_order(watch, best, number, ts_event, ts_init, top)
+                _alert_order(watch, best, number, ts_event, ts_init, confidence)
 
 
 @kernel

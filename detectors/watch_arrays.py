@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.boosting import Grove
 from detectors.placed_orders import OrderArrays
 from detectors.quote_stuffing import StuffingState
 from detectors.sizes import SizeArrays
@@ -88,6 +89,8 @@ class WatchArrays(NamedTuple):
     past : ndarray of float64
         Clusters before: seconds and side.
     alone_weights, spoof_weights, layer_weights, rate_weights : ndarray of float64
+    spoof_grove, layer_grove : Grove
+        Trees that are added to the weighted evidence.
     evidence, best_evidence : ndarray of float64
         Scratch.
     cluster, best_cluster, members : ndarray of int64
@@ -120,6 +123,8 @@ class WatchArrays(NamedTuple):
     spoof_weights: NDArray[np.float64]
     layer_weights: NDArray[np.float64]
     rate_weights: NDArray[np.float64]
+    spoof_grove: Grove
+    layer_grove: Grove
     evidence: NDArray[np.float64]
     best_evidence: NDArray[np.float64]
     cluster: NDArray[np.int64]

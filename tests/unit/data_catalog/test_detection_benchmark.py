@@ -93,6 +93,24 @@ def test_the_command_fits_weights_into_a_file(scenarios: Path, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["fitted.toml"]
 
 
+def test_settings_of_the_detectors_can_be_changed(scenarios: Path, tmp_path: Path) -> None:
+    found = []
+    for levels in (2, 6):
+        args = ["detect", "benchmark", "--quick", "--secs", "60", "--json", "--set", f"layering.min_levels={levels}"]
+        done = CliRunner().invoke(main, args)
+        assert done.exit_code == 0, done.output
+        found += json.loads(done.stdout)
+    assert [one["config"]["layering"]["min_levels"] for one in found] == [2, 6]
+    many, few = (one["kinds"][1]["carried"]["honest_large"][1] for one in found)
+    assert many > 2 * few
+
+
+def test_a_wrong_setting_is_refused(scenarios: Path) -> None:
+    done = CliRunner().invoke(main, ["detect", "benchmark", "--set", "layering.min_level=5"])
+    assert done.exit_code != 0
+    assert "Did you mean 'min_levels'?" in done.output
+
+
 @pytest.mark.parametrize("seeds", ["12-1", "some", ""])
 def test_wrong_seeds_are_refused(scenarios: Path, seeds: str) -> None:
     done = CliRunner().invoke(main, ["detect", "benchmark", "--report-seeds", seeds])

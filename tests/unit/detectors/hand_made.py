@@ -24,11 +24,13 @@ SPOOFING = SpoofingConfig(
     threshold=0.5,
     weights=weights(EVIDENCE, constant=-6, size=2, benefit=1.5, moved=-8),
     alone_weights=weights(EVIDENCE[:17], constant=-6, size=2, benefit=1.5, moved=-8),
+    trees=(),
 )
 LAYERING = LayeringConfig(
     threshold=0.5,
     min_levels=5,
     weights=weights(layering.EVIDENCE, constant=-6, size=2, benefit=1.5),
+    trees=(),
     size_percentile=75,
 )
 STUFFING = QuoteStuffingConfig(threshold=0.5, weights=(-8.0, 1.0, 0.0, 0.0, 0.5))

@@ -12,8 +12,9 @@ from data_catalog.simulation.loading import load_scenario
 from detectors import LayeringConfig, SpoofingConfig, SurveillanceConfig, fitted, layering, spoofing
 from detectors.alerts import AlertKind
 from detectors.benchmark import BUDGET, report, tune
-from detectors.benchmark_fit import candidates_of, logistic
+from detectors.benchmark_fit import candidates_of, logistic, odds_of
 from detectors.benchmark_labels import Market
+from detectors.boosting import NEVER, Tree
 
 
 def test_logistic_agrees_with_scikit_learn() -> None:
@@ -57,7 +58,7 @@ def test_scores_are_calibrated_where_they_were_fitted(markets: list[Market]) -> 
         actor = np.where(labels >= 0, market.truth["kind"][labels], 0)
         counted = ~((actor > 0) & (actor <= 3) & (actor != AlertKind.SPOOFING))
         near = evidence[:, spoofing.EVIDENCE.index("distance")] < np.log1p(200.0)
-        score = 1 / (1 + np.exp(-(evidence @ np.array(config.spoofing.weights))))
+        score = 1 / (1 + np.exp(-odds_of(AlertKind.SPOOFING, config, evidence)))
         said += float(score[counted & near].sum())
         true += int((actor[counted & near] == AlertKind.SPOOFING).sum())
     # Natural orders are sampled in the fit, so that the sum agrees nearly, not exactly.
@@ -71,15 +72,21 @@ def test_fitted_weights_survive_their_file(tmp_path: Path, monkeypatch: pytest.M
         return tuple(rng.normal(size=len(names)).round(4).tolist())
 
     n = spoofing.EVIDENCE.index("recurrence")
+    trees = (Tree(("size", "benefit", "size"), (0.5, 1.25, NEVER), (-0.1, 0.2, 0.0, 1e-4)),) * 2
     config = SurveillanceConfig(
         spoofing=SpoofingConfig(
-            threshold=0.12, weights=some(spoofing.EVIDENCE), alone_weights=some(spoofing.EVIDENCE[:n])
+            threshold=0.12, weights=some(spoofing.EVIDENCE), alone_weights=some(spoofing.EVIDENCE[:n]), trees=trees
         ),
-        layering=LayeringConfig(threshold=0.34, weights=some(layering.EVIDENCE)),
+        layering=LayeringConfig(threshold=0.34, weights=some(layering.EVIDENCE), trees=()),
     )
     path = tmp_path / "fitted.toml"
     fitted.write_fitted(path, config)
     assert [p.name for p in tmp_path.iterdir()] == ["fitted.toml"]
+    assert msgspec.structs.replace(SurveillanceConfig(fitted=str(path)), fitted="") == config
+    mine = SpoofingConfig(threshold=0.77)
+    named = msgspec.convert({"fitted": str(path), "spoofing": {"threshold": 0.77}}, SurveillanceConfig)
+    assert named.spoofing == msgspec.structs.replace(config.spoofing, threshold=mine.threshold)
+    assert msgspec.convert(msgspec.to_builtins(named), SurveillanceConfig) == named
     monkeypatch.setattr(fitted, "_FILE", path)
     fitted._fitted.cache_clear()
     try:
@@ -91,9 +98,31 @@ def test_fitted_weights_survive_their_file(tmp_path: Path, monkeypatch: pytest.M
         )
         assert fitted.fitted_weights("layering", "weights", layering.EVIDENCE) == config.layering.weights
         assert fitted.fitted_weights("layering", "weights", ("no such evidence",)) == (0.0,)
+        assert fitted.fitted_trees("spoofing") == trees
+        assert fitted.fitted_trees("layering") == ()
     finally:
         monkeypatch.undo()
         fitted._fitted.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "Expected a fitted file at .*, was No such file"),
+        ("threshold", "Expected TOML in .*, was something else"),
+        ("[spoofing]\nthreshold = 0.5", "Expected a fitted file in .*, was one that lacks 'alone_weights'"),
+        (
+            "[spoofing]\nthreshold = 0.5\n[spoofing.alone_weights]\nsise = 1.0",
+            "Expected all evidence and no other in .*, was off by .*sise",
+        ),
+    ],
+)
+def test_a_wrong_fitted_file_is_refused(tmp_path: Path, text: str | None, problem: str) -> None:
+    path = tmp_path / "mine.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(msgspec.ValidationError, match=problem):
+        msgspec.convert({"fitted": str(path)}, SurveillanceConfig)
 
 
 def test_a_wrong_number_of_weights_is_refused() -> None:

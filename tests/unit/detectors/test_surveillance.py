@@ -41,6 +41,7 @@ def test_rows_in_any_memory_are_read(how: str) -> None:
     [
         (SurveillanceConfig(spoofing=SpoofingConfig(ttl_threshold_ms=300)), "watch.params"),
         (SurveillanceConfig(spoofing=SpoofingConfig(weights=(0.0,) * 20)), "watch.spoof_weights"),
+        (SurveillanceConfig(spoofing=SpoofingConfig(trees=SpoofingConfig().trees[:3])), "spoof_grove.split"),
         (SurveillanceConfig(layering=LayeringConfig(size_percentile=60)), "sizes.shares"),
         (SurveillanceConfig(depth=50), "depth"),
     ],
