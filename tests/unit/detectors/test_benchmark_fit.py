@@ -9,12 +9,13 @@ from sklearn.linear_model import LogisticRegression
 
 from data_catalog.detection_markets import SimulatedStreams
 from data_catalog.simulation.loading import load_scenario
-from detectors import LayeringConfig, SpoofingConfig, SurveillanceConfig, fitted, layering, spoofing
+from detectors import LayeringConfig, SpoofingConfig, Surveillance, SurveillanceConfig, fitted, layering, spoofing
 from detectors.alerts import AlertKind
 from detectors.benchmark import BUDGET, report, tune
 from detectors.benchmark_fit import candidates_of, logistic, odds_of
 from detectors.benchmark_labels import Market
 from detectors.boosting import NEVER, Tree
+from detectors.watch_arrays import L_MESSAGE, L_SIDE
 
 
 def test_logistic_agrees_with_scikit_learn() -> None:
@@ -128,3 +129,23 @@ def test_a_wrong_fitted_file_is_refused(tmp_path: Path, text: str | None, proble
 def test_a_wrong_number_of_weights_is_refused() -> None:
     with pytest.raises((ValueError, msgspec.ValidationError), match="Expected 17 alone_weights"):
         SpoofingConfig(alone_weights=(1.0,))
+
+
+def test_the_benchmark_scores_what_the_detectors_say(markets: list[Market]) -> None:
+    low = SurveillanceConfig(spoofing=SpoofingConfig(threshold=0.05), layering=LayeringConfig(threshold=0.05))
+    alerts = Surveillance(msgspec.structs.replace(low, depth=markets[0].depth)).update(markets[0].rows)
+    found = candidates_of(markets[0], low)
+    for kind in (AlertKind.SPOOFING, AlertKind.LAYERING):
+        log, evidence, _ = found.of(kind)
+        confidence = 1 / (1 + np.exp(-odds_of(kind, low, evidence)))
+        told = {(row[L_MESSAGE], row[L_SIDE]): 0.0 for row in log[confidence >= 0.05].tolist()}
+        for row, value in zip(log.tolist(), confidence.tolist(), strict=True):
+            if value >= 0.05:
+                told[row[L_MESSAGE], row[L_SIDE]] = max(value, told[row[L_MESSAGE], row[L_SIDE]])
+        mine = alerts[alerts["kind"] == kind]
+        assert len(mine) >= 10
+        for alert in mine:
+            assert alert["confidence"] == pytest.approx(told.pop((alert["message"], alert["side"])), rel=1e-9)
+        # What is left of spoofing came together with layering, which is told alone.
+        layered = alerts[alerts["kind"] == AlertKind.LAYERING]
+        assert told.keys() <= set(zip(layered["message"].tolist(), layered["side"].tolist(), strict=True))
