@@ -14,7 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("ml.cli_train:train", "Train models on a catalog: label, walk forward, tune, export."),
     "models": ("ml.cli_models:models", "List, show, compare, promote and roll back trained models."),
     "explain": ("backtests.cli_explain:explain", "Tell why a signal of a run became a trade, or why not."),
-    "demo": ("backtests.demo:demo", "Simulate a market, train a model on it, trade the day after: a tearsheet."),
+    "demo": ("backtests.demo:demo", "Simulate a market, train a model, trade: a tearsheet."),
 }
 
 
