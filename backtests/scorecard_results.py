@@ -8,7 +8,7 @@ import numpy as np
 
 from backtests.ablation_variants import FULL
 from backtests.artifacts import RunFiles
-from backtests.performance import Performance, load
+from backtests.performance import FEW_TRADES, Performance, load
 from backtests.scorecard import NO_VALIDATOR, Cell
 from backtests.scorecard_config import Requirements, ScorecardConfig
 from backtests.scorecard_figures import Look, Score, gain, looks, score
@@ -56,7 +56,8 @@ class Check(NamedTuple):
     """One requirement of one strategy: what was asked, what was found, and the verdict.
 
     The verdict is `met` where the value and its whole interval satisfy what was asked, `not sure` where only the value
-    does, `not met` where it does not, and `unknown` without a value. A drawdown has no interval.
+    does or the trades are fewer than 30, too few for an interval to be believed, `not met` where it does not, and
+    `unknown` without a value. A drawdown has no interval.
 
     Examples
     --------
@@ -128,19 +129,20 @@ def checks(result: Result, asked: Requirements) -> list[Check]:
     together = result.strategy == ALL
     sharpe = asked.overall_sharpe if together else asked.sharpe
     depth = -found.max_drawdown
+    few = found.trades < FEW_TRADES
     rows = [
-        check("Win rate", asked.win_rate, found.win_rate),
-        check("Sharpe", sharpe, found.sharpe),
+        check("Win rate", asked.win_rate, found.win_rate, few=few),
+        check("Sharpe", sharpe, found.sharpe, few=few),
         check("Max drawdown", asked.max_drawdown, Interval(depth, np.nan, np.nan), below=True),
-        check("Profit factor", asked.profit_factor, found.profit_factor),
+        check("Profit factor", asked.profit_factor, found.profit_factor, few=few),
     ]
     if result.without is not None:
-        rows.append(check("Validator adds", asked.validator_gain, result.gain_share))
+        rows.append(check("Validator adds", asked.validator_gain, result.gain_share, few=few))
     return rows
 
 
-def check(name: str, asked: float, found: Interval, *, below: bool = False) -> Check:
-    """Return a requirement with its verdict; `below`: the value must stay under what is asked, without an interval."""
+def check(name: str, asked: float, found: Interval, *, below: bool = False, few: bool = False) -> Check:
+    """Return a requirement with its verdict; `below`: the value must stay under what is asked."""
     verdict: Verdict
     if not np.isfinite(found.value):
         verdict = "unknown"
@@ -149,7 +151,7 @@ def check(name: str, asked: float, found: Interval, *, below: bool = False) -> C
     elif not found.value > asked:
         verdict = "not met"
     else:
-        verdict = "met" if found.low > asked else "not sure"
+        verdict = "met" if found.low > asked and not few else "not sure"
     return Check(name, asked, found, verdict)
 
 

@@ -169,9 +169,14 @@ def test_the_verdicts(found: Interval, below: bool, verdict: str) -> None:
     assert check("Win rate", 0.55, found, below=below).verdict == verdict
 
 
+def test_few_trades_are_never_sure() -> None:
+    assert check("Win rate", 0.55, Interval(0.9, 0.8, 1.0), few=True).verdict == "not sure"
+    assert check("Win rate", 0.55, Interval(0.1, 0.0, 0.2), few=True).verdict == "not met"
+
+
 def test_all_strategies_together_have_a_sharpe_ratio_of_their_own() -> None:
     value = Interval(2.2, 2.1, 2.3)
-    found = Score(9, value, value, -0.1, value, value, value, value, 0.1, 5.0, 0.1)
+    found = Score(30, value, value, -0.1, value, value, value, value, 0.1, 5.0, 0.1)
     one = {row.name: row for row in checks(Result("momentum", "all", found, None, UNKNOWN, UNKNOWN), Requirements())}
     both = {row.name: row for row in checks(Result(ALL, "all", found, found, value, value), Requirements())}
     assert (one["Sharpe"].verdict, both["Sharpe"].verdict) == ("met", "not met")
