@@ -222,7 +222,7 @@ def _many(catalog: str, model: str) -> dict[str, Any]:
         "core": (ended - began) / ((last_ns - first_ns) / _NS),
         "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "asked": predictions.num_rows,
-        "answered": predictions.filter(np.array([not text for text in predictions["error"].to_pylist()])).num_rows,
+        "answered": predictions["error"].to_pylist().count(""),
     }
 
 
