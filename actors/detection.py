@@ -212,7 +212,7 @@ class DetectionActor(DataActor):
         instrument = self.cache.instrument(InstrumentId.from_str(name))
         if instrument is None:
             raise DetectorError(f"Expected an instrument that the engine knows, was {name}: add it to the data")
-        self._records[name] = Records(Grid.of(instrument))
+        self._records[name] = Records(Grid.of(instrument), shared=True)
         if self.settings.flags_from is not None:
             self._flags[name] = RecordedFlags(Catalog(self.settings.flags_from), name)
         self.streams[name] = self._stream(name)

@@ -202,7 +202,7 @@ class FeatureActor(DataActor):
             size_increment=grid.lot,
             micro_price=None if table is None else MicroPriceTable.from_json(Path(table).read_bytes()),
         )
-        self._records[name] = Records(grid)
+        self._records[name] = Records(grid, shared=True)
         if self.settings.flags_from is not None:
             self._flags[name] = RecordedFlags(Catalog(self.settings.flags_from), name)
         self._symbols[name] = str(instrument.raw_symbol)

@@ -1,7 +1,7 @@
 """The engine's objects as event rows: the same bits that the catalog's files give, at the price of reading them."""
 
 from array import array
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -57,6 +57,16 @@ def _fill(rows, numbers, codes, tick, lot, sequence, ts_init):  # type: ignore[n
     return True
 
 
+class _Converted(NamedTuple):
+    key: tuple[int, int, int]
+    rows: NDArray[np.void]
+    taken: set[int]
+
+
+_LATEST: Final[dict[str, _Converted]] = {}
+"""The last message of each instrument, as rows, and who has had it."""
+
+
 class Records:
     """Turn the engine's objects of one instrument into rows, equal to those that `Catalog.events` reads, bit by bit.
 
@@ -64,6 +74,9 @@ class Records:
     ----------
     grid : Grid
         Of the instrument.
+    shared : bool, default False
+        Whether this reader is one of several in a process that get every message of one feed, one after the other, from
+        the same start on: the first of them pays for the conversion of a message, the others get its rows.
 
     Examples
     --------
@@ -77,12 +90,15 @@ class Records:
     (618002, 125, 'SELL', 7)
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, *, shared: bool = False) -> None:
         self.grid = grid
         self._tick, self._lot = grid.tick, grid.lot
+        self._shared = shared
+        if shared:
+            _LATEST.pop(grid.instrument_id, None)  # of an earlier run
 
     def deltas(self, message: Any) -> NDArray[np.void]:
-        """Return the rows (`EVENT`) of an `OrderBookDeltas`.
+        """Return the rows (`EVENT`) of an `OrderBookDeltas`; they are not to be written to.
 
         A message has one ts_init and one sequence number; its changes may have a ts_event each.
 
@@ -91,6 +107,19 @@ class Records:
         CatalogError
             A price or size is not on the instrument's grid.
         """
+        if not self._shared:
+            return self._converted(message)
+        key = (message.sequence, message.ts_event, message.ts_init)
+        latest = _LATEST.get(self.grid.instrument_id)
+        # Another message may have the same numbers: whoever has had this one has come to the next.
+        if latest is not None and latest.key == key and id(self) not in latest.taken:
+            latest.taken.add(id(self))
+            return latest.rows
+        rows = self._converted(message)
+        _LATEST[self.grid.instrument_id] = _Converted(key, rows, {id(self)})
+        return rows
+
+    def _converted(self, message: Any) -> NDArray[np.void]:
         changes = message.deltas
         count = len(changes)
         orders = [change.order for change in changes]

@@ -71,6 +71,19 @@ def test_a_message_becomes_the_rows_it_was_made_of(seed: int) -> None:
     assert RECORDS.deltas(message(rows, BTC)).tobytes() == rows.tobytes()
 
 
+def test_readers_of_one_feed_share_a_message_and_mistake_none_for_another() -> None:
+    first, second = random_rows(np.random.default_rng(1), 30), random_rows(np.random.default_rng(2), 30)
+    assert first.tobytes() != second.tobytes()  # with the same times and sequence number
+    one, other = Records(Grid.of(BTC), shared=True), Records(Grid.of(BTC), shared=True)
+    for rows in (first, second, first):
+        sent = message(rows, BTC)
+        shared = one.deltas(sent)
+        assert shared.tobytes() == rows.tobytes()
+        assert other.deltas(sent) is shared
+    fresh = Records(Grid.of(BTC), shared=True)  # of another run: it takes nothing over
+    assert fresh.deltas(message(second, BTC)).tobytes() == second.tobytes()
+
+
 def test_a_snapshot_begins_with_a_clear_row() -> None:
     rows = random_rows(np.random.default_rng(6), 40)
     rows["flags"] |= np.uint8(Flag.SNAPSHOT)
