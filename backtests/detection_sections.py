@@ -13,8 +13,8 @@ from pages.charts import Band, Marks
 from pages.formats import UNDEFINED, integer, number, percent, precise_utc, significant
 from pages.tables import Cell, Row, empty, table
 
-MOST_MARKS: Final = 1_500
-"""Alerts drawn on the charts of a page: the surest; more would make it slow to open."""
+MOST_MARKS: Final = 160
+"""Alerts drawn on the charts of a page: the surest; more would hide the price and the fills."""
 MOST_ALERTS: Final = 100
 """Rows of the table of alerts; `alerts.parquet` holds all."""
 
@@ -103,8 +103,8 @@ def _counts(run: Performance) -> Section:
     head_2 = ["Time (UTC)", "Instrument", "Kind", "Confidence", "Price", "Size", "Levels", "Stood", "Benefit", "Trace"]
     strongest = [_alert_row(alerts, int(row)) for row in order]
     note = (
-        "A series is a run of like alerts: the charts show the first of each. What a confidence is worth, "
-        "docs/detectors.md measures."
+        f"A series is a run of like alerts: the charts show the first of each, of the surest {MOST_MARKS} series. What a "
+        "confidence is worth, docs/detectors.md measures."
     )
     if total > MOST_ALERTS:
         note += f" Below, the {MOST_ALERTS} strongest of {total:,}; alerts.parquet holds all."
