@@ -103,8 +103,8 @@ def _counts(run: Performance) -> Section:
     head_2 = ["Time (UTC)", "Instrument", "Kind", "Confidence", "Price", "Size", "Levels", "Stood", "Benefit", "Trace"]
     strongest = [_alert_row(alerts, int(row)) for row in order]
     note = (
-        f"A series is a run of like alerts: the charts show the first of each, of the surest {MOST_MARKS} series. What a "
-        "confidence is worth, docs/detectors.md measures."
+        f"A series is a run of like alerts: the charts show the first of each, of the surest {MOST_MARKS} series. "
+        "What a confidence is worth, docs/detectors.md measures."
     )
     if total > MOST_ALERTS:
         note += f" Below, the {MOST_ALERTS} strongest of {total:,}; alerts.parquet holds all."
