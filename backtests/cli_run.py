@@ -186,6 +186,9 @@ def _print(console: Any, outcome: Any, *, pages: bool) -> None:
     console.print(f"Run: {outcome.path}", highlight=False, soft_wrap=True)
     if pages:
         console.print(f"Tearsheet: {outcome.path / 'tearsheet.html'}", highlight=False, soft_wrap=True)
+        console.print(
+            f"Fills, alerts, signals to trades: {outcome.path / 'execution.html'}", highlight=False, soft_wrap=True
+        )
 
 
 def _percent(value: float | None) -> str:
