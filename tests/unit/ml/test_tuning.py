@@ -7,7 +7,7 @@ import pytest
 
 from ml.errors import TrainingConfigError, TrainingError
 from ml.trial_ledger import TrialLedger
-from ml.tune_config import load_tune_config
+from ml.tune_config import TuneConfig, load_tune_config
 from ml.tuning import open_study, ranked, tune
 from tests import training_problem as problem
 
@@ -99,21 +99,25 @@ def test_no_trial_reads_the_tail(folder: Path) -> None:
     assert config.nets == (NetConfig(name="compact"),)
 
 
+def unusable(folder: Path, name: str, choice: str) -> TuneConfig:
+    """Return a search over settings that no net can have."""
+    head = 'name = "bad"\ntraining = "training.toml"\ntrials = 1\n'
+    space = f'[space."nets.0.parameters.steps"]\nchoices = [{choice}]\n'
+    (folder / f"{name}.toml").write_text(head + space)
+    return load_tune_config(folder / f"{name}.toml")
+
+
 def test_settings_that_cannot_be_used_fail_and_say_why(folder: Path) -> None:
-    text = 'name = "bad"\ntraining = "training.toml"\ntrials = 1\n[space."nets.0.parameters.steps"]\nchoices = [[1]]\n'
-    (folder / "bad.toml").write_text(text)
-    (found,) = tune(load_tune_config(folder / "bad.toml"), folder / "bad")
+    (found,) = tune(unusable(folder, "bad", "[1]"), folder / "bad")
     assert found.state == "fail"
     assert "Expected as many steps as channels" in found.note
 
 
 def test_another_space_needs_another_folder(folder: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    config = load_tune_config(folder / "bad.toml")
-    (folder / "other.toml").write_text((folder / "bad.toml").read_text().replace("[[1]]", "[[2]]"))
-    tune(config, folder / "bad")
+    tune(unusable(folder, "one", "[1]"), folder / "taken")
     with pytest.raises(TrainingError, match="Expected a study of this space"):
-        tune(load_tune_config(folder / "other.toml"), folder / "bad")
+        tune(unusable(folder, "other", "[2]"), folder / "taken")
 
 
 @pytest.mark.parametrize(
