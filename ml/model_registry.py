@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from ml.artifacts import Artifact, load_artifact
 from ml.errors import TrainingError
-from ml.tracking import Store, StoreError
+from ml.tracking import FOLDER, Store, StoreError
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -87,9 +87,17 @@ class Registry:
             if known.hash == artifact.version:
                 return known
         path = artifact.path.absolute()
-        made = self._client.create_model_version(
-            artifact.name, source=path.as_uri(), run_id=run_id or None, tags={_PATH: str(path), _HASH: artifact.version}
-        )
+        try:
+            # A server takes no folder of ours as a source, but the copy that the run has left with it.
+            source = f"{self._client.get_run(run_id).info.artifact_uri}/{FOLDER}" if run_id else path.as_uri()
+            made = self._client.create_model_version(
+                artifact.name, source=source, run_id=run_id or None, tags={_PATH: str(path), _HASH: artifact.version}
+            )
+        except StoreError as error:
+            raise RegistryError(
+                f"{path}: Expected an artifact that the store takes: {error}; on a server, register a model by "
+                "`fathom train run --store URI`, which leaves it a copy"
+            ) from error
         return self.version(artifact.name, int(made.version))
 
     def names(self) -> list[str]:

@@ -8,7 +8,7 @@ import msgspec
 from ml.artifacts import Artifact
 from ml.calibration import Reliability
 from ml.model_registry import Registry, Version
-from ml.tracking import STORE, Store
+from ml.tracking import FOLDER, STORE, Store
 
 
 def record(artifact: Artifact, store: str = STORE, *, experiment: str = "") -> Version:
@@ -63,5 +63,5 @@ def record(artifact: Artifact, store: str = STORE, *, experiment: str = "") -> V
         for precision, found in metrics.get("latency", {}).items():
             if isinstance(found, dict):
                 run.figures({f"latency_{precision}_{name}": value for name, value in found.items()})
-        run.folder(artifact.path, "model")
+        run.folder(artifact.path, FOLDER)
         return registry.register(artifact, run_id=run.run_id)

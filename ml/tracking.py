@@ -25,6 +25,9 @@ from ml.errors import TrainingError
 STORE: Final = "mlruns"
 """Folder of the local store: ``mlflow.db`` and ``artifacts``. Git ignores it."""
 
+FOLDER: Final = "model"
+"""Where a run keeps its copy of the artifact."""
+
 _LONGEST: Final = 500
 
 
