@@ -79,8 +79,18 @@ def _inference(folder: Path) -> list[Measure]:
             wall = float(np.quantile(taken, 0.99))
             found.append(Measure(f"{what}: one, p99 by the clock", wall, "ms", 5.0, "others may use the machine"))
             seconds = _cpu_seconds(partial(predictor.predict_many, windows))
-            note = f"a core; two workers take two; baseline: the wish; median of {_REPEATS}"
-            found.append(Measure(f"{what}: many", len(windows) / seconds, "windows/s of CPU", 1_000.0, note))
+            note = f"a core; median of {_REPEATS}"
+            found.append(Measure(f"{what}: many", len(windows) / seconds, "windows/s of CPU", None, note))
+            both = Predictor(artifact, precision=precision, workers=2)
+            both.predict_many(windows)
+            spent = []
+            for _ in range(_REPEATS):
+                started = time.perf_counter()
+                both.predict_many(windows)
+                spent.append(time.perf_counter() - started)
+            note = f"by the clock; baseline: the wish; median of {_REPEATS}; others may use the machine"
+            rate = len(windows) / statistics.median(spent)
+            found.append(Measure(f"{what}: many, two workers", rate, "windows/s", 1_000.0, note))
     return found
 
 
