@@ -16,8 +16,6 @@ from strategies.policy.risk import Approved, Circumstances, Refused, RiskGate, S
 from strategies.policy.risk_book import RiskBook
 
 _MS: Final = 1_000_000
-_SETTLING_NS: Final = 10 * 10**9
-_READ_NS: Final = 60 * 10**9
 
 
 class RiskWatch(OrderCare):
@@ -52,9 +50,6 @@ class RiskWatch(OrderCare):
         self.refusals: Counter[str] = Counter()
         self._exiting = False
         self._stood_down = False
-        self._known_balance = math.nan
-        self._seen_moves = -1
-        self._settles_until = self._reads_at = 0
 
     def join(self, book: RiskBook) -> None:
         """Share the book of a system's strategies: before the strategy starts."""
@@ -107,7 +102,7 @@ class RiskWatch(OrderCare):
         now = self.clock.timestamp_ns()
         self.gate.look(now, self._market_price())
         if self.gate.book.active:
-            self.gate.book.settle(now, self._last_balance(now))
+            self.gate.book.settle(now, self._balance())
 
     def _heed_regime(self, change: Any) -> None:
         self.gate.book.pause(self.clock.timestamp_ns(), str(self.instrument_id), bool(change.pause))
@@ -178,19 +173,15 @@ class RiskWatch(OrderCare):
         known = self.gate.limits.fee_rate
         return known if known is not None else float((self.instrument.info or {}).get("taker_fee", 0.0))
 
-    def _last_balance(self, now: int) -> float:
-        # To read the account copies it with all its events. What moves the balance moves a position first (the account
-        # may follow it by a message), but for deposits and what else the venue may come up with.
-        if self._seen_moves != self.gate.book.moves:
-            self._seen_moves, self._settles_until = self.gate.book.moves, now + _SETTLING_NS
-        if now <= self._settles_until or now >= self._reads_at:
-            self._known_balance, self._reads_at = self._balance(), now + _READ_NS
-        return self._known_balance
-
     def _balance(self) -> float:
-        account = self.cache.account_for_venue(self.instrument_id.venue)
-        balance = account.balance_total(self.instrument.quote_currency) if account is not None else None
-        return float(balance) if balance is not None else math.nan
+        # Of the account the cache gives a copy with all its events, which takes the longer the more there are; the
+        # portfolio reads the same balances where they are.
+        account_id = self.cache.account_id(self.instrument_id.venue)
+        now = self.portfolio.build_snapshot(account_id) if account_id is not None else None
+        if now is None:
+            return math.nan
+        currency = self.instrument.quote_currency
+        return next((float(held.total) for held in now.balances if held.currency == currency), math.nan)
 
     def _spread_bps(self) -> float:
         top = self.cache.top_of_book(self.instrument_id)

@@ -137,11 +137,6 @@ class RiskBook:
     config
         The section `[risk]`; None: no limit holds.
 
-    Attributes
-    ----------
-    moves
-        Counts the changes of positions: the balance may be another after each.
-
     Examples
     --------
     A day that starts with 1,000 may lose 2 %:
@@ -158,7 +153,6 @@ class RiskBook:
         self.config = config if config is not None else RiskConfig.off()
         self.events: deque[RiskEvent] = deque(maxlen=10_000)
         self.state = BookState()
-        self.moves = 0
         self.protections = Protections(self.config.protections, self.state.protections)
 
     @property
@@ -251,14 +245,12 @@ class RiskBook:
                 live=False,
             )
             self.state.claims[strategy_id] = claim
-        self.moves += 1
         claim.held, claim.average = held, average
         claim.peak = max(claim.peak, held)
         claim.mark = claim.mark or average
 
     def close(self, now: int, strategy_id: str, pnl: float, *, by_stop: bool) -> None:
         """Take the end of a strategy's position, with its realised profit, fees included."""
-        self.moves += 1
         claim = self.state.claims.get(strategy_id)
         if claim is None:
             return

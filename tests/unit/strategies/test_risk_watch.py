@@ -1,5 +1,6 @@
 """The risk gate in the engine: halts close and stop all, protections, gates, and what a report shows of it."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,18 +101,29 @@ def test_a_halt_leaves_the_market_and_keeps_out(tmp_path: Path, limit: str, reas
     assert 0.003 <= -trip["pnl_net"] / 100_000 < 0.004
 
 
-def test_the_account_is_read_when_it_may_have_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads: list[float] = []
+def test_the_balance_is_that_of_the_account_at_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[tuple[float, float, float]] = []
     read = RiskWatch._balance
 
-    def counted(watch: RiskWatch) -> float:
-        reads.append((watch.clock.timestamp_ns() - START) / SECOND)
-        return read(watch)
+    def compared(watch: RiskWatch) -> float:
+        account = watch.cache.account_for_venue(watch.instrument_id.venue)
+        assert account is not None
+        want = float(account.balance_total(watch.instrument.quote_currency))
+        looks.append(((watch.clock.timestamp_ns() - START) / SECOND, read(watch), want))
+        return looks[-1][1]
 
-    monkeypatch.setattr(RiskWatch, "_balance", counted)
-    steps = '[[15, "buy", 900.0, 900.0], [30, "sell", 900.0, 900.0]]'
-    play(tmp_path, steps, mid=zigzag, entry="market", sets=("risk.check_ms=100",))
-    assert {int(second) for second in reads} == {*range(11), *range(15, 26), *range(30, 40)}
+    monkeypatch.setattr(RiskWatch, "_balance", compared)
+    steps = (
+        '[[15, "buy", 900.0, 900.0], [20, "restart", 0.0, 0.0], [25, "amnesia", 0.0, 0.0], [30, "sell", 900.0, 900.0]]'
+    )
+    _, files = play(tmp_path, steps, mid=zigzag, entry="market", sets=("risk.check_ms=100",))
+    assert [look[1] for look in looks] == [look[2] for look in looks]
+    assert len(looks) > 350
+    changes = [now[0] for before, now in pairwise(looks) if before[1] != now[1]]
+    fills = {(fill["ts_event"].value - START) / SECOND for fill in files.table("fills").to_pylist()}
+    seen = {fill for fill in fills if fill < looks[-1][0]}  # the last one is of the end
+    assert len(seen) >= 3
+    assert all(any(0.0 <= change - fill <= 0.1 for change in changes) for fill in seen)
 
 
 def test_a_halt_cancels_an_entry_that_waits(tmp_path: Path) -> None:
