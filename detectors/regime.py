@@ -29,6 +29,7 @@ class RegimeLabel(IntEnum):
 _STATES: Final = 7
 _SURGE: Final = 5
 _WALK: Final = 6
+_FARTHEST: Final = 500.0  # minus the logarithm of the least density of a move that is told from a larger one
 
 _BEFORE, _COUNT, _SCALE, _LABEL, _HELD, _PAUSE, _POSTERIOR = range(7)
 _SPAN, _WARM_UP, _FREEDOM, _STAY, _ENTER, _PAUSE_ENTER, _PAUSE_LEAVE, _MIN_BARS, _EMISSION = range(9)
@@ -83,6 +84,10 @@ class RegimeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scale_span: Annotated[int, Meta(ge=8)] = 1000
     warm_up: Annotated[int, Meta(ge=2)] = 30
 
+    def __post_init__(self) -> None:
+        if self.pause_leave > self.pause_enter:
+            raise ValueError(f"Expected pause_leave up to pause_enter ({self.pause_enter:g}), was {self.pause_leave:g}")
+
 
 class RegimeReading(NamedTuple):
     """What `Regime` says after a bar.
@@ -115,6 +120,12 @@ def _filter(state: FloatArray, params: FloatArray, x: float) -> None:
     # price gives the mirror image of the probabilities to the last bit.
     leave = 1.0 / params[_STAY]
     p = state[_POSTERIOR : _POSTERIOR + _STATES]
+    # Farther out every density would be zero, and nothing would be known for ever: the widest one is kept above that.
+    freedom, widest = params[_FREEDOM], 0.0
+    for k in range(_STATES):
+        widest = max(widest, params[_EMISSION + _STATES + k])
+    limit = widest * np.sqrt(freedom * np.expm1(2.0 * _FARTHEST / (freedom + 1.0)))
+    x = min(max(x, -limit), limit)
     for k in range(_STATES):
         centre = params[_EMISSION + k]
         scale = params[_EMISSION + _STATES + k]

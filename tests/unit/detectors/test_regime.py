@@ -95,3 +95,22 @@ def test_a_walk_of_the_usual_spread_is_no_trend() -> None:
     labels = Regime(config).update_many(bars)[1_000:, 0]
     assert np.isin(labels, [RegimeLabel.TREND_UP, RegimeLabel.TREND_DOWN]).mean() < 0.15
     assert (labels == RegimeLabel.RANGE).mean() > 0.8
+
+
+@pytest.mark.parametrize("freedom", [6.0, 1_000.0])
+@pytest.mark.parametrize("size", [400.0, 1e9])
+def test_a_move_beyond_all_densities_is_a_shock_and_not_the_end(freedom: float, size: float) -> None:
+    steps = np.random.default_rng(3).normal(size=600)
+    for sign in (-1.0, 1.0):
+        jump = steps.copy()
+        jump[300] = sign * size
+        readings = Regime(RegimeConfig(freedom=freedom)).update_many(bars_of(np.cumsum(jump)))
+        assert np.isfinite(readings[100:, 1]).all()
+        if freedom > 100.0:  # many degrees of freedom: one such move says all
+            assert readings[301, 0] in (RegimeLabel.VOLATILE, RegimeLabel.CRASH)
+        assert readings[-1, 0] not in (RegimeLabel.UNKNOWN, RegimeLabel.CRASH)
+
+
+def test_a_pause_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Expected pause_leave up to pause_enter \(0.1\), was 0.5"):
+        RegimeConfig(pause_enter=0.1, pause_leave=0.5)
