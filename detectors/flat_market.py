@@ -41,6 +41,10 @@ class FlatMarketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enter: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     leave: Annotated[float, Meta(gt=0, lt=1)] = 0.35
 
+    def __post_init__(self) -> None:
+        if self.leave > self.enter:
+            raise ValueError(f"Expected leave up to enter ({self.enter:g}), was {self.leave:g}")
+
 
 class FlatReading(NamedTuple):
     """What `FlatMarket` says after a bar.

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from detectors.alerts import ALERT
@@ -54,7 +55,7 @@ class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     200.0
     """
 
-    depth: int = 0
+    depth: Annotated[int, Meta(ge=0)] = 0
     spoofing: SpoofingConfig = SpoofingConfig()
     layering: LayeringConfig = LayeringConfig()
     quote_stuffing: QuoteStuffingConfig = QuoteStuffingConfig()

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from detectors import FlatMarket, FlatMarketConfig
 from detectors.bars import CLOSE, HIGH, LOW, bars_of
@@ -35,3 +36,8 @@ def test_a_price_that_never_moves_has_no_strength() -> None:
     readings = FlatMarket().update_many(bars_of(np.full(100, 5.0)))
     assert np.isnan(readings[:, 1]).all()
     assert not readings[:, 0].any()
+
+
+def test_a_spell_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Expected leave up to enter \(0.3\), was 0.6"):
+        FlatMarketConfig(enter=0.3, leave=0.6)
