@@ -287,6 +287,8 @@ def _type_at(kind: Any, path: Path_) -> Any:
 
 
 def _plain(kind: Any) -> Any:
+    if isinstance(kind, typing.TypeAliasType):
+        return _plain(kind.__value__)
     if typing.get_origin(kind) is Annotated:
         return _plain(typing.get_args(kind)[0])
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:

@@ -104,6 +104,11 @@ def _explained(message: str, document: Mapping[str, Any], file: Path | str, kind
         problem = f"Unknown name '{unknown['name']}'. {hint}"
     else:
         value = _value_at(document, path)
+        options = _options_at(kind, path)
+        if options and isinstance(value, str):
+            near = difflib.get_close_matches(value, options, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            return f"{file}, {path}: Expected one of: {', '.join(options)}; was {value!r}.{hint}"
         if value is not None and not isinstance(value, dict | list) and "was" not in problem:
             problem += f", was {value!r}"
         problem = problem.rstrip(".") + "."
@@ -119,6 +124,19 @@ def _struct_at(kind: type[msgspec.Struct], path: str) -> type[msgspec.Struct]:
             return kind
         kind = inner
     return kind
+
+
+def _options_at(kind: type[msgspec.Struct], path: str) -> list[str]:
+    table, _, name = re.sub(r"\[\d+\]", "", path).rpartition(".")
+    waiting = [typing.get_type_hints(_struct_at(kind, table)).get(name)]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, typing.TypeAliasType):
+            found = found.__value__
+        if typing.get_origin(found) is typing.Literal:
+            return [str(one) for one in typing.get_args(found)]
+        waiting += typing.get_args(found)
+    return []
 
 
 def _value_at(document: Any, path: str) -> Any:

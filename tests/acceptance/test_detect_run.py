@@ -99,6 +99,12 @@ def test_a_run_says_what_it_found(config: Path, tmp_path: Path) -> None:
     [
         ("wach.bar_ms=5", "Unknown name 'wach'. Did you mean 'watch'?"),
         ("watch.surveillance.spoofing.treshold=0.5", "Unknown name 'treshold'. Did you mean 'threshold'?"),
+        (
+            'watch.detectors=["levls"]',
+            "watch.detectors[0]: Expected one of: manipulation, levels, flat, waves, regime; was",
+        ),
+        ("watch.surveillance.depth=-5", "watch.surveillance.depth: Expected `int` >= 0, was -5."),
+        ("watch.flat.leave=0.9", "watch.flat: Expected leave up to enter (0.5), was 0.9."),
         ("watch.bars=outside", 'Expected watch.bars = "book", was "outside"'),
         ("catalog=/nowhere", "Expected an order book in /nowhere, was none."),
         ('instruments=["BTCUSD-LINEAR.BYBIT"]', "Did you mean 'BTCUSDT-LINEAR.BYBIT'?"),
