@@ -118,13 +118,14 @@ class ManipulationAlert(Detection, frozen=True, kw_only=True):
     distance_ticks : int
         From the touch when it was placed; of layers, the nearest.
     levels : int
-        Prices involved.
+        Prices involved; of quote stuffing, changes in the burst.
     size_ratio : float
         Size over the size that the given share of additions at this distance stays below.
     benefit : float
         Logarithm of the volume that traded against the opposite side over what is usual.
     recurrence : float
-        Like orders of this side withdrawn before, fading with time.
+        Like orders of this side withdrawn before, each by its suspicion (0 to 1), and fading with time; of layers,
+        clusters of this side before.
     life_low_ms, life_high_ms : float
         The orders stood at least and at most this long; the feed's steps allow no more to be known.
     series : int

@@ -55,9 +55,9 @@ message    -      number of the message
 confidence -      0 to 1
 size_ratio -      size over the size that the given share of additions at this distance stays below
 benefit    -      logarithm of the volume that traded against the opposite side over what is usual
-recurrence -      like orders of this side withdrawn before, fading with time
+recurrence -      like orders of this side withdrawn before, each by its suspicion, fading with time (of layers: clusters)
 distance   ticks  from the touch, when it was placed (of layers: the nearest)
-levels     -      prices involved
+levels     -      prices involved; of quote stuffing, changes in the burst
 series     -      number within a series of like alerts: 1 is news, the others go on with it
 kind       -      `AlertKind`
 side       -      `ml.book.Side` of the orders; NONE for quote stuffing

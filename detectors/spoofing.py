@@ -49,7 +49,7 @@ EVIDENCE: Final = (
     "placed_crowd",  # log of the large orders placed with it
     "removed_crowd",  # log of the large orders withdrawn with it
     "size_benefit",  # size times benefit
-    "recurrence",  # log of 1 + suspicion of like orders withdrawn before, fading
+    "recurrence",  # log of 1 + 10 times the suspicion of like orders withdrawn before, fading
     "same_size",  # the same for orders of almost the same size
     "recurrence_size",
 )
@@ -60,6 +60,7 @@ HISTORY: Final = 512
 # Columns of the history of withdrawn orders.
 _H_TS, _H_SIDE, _H_SIZE, _H_DISTANCE, _H_SUSPICION = range(5)
 HISTORY_FIELDS: Final = 5
+PAST_WEIGHT: Final = 10.0
 LEAST_SUSPICION: Final = 0.05  # what is less suspicious by itself is not remembered
 
 
@@ -194,8 +195,8 @@ def weigh_past(
             alike += weight
             if off <= 0.12:
                 same += weight
-    evidence[_RECURRENCE] = log1p(10.0 * alike)
-    evidence[_SAME] = log1p(10.0 * same)
+    evidence[_RECURRENCE] = log1p(PAST_WEIGHT * alike)
+    evidence[_SAME] = log1p(PAST_WEIGHT * same)
     evidence[_RECURRENCE_SIZE] = evidence[_RECURRENCE] * evidence[_SIZE]
 
 

@@ -57,7 +57,7 @@ from detectors.placed_orders import (
 from detectors.quote_stuffing import fade_rate, note_change, note_traded, weigh_rate
 from detectors.rpi import rpi_step
 from detectors.sizes import LAYER, SPOOF
-from detectors.spoofing import LEAST_SUSPICION, life_secs, remember, score, weigh_order, weigh_past
+from detectors.spoofing import LEAST_SUSPICION, PAST_WEIGHT, life_secs, remember, score, weigh_order, weigh_past
 from detectors.taker_flow import MID2, NOW, note_mid, note_taken, pass_time
 from detectors.watch_arrays import (
     ALERTS,
@@ -375,7 +375,7 @@ def _alert_order(watch: WatchArrays, which: int, number: int, ts_event: int, ts_
     alert.size_ratio = watch.orders.ratios[which, SPOOF]
     alert.series = number
     alert.benefit = watch.best_evidence[6]
-    alert.recurrence = np.exp(watch.best_evidence[17]) - 1.0
+    alert.recurrence = (np.exp(watch.best_evidence[17]) - 1.0) / PAST_WEIGHT
     alert.distance = order[DISTANCE]
     alert.levels = 1
     alert.kind = _SPOOFING

@@ -273,6 +273,9 @@ def test_like_baits_make_a_series_until_it_is_over() -> None:
     assert alerts["series"].tolist() == [1, 2, 3, 1, 1]  # the last is of another size
     assert alerts["recurrence"][0] == 0.0
     assert (np.diff(alerts["recurrence"][:3]) > 0).all()
+    # Each of the like orders before counts by its suspicion, so for one at most.
+    assert 0.1 < alerts["recurrence"][1] < 1.0
+    assert alerts["recurrence"][2] < 2.0
 
 
 def test_nearer_than_the_least_distance_orders_are_there_to_trade() -> None:
