@@ -10,7 +10,7 @@ from backtests.artifacts import RunFiles
 from backtests.run import run
 from strategies.journal import STEPS
 from tests.unit.backtests.small_market import BTC, SECOND, START, config_file, make_market
-from tests.unit.strategies.scripted import ORACLE, SCRIPTED
+from tests.unit.strategies.scripted import ORACLE, SCRIPTED, Scripted
 
 EXIT_FIRST = (pd.Timedelta(0), pd.Timedelta(20, "ms"))  # a flip closes the last position first
 SIGNALS = '[[10, "BUY", 0.7], [30, "SELL", 0.7], [50, "BUY", 0.7]]'
@@ -92,6 +92,26 @@ def test_fake_bids_block_buys_and_leave_sells(market: Path, tmp_path: Path) -> N
     assert (rows[0]["ended"], rows[0]["alert_trace_id"]) == ("filter", "alert-7")
     assert rows[0]["reason"] == "SPOOFING on its side 3.0 s ago, confidence 0.90"
     assert files.table("positions")["side"].to_pylist() == ["SHORT", "LONG"]
+
+
+def test_a_blocked_signal_is_a_decision_too(market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows the price, such as a trailing stop, goes by the last decision, whatever became of its signal."""
+    late = []
+    original = Scripted.on_time_event
+
+    def compared(self: Scripted, event: Any) -> None:
+        original(self, event)
+        if self.last:
+            late.append(self.trade.price != self.last)
+
+    monkeypatch.setattr(Scripted, "on_time_event", compared)
+    signals = ", ".join(f'[{second}, "BUY", 0.7]' for second in range(10, 20))
+    more = f'signals = [{signals}]\nmanipulation = {{ action = "block", live_secs = 60.0 }}'
+    catalog = make_market(tmp_path / "moving", seconds=30.0, mid=lambda seconds: 600_000 + round(5.0 * seconds)).path
+    rows, _ = played(tmp_path, catalog, more, 'alerts = [[2, "BUY", 0.9]]')
+    assert [row["filter"] for row in rows] == ["blocked"] * 10
+    assert len(late) > 20
+    assert not any(late)
 
 
 def test_an_alert_scales_the_confidence_where_so_configured(market: Path, tmp_path: Path) -> None:
