@@ -134,6 +134,7 @@ class Ensemble(PolicyStrategy):
             return
         weighed = confidence if self.settings.validator else confidence * signal.strength
         election = self.vote.cast(signal, weighed, self.clock.timestamp_ns())
+        self.remember_policies()  # the answer of the validator comes after the bar's own remembering
         row = self.journal.of(signal.signal_id)
         if election is None:
             if row is not None:

@@ -77,10 +77,18 @@ class SignalStrategyConfig(BracketConfig, frozen=True, kw_only=True):
     max_errors: Annotated[int, Meta(ge=1)] = 5
 
 
+class _Heard(msgspec.Struct, frozen=True):
+    # What the detectors said last: they speak only when it changes.
+    levels: LevelUpdate | None = None
+    regime: RegimeChange | None = None
+    wave: WaveUpdate | None = None
+    alerts: list[Alert] = []
+
+
 class _Saved(msgspec.Struct, frozen=True):
     errors: int
     rows: list[Decision]
-    alerts: list[Alert]
+    heard: _Heard
 
 
 class SignalStrategy(BracketStrategy):
@@ -122,10 +130,17 @@ class SignalStrategy(BracketStrategy):
         self._waiting: dict[
             str, tuple[float, Signal]
         ] = {}  # by source: the members of an ensemble wait each for its own
+        self._has_heard = False
 
     def on_start(self) -> None:
         super().on_start()
         name = str(self.instrument_id)
+        remembered = None if self._has_heard else self.cache.get(self._heard_key)
+        if remembered:
+            try:
+                self._take_up(msgspec.msgpack.decode(bytes(remembered), type=_Heard))
+            except msgspec.MsgspecError as error:
+                self.log.warning(f"What the detectors said before is not known: it cannot be read: {error}")
         self.subscribe_topic(f"{LEVELS_TOPIC}.{name}", self.on_levels)
         self.subscribe_topic(f"{REGIMES_TOPIC}.{name}", self.on_regime)
         self.subscribe_topic(f"{WAVES_TOPIC}.{name}", self.on_wave)
@@ -173,7 +188,8 @@ class SignalStrategy(BracketStrategy):
             self.decide(price, None)
         elif not self.settings.validator:
             row.reach("validated")
-            self._clear(row, price, signal, 1.0)
+            if not self._clear(row, price, signal, 1.0):
+                self.decide(price, None)
         else:
             self.decide(price, None)
             self._refuse_waiting("superseded", f"by {signal.signal_id}", signal.source)
@@ -205,16 +221,20 @@ class SignalStrategy(BracketStrategy):
 
     def on_levels(self, update: Any) -> None:
         self.levels = update
+        self._remember_heard()
 
     def on_regime(self, change: Any) -> None:
         self.regime = change
+        self._remember_heard()
 
     def on_wave(self, update: Any) -> None:
         self.wave = update
+        self._remember_heard()
 
     def on_alert(self, alert: Any) -> None:
         self.alerts = alert
         self._filter.note(Alert(alert.side, alert.ts_init, alert.confidence, alert.kind, alert.trace_id))
+        self._remember_heard()
 
     def on_decision(
         self,
@@ -245,7 +265,7 @@ class SignalStrategy(BracketStrategy):
 
     def on_save(self) -> dict[str, bytes]:
         self._refuse_waiting("validation", "saved before the answer")  # a restart finds nobody who would answer
-        saved = _Saved(self.errors, self.journal.save(), self._filter.alerts)
+        saved = _Saved(self.errors, self.journal.save(), self._heard())
         return {**super().on_save(), _STATE: msgspec.msgpack.encode(saved)}
 
     def on_load(self, state: dict[str, bytes]) -> None:
@@ -254,24 +274,42 @@ class SignalStrategy(BracketStrategy):
             saved = msgspec.msgpack.decode(bytes(state[_STATE]), type=_Saved)
             self.errors = saved.errors
             self.journal.load(saved.rows)
-            self._filter.alerts = list(saved.alerts)
+            self._take_up(saved.heard)
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the journal as the table `decisions` of the run directory."""
         return {"decisions": self.journal.table()}
 
-    def _clear(self, row: Decision, price: float, signal: Signal, weight: float) -> None:
+    @property
+    def _heard_key(self) -> str:
+        return f"heard.{self.strategy_id}"
+
+    def _heard(self) -> _Heard:
+        return _Heard(self.levels, self.regime, self.wave, self._filter.alerts)
+
+    def _take_up(self, heard: _Heard) -> None:
+        self._has_heard = True
+        self.levels, self.regime, self.wave = heard.levels, heard.regime, heard.wave
+        self._filter.alerts = list(heard.alerts)
+
+    def _remember_heard(self) -> None:
+        # A crash calls no `on_save`.
+        self.cache.add(self._heard_key, msgspec.msgpack.encode(self._heard()))
+
+    def _clear(self, row: Decision, price: float, signal: Signal, weight: float) -> bool:
+        # Returns whether the signal was decided on.
         verdict = self._filter.judge(signal.side, weight, now_ns=self.clock.timestamp_ns())
         row.filter, row.filter_reason, row.alert_trace_id = verdict.outcome, verdict.reason, verdict.trace_id
         if verdict.outcome == "blocked":
             self.journal.end(row, "filter", verdict.reason)
-            return
+            return False
         if self.levels is not None:
             placed = place(signal, self.levels.supports, self.levels.resistances, self.settings.placement)
             signal = msgspec.structs.replace(signal, stop=placed.stop, target=placed.target)
         row.placed_stop, row.placed_target, row.weight = signal.stop, signal.target, verdict.weight
         row.reach("cleared", verdict.reason)
         self.decide(price, signal, confidence=verdict.weight)
+        return True
 
     def _refuse_waiting(self, by: str, reason: str, source: str | None = None) -> None:
         for each in [source] if source is not None else list(self._waiting):

@@ -32,7 +32,7 @@ class Claim(msgspec.Struct, kw_only=True):
     entry, stop
         Prices of the approval; the stop follows the live one. NaN: without a stop, the whole value is at risk.
     fee_rate, multiplier
-        Of the instrument, as in `strategies.policy.gate.Circumstances`.
+        Of the instrument, as in `strategies.policy.risk.Circumstances`.
     live
         Whether the entry may still be filled.
     held, average, peak, mark

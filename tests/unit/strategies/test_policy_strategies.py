@@ -2,8 +2,9 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from backtests.artifacts import RunFiles
@@ -11,6 +12,7 @@ from backtests.errors import ConfigError
 from backtests.run import run
 from data_catalog.catalog import Catalog
 from data_catalog.instruments import default_instruments
+from data_catalog.messages import Signal
 from ml.book.events import Kind
 from strategies.ensemble import Ensemble, EnsembleConfig
 from strategies.momentum import Momentum, MomentumConfig
@@ -262,3 +264,28 @@ def test_policies_are_left_in_the_cache_after_each_bar_and_found_there(
     assert len(first) >= 3
     assert first + later == whole
     assert afresh != later
+
+
+class Voting(Ensemble):
+    """Notes, after each vote, what a crash would leave of the votes, and what they are."""
+
+    left: ClassVar[list[tuple[Any, Any]]] = []
+
+    def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:
+        super().decide(price, signal, confidence)
+        if signal is not None:
+            fresh = Ensemble(self.settings, BTC, "Ensemble-BTCUSDT")
+            fresh.load_policies(msgspec.msgpack.decode(bytes(self.cache.get(self._key)), type=dict[str, bytes]))
+            Voting.left.append((fresh.vote.snapshot(), self.vote.snapshot()))
+
+
+def test_a_vote_that_comes_after_its_bar_is_left_in_the_cache(market: Path, tmp_path: Path) -> None:
+    name = f"{__name__}:Voting,strategies.ensemble:EnsembleConfig"
+    oracle = f'[[actors]]\nname = "{ORACLE}"\n[actors.parameters]\ndelay_ms = 20.0'
+    Voting.left.clear()
+    played(tmp_path, market, name, f"{SIZE}\nvalidator = true\n{MEMBERS}\n{oracle}")
+    assert len(Voting.left) >= 5
+    for left, cast in Voting.left:
+        assert {part: array.tolist() for part, array in left.items()} == {
+            part: array.tolist() for part, array in cast.items()
+        }

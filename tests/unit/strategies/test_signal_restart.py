@@ -1,13 +1,16 @@
 """A restart: what a strategy had decided, counted and journalled is there again, and nobody waits for ever."""
 
+import math
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from backtests.run import run
+from data_catalog.types_detection import ManipulationAlert, RegimeChange, WaveUpdate
 from strategies.journal import Decision
-from strategies.signal_strategy import SignalStrategy
+from strategies.signal_strategy import SignalStrategy, _Heard
 from tests.unit.backtests.small_market import config_file, make_market
 from tests.unit.strategies.scripted import ORACLE, SCRIPTED, Scripted, ScriptedConfig
 
@@ -78,8 +81,53 @@ def test_alerts_live_on(tmp_path: Path) -> None:
     assert [alert.trace_id for alert in alerts] == ["alert-15"]
 
 
-def test_a_row_survives_the_encoding_whole() -> None:
-    import msgspec
+def test_what_the_detectors_said_last_is_known_again(tmp_path: Path) -> None:
+    """They speak when something changes, which may be hours later."""
+    state, _ = saved_at(20, tmp_path, "signals = []", "levels = [59950.0, 60050.0]")
+    again = restored(state)
+    assert again.levels is not None
+    assert (again.levels.support, again.levels.resistance) == (59950.0, 60050.0)
+    assert (again.regime, again.wave) == (None, None)
 
+
+def test_what_the_detectors_said_last_is_known_after_a_crash(tmp_path: Path) -> None:
+    name = str(tmp_path)
+    times: dict[str, int] = {"ts_event": 5, "ts_init": 5}
+    regime = RegimeChange(
+        instrument_id=BTC, regime="crash", previous="", confidence=0.9, pause=True, is_flat=False,
+        flat_strength=math.nan, **times,
+    )  # fmt: skip
+    wave = WaveUpdate(instrument_id=BTC, wave="3", direction=1, confidence=0.5, invalidation=9.0, **times)
+    found: list[Any] = []
+
+    class Crashed(Scripted):
+        def on_start(self) -> None:
+            super().on_start()
+            self.on_regime(regime)
+            self.on_wave(wave)
+            self.on_alert(alert_of(self.clock.timestamp_ns()))
+            fresh = restored({})
+            fresh._take_up(msgspec.msgpack.decode(bytes(self.cache.get(self._heard_key)), type=_Heard))
+            found.append(fresh)
+
+    market = make_market(tmp_path / "market", seconds=5.0).path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.unit.strategies.scripted.Scripted", Crashed)
+        run([config_file(tmp_path, market, strategy=SCRIPTED)], out=Path(name) / "runs", pages=False)
+    (fresh,) = found
+    assert str(fresh.regime) == str(regime)
+    assert fresh.wave == wave
+    assert [alert.trace_id for alert in fresh._filter.alerts] == ["told"]
+
+
+def alert_of(ts_ns: int) -> ManipulationAlert:
+    return ManipulationAlert(
+        instrument_id=BTC, ts_event=ts_ns, ts_init=ts_ns, kind="SPOOFING", side="BUY", confidence=0.9, price_low=1.0,
+        price_high=1.0, size=1.0, distance_ticks=1, levels=1, size_ratio=1.0, benefit=0.0, recurrence=0.0,
+        life_low_ms=1.0, life_high_ms=2.0, series=1, trace_id="told",
+    )  # fmt: skip
+
+
+def test_a_row_survives_the_encoding_whole() -> None:
     row = Decision(ts=1, instrument="A.B", strategy="S", stage="filled", fees=0.1, ended="", reason="x", blended=0.5)
     assert str(msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=Decision)) == str(row)
