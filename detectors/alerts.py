@@ -55,7 +55,7 @@ message    -      number of the message
 confidence -      0 to 1
 size_ratio -      size over the size that the given share of additions at this distance stays below
 benefit    -      logarithm of the volume that traded against the opposite side over what is usual
-recurrence -      like orders of this side withdrawn before, each by its suspicion, fading with time (of layers: clusters)
+recurrence -      like orders of this side withdrawn before (of layers: clusters), by suspicion, fading with time
 distance   ticks  from the touch, when it was placed (of layers: the nearest)
 levels     -      prices involved; of quote stuffing, changes in the burst
 series     -      number within a series of like alerts: 1 is news, the others go on with it
