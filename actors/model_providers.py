@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.artifacts import ArtifactError, ModelSchema
+from ml.artifacts import ArtifactError
 from ml.inference import Prediction, Predictor
 from ml.serving import ModelClient, ServerError, ServerTimeoutError
 from ml.serving.protocol import Card, card_of
@@ -115,22 +115,26 @@ class Remote:
     def __init__(self, client: ModelClient) -> None:
         self.client = client
         self.where = client.url
-        self._schema: ModelSchema | None = None
         self._hash = ""
+        self._version = ""
 
     def open(self) -> Card:
         try:
             card = self.client.card()
         except ServerError as error:
             raise self._failed(error) from error
-        self._schema, self._hash = card.model_schema, card.model_schema.hash
+        self._hash, self._version = card.model_schema.hash, card.version
         return card
 
     def predict(self, window: NDArray[np.float64]) -> Prediction:
         try:
-            return checked(self.client.predict(window, self._hash))
+            prediction = checked(self.client.predict(window, self._hash))
         except ServerError as error:
             raise self._failed(error) from error
+        if self.client.version != self._version:
+            known = f"Expected the model {self._version} that it announced, was {self.client.version}"
+            raise ProviderError(f"{self.where}: {known}; it is asked anew")
+        return prediction
 
     def _failed(self, error: ServerError) -> ProviderError:
         waited = self.client.deadline_ms if isinstance(error, ServerTimeoutError) else 0.0

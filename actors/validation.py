@@ -92,10 +92,12 @@ class _Seat:
         self.provider = provider
         self.breaker = breaker
         self.card: Card | None = None
+        self.failed = False
 
     def open(self) -> Card:
-        if self.card is None:
-            self.card = self.provider.open()
+        # After a failure it is asked anew: a server may have come back with another model.
+        if self.card is None or self.failed:
+            self.card, self.failed = self.provider.open(), False
         return self.card
 
     def version(self) -> str:
@@ -227,6 +229,7 @@ class ValidationActor(DataActor):
                 self._fail(seat, str(error), now_ns)
             return _Asked(None, str(error), 0.0, state, window.ts_ns)
         except ProviderError as error:
+            seat.failed = True
             self._fail(seat, str(error), now_ns)
             return _Asked(None, str(error), error.waited_ms, state, window.ts_ns)
         breaker.succeed()

@@ -54,6 +54,11 @@ class ModelClient:
     pause_ms : float
         Before a retry.
 
+    Attributes
+    ----------
+    version : str
+        Of the model that gave the last prediction; empty before the first.
+
     Examples
     --------
     >>> ModelClient("http://127.0.0.1:1", deadline_ms=50.0, retries=0).card()
@@ -75,6 +80,7 @@ class ModelClient:
         self.retries = retries
         self.pause_ms = pause_ms
         self._address = (parts.hostname, parts.port)
+        self.version = ""
 
     def card(self) -> Card:
         """Return what the server says of its model.
@@ -96,7 +102,9 @@ class ModelClient:
         """
         body = np.ascontiguousarray(window, WINDOW_DTYPE).tobytes()
         answer = self._call("POST", "/predict", body, {SCHEMA_HEADER: schema_hash})
-        return self._decoded("/predict", answer, Reply).prediction()
+        reply = self._decoded("/predict", answer, Reply)
+        self.version = reply.version
+        return reply.prediction()
 
     def _call(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
         ends = time.monotonic() + self.deadline_ms / 1e3

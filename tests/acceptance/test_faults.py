@@ -23,9 +23,13 @@ from data_catalog.catalog import Catalog
 from data_catalog.instruments import default_instruments
 from data_catalog.types_features import FeatureVector
 from ml.artifacts import load_artifact
+from ml.inference import Predictor
 from ml.serving.protocol import card_of
+from ml.serving.server import make_app
 from tests import redis_server
-from tests.unit.actors.validated_run import tiny, validated_config
+from tests.served_app import served
+from tests.tiny_model import schema_of, write_model
+from tests.unit.actors.validated_run import FEATURES, NAMES, WINDOW, tiny, validated_config
 from tests.unit.backtests.small_market import SECOND, START, book_rows, make_market, trade_rows
 
 # After each failure the next signal: five open the breaker, which lets one try again after 20 s.
@@ -203,6 +207,38 @@ def test_a_model_server_in_a_bad_way(market: Path, tmp_path: Path, way: str, tol
     assert told_of in told.notes
     waits = {(row["ts_validated"] - row["ts"]).value / 1e6 for row in told.decisions[:5]}
     assert waits == ({60.0} if "60 ms" in told_of else {1.0})  # the wait is charged to the simulated clock
+
+
+@pytest.mark.parametrize("reads", ["the same", "other features"])
+def test_a_model_server_that_comes_back_with_another_model(market: Path, tmp_path: Path, reads: str) -> None:
+    """One signal is answered by the fallback; then the new model answers, under its own name."""
+    first, names = tiny(tmp_path / "first", bias=(0.0, 2.0, 0.0)), NAMES if reads == "the same" else NAMES[:2]
+    second = write_model(
+        tmp_path / "second", schema_of(FEATURES, names), window=WINDOW, bias=(0.0, 0.0, 2.0), name="second"
+    )
+    apps = [make_app(Predictor.open(path)) for path in (first, second)]
+    serving = 0
+
+    async def either(scope: Any, receive: Any, send: Any) -> None:
+        await apps[serving](scope, receive, send)
+
+    asked = 0
+    original = ValidationActor.on_proposal
+
+    def counted(self: ValidationActor, signal: Any) -> None:
+        nonlocal asked, serving
+        asked += 1
+        serving = int(asked > 3)
+        original(self, signal)
+
+    with served(either) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ValidationActor, "on_proposal", counted)
+        validation = f'server = "{url}"\ndeadline_ms = 10000.0\nfallback = {{ name = "BLOCK" }}'
+        told = Told(tmp_path, market, validation)
+    told.check()
+    assert [row["fallback"] for row in told.decisions] == [""] * 3 + ["BLOCK"] + [""] * 6
+    assert [row["model_version"].partition(":")[0] for row in told.decisions] == ["first"] * 3 + [""] + ["second"] * 6
+    assert [row["model_direction"] for row in told.decisions] == [1] * 3 + [0] + [-1] * 6
 
 
 def test_a_model_server_that_refuses(market: Path, tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
 """The model server over a real socket: the same answers as in this process, and errors that say what is wrong."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import uvicorn
 
 from actors.model_providers import ProviderError, Remote
 from ml.inference import Predictor
 from ml.serving import ModelClient, ServerError, ServerTimeoutError
 from ml.serving.server import make_app
+from tests.served_app import served
 from tests.unit.actors.validated_run import NAMES, WINDOW, tiny
 
 
@@ -23,18 +22,8 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def url(predictor: Predictor) -> Iterator[str]:
-    config = uvicorn.Config(make_app(predictor), host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        until = time.monotonic() + 20.0
-        while not server.started and time.monotonic() < until:
-            threading.Event().wait(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20.0)
+    with served(make_app(predictor)) as address:
+        yield address
 
 
 def test_the_answers_are_those_of_the_model_itself(predictor: Predictor, url: str) -> None:
