@@ -92,8 +92,10 @@ def _changes(settings: Settings) -> Iterator[tuple[str, str, Callable[[Settings]
             yield f"no-{_slug(name)}{number}", f"the strategy {name}{number}", _without_strategy(at)
     for at, strategy in enumerate(strategies):
         members = _members(strategy)
-        if len(members) > 1:
-            for member in members:
+        weights = strategy["parameters"].get("weights") or {}
+        voters = [name for name in members if weights.get(name, 1.0) > 0.0]
+        for member in members:
+            if set(voters) - {member}:
                 yield f"no-member-{_slug(member)}", f"the member {member}", _without_member(at, member)
 
 
@@ -141,10 +143,12 @@ def _without_member(at: int, member: str) -> Callable[[Settings], None]:
     def change(settings: Settings) -> None:
         parameters = settings["strategies"][at]["parameters"]
         del parameters[member]
-        (parameters.get("weights") or {}).pop(member, None)
-        left = len(_members(settings["strategies"][at]))
-        if parameters.get("quorum", 1) > left:
-            parameters["quorum"] = left
+        weights = parameters.get("weights") or {}
+        weights.pop(member, None)
+        left = _members(settings["strategies"][at])
+        voters = sum(weights.get(name, 1.0) > 0.0 for name in left)  # a member without weight has no vote
+        if parameters.get("quorum", 1) > voters:
+            parameters["quorum"] = voters
 
     return change
 

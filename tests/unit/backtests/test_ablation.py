@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -68,6 +69,24 @@ def test_each_member_of_an_ensemble_is_taken_out_and_the_quorum_stays_within_rea
     assert list(found) == [FULL, "no-member-momentum", "no-member-supertrend"]
     left = found["no-member-momentum"]["strategies"][0]["parameters"]
     assert left == {"supertrend": {"bars": "x"}, "weights": {}, "quorum": 1}
+
+
+def test_a_member_without_weight_is_no_voter_of_the_quorum() -> None:
+    from strategies.ensemble import EnsembleConfig
+
+    def left_by(weights: dict[str, float], quorum: int) -> dict[str, Any]:
+        members: dict[str, Any] = {name: {"bars": "1-MINUTE-LAST-INTERNAL"} for name in weights}
+        strategy = {"name": "ensemble", "parameters": {**members, "weights": weights, "quorum": quorum}}
+        found = variants_of(settings_of(strategies=[strategy]))[1:]
+        left = {variant.name: variant.settings["strategies"][0]["parameters"] for variant in found}
+        for parameters in left.values():
+            msgspec.convert(parameters, EnsembleConfig)  # each can be run
+        return left
+
+    left = left_by({"momentum": 0.0, "sar_wave": 1.0, "supertrend": 1.0}, 2)
+    assert [parameters["quorum"] for parameters in left.values()] == [2, 1, 1]
+    left = left_by({"momentum": 0.0, "supertrend": 1.0}, 1)
+    assert list(left) == ["no-member-momentum"]  # without the only voter there is no ensemble
 
 
 @pytest.fixture(scope="module")
