@@ -144,6 +144,7 @@ class ValidationActor(DataActor):
         self.settings = config
         self.windows = {name: ModelWindow(config.window) for name in config.instruments}
         self.predictions = PredictionLog()
+        self._sources: set[str] = set()
         provider: Provider
         if config.server is not None:
             client = ModelClient(config.server, deadline_ms=config.deadline_ms, retries=config.retries)
@@ -170,6 +171,7 @@ class ValidationActor(DataActor):
     def on_proposal(self, signal: Any) -> None:
         """Ask the models about a signal, and answer it after the time that this takes."""
         settings, now_ns = self.settings, self.clock.timestamp_ns()
+        self._sources.add(signal.source)
         asked = [(self.champion, self._ask(self.champion, signal, now_ns))]
         answering = 0
         if self.challenger is not None:
@@ -204,6 +206,14 @@ class ValidationActor(DataActor):
     def tables(self) -> dict[str, pa.Table]:
         """Return the predictions as the table `predictions` of the run directory."""
         return {"predictions": self.predictions.table()}
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the run should know: thresholds of sources from which no signal came."""
+        came = ", ".join(sorted(self._sources))
+        unused = sorted(set(self.settings.blending.thresholds) - self._sources) if came else []
+        return [
+            f"No signal came from '{name}', for which blending names a threshold; some from {came}." for name in unused
+        ]
 
     def _taker(self, window: ModelWindow) -> Callable[[Any], None]:
         def take(vector: Any) -> None:

@@ -57,6 +57,14 @@ def test_thresholds_are_of_the_source(market: Path, tmp_path: Path) -> None:
     assert files.table("orders").num_rows == 0
 
 
+def test_a_threshold_of_a_source_that_never_came_is_told(market: Path, tmp_path: Path) -> None:
+    model = tiny(tmp_path / "up", bias=(0.0, 2.0, 0.0))
+    thresholds = "blending = { thresholds = { scripted = 0.3, scriptd = 0.99 } }"
+    _, _, files = validated(tmp_path, market, f'model = "{model}"\n{thresholds}')
+    told = [note for note in files.summary()["notes"] if "threshold" in note]
+    assert told == ["No signal came from 'scriptd', for which blending names a threshold; some from scripted."]
+
+
 def test_a_challenger_in_shadow_is_logged_and_never_traded(market: Path, tmp_path: Path) -> None:
     up, down = tiny(tmp_path / "up", bias=(0.0, 2.0, 0.0)), tiny(tmp_path / "down", bias=(0.0, 0.0, 3.0))
     text = f'model = "{up}"\nblending = {{ threshold = 0.6 }}'
