@@ -56,11 +56,12 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         actor this much after its ts_init and still be in time.
     flags_from
         Folder of the catalog that holds the flags of the replayed trades (RPI, block): the engine's `BacktestNode`
-        replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it.
+        replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it,
+        unless rows are read.
     rows_from
         Folder of the catalog of which book and trades are replayed: the rows are read from there instead of being made
-        of the engine's objects (`data_catalog.recorded_arrivals`). They are the same, in less time. For backtests. What
-        a large message shows comes with the next message of the book, even where a trade between would have shown it.
+        of the engine's objects (`data_catalog.recorded_arrivals`). The messages are the same, at the same times, in
+        less time. For backtests, where it is the catalog of the data by default.
     record
         Whether to publish each message as custom data too, for a recorder.
     state_folder
@@ -91,6 +92,8 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
             raise ValueError(f'Expected bar_type with watch.bars = "outside", and only then; was {self.bar_type!r}')
         if self.rows_from is not None and self.state_folder is not None:
             raise ValueError("Expected no state_folder with rows_from: a replay leaves nothing to go on from")
+        if None not in (self.rows_from, self.flags_from) and self.rows_from != self.flags_from:
+            raise ValueError(f"Expected flags_from to be rows_from ({self.rows_from}), was {self.flags_from}")
 
 
 class DetectionActor(DataActor):
@@ -145,7 +148,8 @@ class DetectionActor(DataActor):
             self._open(name)
             depth = settings.watch.surveillance.depth or None
             self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, depth)
-            self.subscribe_trades(InstrumentId.from_str(name))
+            if not self._replays:
+                self.subscribe_trades(InstrumentId.from_str(name))
             self.subscribe_data(DataType("TradeFlags", identifier=name))
             if settings.bar_type is not None:
                 self.subscribe_bars(BarType.from_str(f"{name}-{settings.bar_type}"))
@@ -162,15 +166,9 @@ class DetectionActor(DataActor):
             stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
 
     def on_trade(self, trade: TradeTick) -> None:
-        if self._replays:
-            return
         name, ts_ns, trade_id = str(trade.instrument_id), trade.ts_init, str(trade.trade_id)
-        stream = self.streams[name]
-        findings = stream.busy_until(ts_ns)
-        if findings is not None:
-            self._publish(name, findings)
         flags = self._flags[name].of(trade_id, ts_ns) if self._flags else 0
-        stream.arrivals.add_trade(self._records[name].trade(trade, flags), ts_ns, trade_id)
+        self.streams[name].arrivals.add_trade(self._records[name].trade(trade, flags), ts_ns, trade_id)
 
     def on_data(self, data: Any) -> None:
         flags: TradeFlags = data.data
@@ -225,7 +223,8 @@ class DetectionActor(DataActor):
         watch, folder = MarketWatch(self.settings.watch), self.settings.rows_from
         if folder is None:
             return DetectionStream(watch)
-        arrivals = RecordedArrivals(Catalog(folder), name, start_ns=self.clock.timestamp_ns())
+        flags, start_ns = self.settings.flags_from is not None, self.clock.timestamp_ns()
+        arrivals = RecordedArrivals(Catalog(folder), name, start_ns=start_ns, flags=flags)
         if self.settings.bar_type is None:
             return RecordedDetectionStream(watch, arrivals)
         return DetectionStream(watch, arrivals)

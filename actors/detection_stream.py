@@ -12,10 +12,6 @@ from data_catalog.recorded_arrivals import RecordedArrivals
 from detectors import ALERT, DetectorError, Findings, MarketWatch
 from ml.features.snapshot import SavedArray, pack_all, unpack_all
 
-_HELD_ROWS: Final = 256
-"""Rows that may wait for the next message of the book, so that a burst of trades shares the fixed cost of a step."""
-
-
 _MS: Final = 1_000_000
 _NO_ALERTS: Final = np.zeros(0, ALERT)
 
@@ -28,8 +24,9 @@ class _Saved(msgspec.Struct, frozen=True):
 class DetectionStream:
     """Feed a `MarketWatch` with events as they arrive.
 
-    Call `until` with the ts_init of a message of the book, of a bar or of a timer, and `busy_until` with that of a
-    trade, before giving it to `arrivals`: what is earlier is taken in.
+    Call `until` with the ts_init of a message of the book, of a bar or of a timer before giving it to `arrivals`: what
+    is earlier is taken in. Trades wait for the next of these, so that they share the fixed cost of a step, and what is
+    said when does not depend on how many of them there are.
 
     Parameters
     ----------
@@ -70,10 +67,6 @@ class DetectionStream:
         rest = self.watch.advance(ts_ns)
         return first if not rest.bars else Findings(first.alerts, first.bars + rest.bars)
 
-    def busy_until(self, ts_ns: int) -> Findings | None:
-        """Do what `until` does where many rows wait; None where they may go on waiting."""
-        return self.until(ts_ns) if self.arrivals.held >= _HELD_ROWS else None
-
     def save(self) -> bytes:
         """Return the whole state, for `load`."""
         return msgspec.msgpack.encode(_Saved(pack_all(self.watch.snapshot()), self.arrivals.save()))
@@ -95,9 +88,9 @@ class DetectionStream:
 
 
 class RecordedDetectionStream(DetectionStream):
-    """Say the same at the same times in a replay, and look at the events of a bar at once.
+    """Say the same at the same times in a replay, and look at many events of a bar at once.
 
-    It knows the events before they are told. What they show is kept until an event after them has come.
+    It knows the events before they are told. What they show is kept until `until` is called with a later time.
 
     Parameters
     ----------
@@ -124,6 +117,7 @@ class RecordedDetectionStream(DetectionStream):
 
     def __init__(self, watch: MarketWatch, arrivals: RecordedArrivals) -> None:
         super().__init__(watch, arrivals)
+        self._recorded = arrivals
         self._bar_ns = watch.config.bar_ms * _MS
         self._ahead_ns = 0
         self._alerts: NDArray[Any] = _NO_ALERTS
@@ -137,7 +131,8 @@ class RecordedDetectionStream(DetectionStream):
             self._alerts = alerts[known:]
             return Findings(alerts[:known], [])
         found = super().until(ts_ns)
-        self._ahead_ns = (ts_ns // self._bar_ns + 1) * self._bar_ns
+        # Not beyond the bar, at whose end the book is looked at; and of a long bar no more than lies ready.
+        self._ahead_ns = min((ts_ns // self._bar_ns + 1) * self._bar_ns, self._recorded.near_ns)
         rows, _ = self.arrivals.take(self._ahead_ns)
         self._alerts = self.watch.update(rows).alerts
         return Findings(np.concatenate([alerts, found.alerts]), found.bars) if len(alerts) else found

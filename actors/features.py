@@ -44,10 +44,12 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         reach the actor this much after its ts_init and still be in time.
     flags_from
         Folder of the catalog that holds the flags of the replayed trades (RPI, block): the engine's `BacktestNode`
-        replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it.
+        replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it,
+        unless rows are read.
     rows_from
         Folder of the catalog of which book and trades are replayed: the rows are read from there instead of being made
-        of the engine's objects (`data_catalog.recorded_arrivals`). They are the same, in less time. For backtests.
+        of the engine's objects (`data_catalog.recorded_arrivals`). The vectors are the same, at the same times, in less
+        time. For backtests, where it is the catalog of the data by default.
     record
         Whether to publish each vector as custom data too, for a recorder.
     store
@@ -76,6 +78,8 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         unknown = sorted(set(self.micro_price) - set(self.instruments))
         if unknown:
             raise ValueError(f"Expected micro_price tables of the instruments, was one of {unknown[0]}")
+        if None not in (self.rows_from, self.flags_from) and self.rows_from != self.flags_from:
+            raise ValueError(f"Expected flags_from to be rows_from ({self.rows_from}), was {self.flags_from}")
 
 
 class FeatureActor(DataActor):
@@ -215,7 +219,10 @@ class FeatureActor(DataActor):
         folder = self.settings.rows_from
         if folder is None:
             return Arrivals()
-        return RecordedArrivals(Catalog(folder), name, start_ns=self.clock.timestamp_ns())
+        book = "orderbook" in self.settings.features.groups
+        flags = self.settings.flags_from is not None
+        start_ns = self.clock.timestamp_ns()
+        return RecordedArrivals(Catalog(folder), name, start_ns=start_ns, book=book, flags=flags)
 
     def _until(self, name: str, ts_ns: int) -> FeatureStream:
         stream = self.streams[name]

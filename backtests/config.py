@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from backtests import replayed_rows
 from backtests.artifacts import digest
 from backtests.errors import ConfigError
 from backtests.toml_files import Layers, decode, dotted, dump_toml
@@ -49,6 +50,10 @@ class Data(Strict, frozen=True, kw_only=True):
         First and last `ts_init`, both included, as TOML date-times with a zone; all data without them.
     chunk_events
         How many events are read at a time.
+    rows
+        Where the actors `features` and `detection` take the rows of book and trades from: they read them in the
+        `catalog`, or make them of the engine's `objects`, as live. What they publish is the same, at the same times;
+        the first takes less time. See `backtests.replayed_rows`.
     """
 
     catalog: str
@@ -60,6 +65,7 @@ class Data(Strict, frozen=True, kw_only=True):
     start: Moment | None = None
     end: Moment | None = None
     chunk_events: Annotated[int, Meta(ge=1_000)] = 20_000
+    rows: Literal["catalog", "objects"] = "catalog"
 
     def __post_init__(self) -> None:
         venues = sorted({instrument.rpartition(".")[2] for instrument in self.instruments})
@@ -256,7 +262,7 @@ class Resolved(NamedTuple):
     config
         The configuration.
     actors, strategies
-        Its actors and strategies, with decoded parameters.
+        Its actors and strategies, with decoded parameters; actors know the replayed catalog.
     text
         TOML with every default spelled out; reading it gives the same configuration.
     """
@@ -294,6 +300,9 @@ def load(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> Resolv
     for written, strategy in zip(plain["strategies"], strategies, strict=True):
         written["instruments"] = strategy.instruments
         written["parameters"] = msgspec.to_builtins(strategy.parameters)
+    if config.data.rows == "catalog":  # not in the text: there, data.catalog says it
+        catalog, types = config.data.catalog, config.data.types
+        actors = [a._replace(parameters=replayed_rows.completed(a.parameters, catalog, types)) for a in actors]
     return Resolved(config, actors, strategies, dump_toml(plain))
 
 
@@ -344,7 +353,12 @@ def _actor(config: Config, at: int, layers: Layers) -> Actor:
     settings = dict(spec.parameters)
     if "instruments" in kind.__struct_fields__:
         settings.setdefault("instruments", list(config.data.instruments))
-    return Actor(spec.name, entry, decode(kind, settings, layers, (*where, "parameters")))
+    parameters = decode(kind, settings, layers, (*where, "parameters"))
+    problem = replayed_rows.check(parameters, config.data.catalog, config.data.types)
+    if problem:
+        path = (*where, "parameters", "rows_from")
+        raise ConfigError(problem, source=layers.source(path), path=dotted(path))
+    return Actor(spec.name, entry, parameters)
 
 
 def _find(name: str, kind: str, layers: Layers, where: tuple[str | int, ...]) -> tuple[Any, Any]:

@@ -102,6 +102,7 @@ class Catalog:
         end_ns: int | None = None,
         book: bool = True,
         trades: bool = True,
+        flags: bool = True,
         batch_rows: int = 262_144,
     ) -> Iterator[NDArray[np.void]]:
         """Stream an instrument's events in order of ts_init, in bounded memory.
@@ -113,6 +114,8 @@ class Catalog:
             First and last ts_init wanted, both included.
         book, trades : bool, default True
             What to read. Of events with equal ts_init, book changes come before trades, each in their own order.
+        flags : bool, default True
+            Whether the trades get their flags; else they are 0.
         batch_rows : int
             The most rows an array may have.
 
@@ -132,9 +135,9 @@ class Catalog:
         if book:
             sources.append(read_rows(self.files(BOOK, name), lambda batch: book_rows(batch, grid), *span))
         if trades:
-            flags = FlagLookup(self.files(TRADE_FLAGS, name))
+            lookup = FlagLookup(self.files(TRADE_FLAGS, name) if flags else [])
             flagged = read_rows(
-                self.files(TRADES, name), lambda batch: flags.put(batch, trade_rows(batch, grid)), *span
+                self.files(TRADES, name), lambda batch: lookup.put(batch, trade_rows(batch, grid)), *span
             )
             sources.append(flagged)
         for rows in merge_by_time(*sources):

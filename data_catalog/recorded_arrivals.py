@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Final
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,16 @@ from data_catalog.catalog import Catalog
 from data_catalog.errors import CatalogError
 
 _BATCH_ROWS: Final = 65_536
-_HELD: Final = 2
 
-type _Key = tuple[str, str, int]
+type _Key = tuple[str, str, int, bool, bool]
 
 
 class RecordedArrivals(Arrivals):
     """Give away what `Arrivals` would, had it been told of every event of the replay: bit by bit the same rows.
 
     It is told of nothing but closed bars. The engine must replay all that the catalog has of the instrument from its
-    start on, book and trades. Flags of the trades are on them. Those who follow the same replay in one process share
-    what is read.
+    start on, book and trades. Those who follow the same replay in one process share what is read: it is held from the
+    one who is farthest behind on.
 
     Parameters
     ----------
@@ -31,6 +30,10 @@ class RecordedArrivals(Arrivals):
     instrument_id : str
     start_ns : int
         Where the replay starts.
+    book : bool, default True
+        Whether the book's changes are wanted; else the trades only.
+    flags : bool, default True
+        Whether the trades are to have their flags, which an engine does not replay.
 
     Examples
     --------
@@ -48,9 +51,11 @@ class RecordedArrivals(Arrivals):
     [[], [9, 8], [7]]
     """
 
-    def __init__(self, catalog: Catalog, instrument_id: str, *, start_ns: int) -> None:
+    def __init__(
+        self, catalog: Catalog, instrument_id: str, *, start_ns: int, book: bool = True, flags: bool = True
+    ) -> None:
         super().__init__()
-        self._batches = _shared(catalog, instrument_id, start_ns)
+        self._batches = _shared(catalog, instrument_id, start_ns, book, flags)
         self._number = -1
         self._rows: NDArray[np.void] | None = None
         self._times = np.zeros(0, np.int64)
@@ -71,6 +76,11 @@ class RecordedArrivals(Arrivals):
             self._next()
         return joined(parts), bars
 
+    @property
+    def near_ns(self) -> int:
+        """A time up to which `take` gives away no more than the rest of what is read (65,536 rows)."""
+        return int(self._times[-1]) if self._rows is not None else 1 << 62
+
     def save(self) -> bytes:
         """Raise `CatalogError`: a replay begins at its beginning."""
         raise _unsaved()
@@ -81,7 +91,7 @@ class RecordedArrivals(Arrivals):
 
     def _next(self) -> None:
         self._number += 1
-        self._rows, self._at = self._batches.of(self._number), 0
+        self._rows, self._at = self._batches.of(self._number, self), 0
         if self._rows is not None:
             self._times = np.ascontiguousarray(self._rows["ts_init"])
 
@@ -91,35 +101,40 @@ def _unsaved() -> CatalogError:
 
 
 class _Batches:
-    # The last few batches of a stream, for readers that are never farther apart than these.
+    # A stream that several readers follow, each at its own pace: held is what the last of them has still to read.
     def __init__(self, source: Iterator[NDArray[np.void]]) -> None:
         self._source = source
-        self._held: list[NDArray[np.void]] = []
+        self._held: dict[int, NDArray[np.void]] = {}
         self._read = 0
+        self._readers: WeakKeyDictionary[RecordedArrivals, int] = WeakKeyDictionary()
 
     @property
     def is_whole(self) -> bool:
-        return self._read <= _HELD
+        return self._read == len(self._held)
 
-    def of(self, number: int) -> NDArray[np.void] | None:
+    def of(self, number: int, reader: RecordedArrivals) -> NDArray[np.void] | None:
+        self._readers[reader] = number
         while number >= self._read:
             batch = next(self._source, None)
             if batch is None:
                 return None
+            self._held[self._read] = batch
             self._read += 1
-            self._held = [*self._held[1 - _HELD :], batch]
-        if number < self._read - len(self._held):
-            raise CatalogError("Expected readers of one replay in step, was one that lags by more than a batch")
-        return self._held[number - self._read]
+        found = self._held[number]
+        last = min(self._readers.values())
+        for old in [held for held in self._held if held < last]:
+            del self._held[old]
+        return found
 
 
 _SHARED: WeakValueDictionary[_Key, _Batches] = WeakValueDictionary()
 
 
-def _shared(catalog: Catalog, instrument_id: str, start_ns: int) -> _Batches:
-    key = (str(catalog.path), instrument_id, start_ns)
+def _shared(catalog: Catalog, instrument_id: str, start_ns: int, book: bool, flags: bool) -> _Batches:
+    key = (str(catalog.path.resolve()), instrument_id, start_ns, book, flags)
     found = _SHARED.get(key)
     if found is None or not found.is_whole:  # of an earlier run
-        found = _Batches(catalog.events(instrument_id, start_ns=start_ns, batch_rows=_BATCH_ROWS))
+        events = catalog.events(instrument_id, start_ns=start_ns, book=book, flags=flags, batch_rows=_BATCH_ROWS)
+        found = _Batches(events)
         _SHARED[key] = found
     return found

@@ -76,13 +76,13 @@ _EAGER: Final = (
 
 def _stack(catalog: str, model: str, *more: str, replays: bool = True) -> Resolved:
     # Everything that a system file can switch on; without a model the signals go straight to filter and risk.
-    rows = f'rows_from = "{catalog}"' if replays else ""
-    actors = [("features", rows), ("detection", rows)] + ([("validation", f'model = "{model}"')] if model else [])
+    actors = [("features", ""), ("detection", "")] + ([("validation", f'model = "{model}"')] if model else [])
     with tempfile.TemporaryDirectory() as folder:
         overlay = Path(folder) / "stack.toml"
         overlay.write_text("".join(_ACTOR.format(name=name, setting=setting) for name, setting in actors))
         validated = f"strategies.0.parameters.validator={'true' if model else 'false'}"
-        return load([*_CONFIGS, _RISK, overlay], [f"data.catalog={catalog}", *_CHECKED, validated, *more])
+        data = [f"data.catalog={catalog}", f"data.rows={'catalog' if replays else 'objects'}"]
+        return load([*_CONFIGS, _RISK, overlay], [*data, *_CHECKED, validated, *more])
 
 
 def _engine_alone(resolved: Resolved, feed: Feed) -> float:
@@ -320,7 +320,7 @@ def run() -> list[Measure]:
     measures = [
         Measure("whole stack, backtest", secs["whole"], "s", bare, f"{note}; required: 3x; {net}"),
         Measure("whole stack without model", secs["without model"], "s", bare, note),
-        Measure("whole stack from engine objects", secs["from objects"], "s", bare, f"{note}; without rows_from"),
+        Measure("whole stack from engine objects", secs["from objects"], "s", bare, f"{note}; as live"),
     ]
     for title, found, most in (("with model", slow, 5), ("without model", fast, 1)):
         title = f"book message to order intent, {title}"
