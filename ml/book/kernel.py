@@ -34,8 +34,9 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: bool = False) 
     function : callable
         A function that numba compiles in nopython mode.
     inline : bool, default False
-        Compile it into its callers. A call hands on every array as seven or nine words; where a caller is hot and the
-        callee short this costs more than the work: of the book's `_change` a quarter of the time of a row.
+        Compile it into its callers. A call hands on every array as seven or nine words, which often costs more than
+        the work: with the few kernels of a book row inlined, a message of 600 rows takes half the time (11 us
+        instead of 23). Not for what is rarely called: it makes its callers larger.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: bool = False) 
         return functools.partial(kernel, inline=inline)
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
     if inline:
-        options["inline"] = "always"
+        options["forceinline"] = True
     compiled: Any = njit(**options)(function)
     index = compiled._cache._cache_file
     folder = Path(inspect.getfile(function)).parent

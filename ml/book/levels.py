@@ -104,7 +104,7 @@ class BookArrays(NamedTuple):
     closed: NDArray[np.int64]
 
 
-@kernel
+@kernel(inline=True)
 def find(book: BookArrays, side: int, key: int) -> int:
     """Return the slot of the level at `key`, or -1."""
     x = key - book.sides[side, ORIGIN]
@@ -118,7 +118,7 @@ def find(book: BookArrays, side: int, key: int) -> int:
     return -1
 
 
-@kernel
+@kernel(inline=True)
 def insert(book: BookArrays, side: int, key: int) -> int:
     """Take a free slot for a new level at `key`, place it, and return it; the caller fills its fields but KEY."""
     sides = book.sides
@@ -137,7 +137,7 @@ def insert(book: BookArrays, side: int, key: int) -> int:
     return slot
 
 
-@kernel
+@kernel(inline=True)
 def remove(book: BookArrays, side: int, slot: int) -> None:
     sides = book.sides
     key = book.pool[slot, KEY]
@@ -193,7 +193,7 @@ def first_place(book: BookArrays, side: int) -> int:
     return next_place(book, side, max(0, min(book.sides[side, BEST] - book.sides[side, ORIGIN], WINDOW)))
 
 
-@kernel
+@kernel(inline=True)
 def next_place(book: BookArrays, side: int, place: int) -> int:
     """Return the first place >= `place` that holds a level, or -1."""
     if place < WINDOW:
@@ -204,7 +204,7 @@ def next_place(book: BookArrays, side: int, place: int) -> int:
     return place if place - WINDOW < book.sides[side, FAR] else -1
 
 
-@kernel
+@kernel(inline=True)
 def slot_at(book: BookArrays, side: int, place: int) -> int:
     if place < WINDOW:
         return np.int64(book.slots[side, place]) - 1

@@ -185,7 +185,7 @@ def is_full(book: BookArrays) -> bool:
     return book.free[len(book.free) - 1] == 0
 
 
-@kernel
+@kernel(inline=True)
 def book_row(book: BookArrays, price: int, size: int, action: int, side_code: int, flags: int, ts_event: int) -> int:
     """Apply one book row; return the slot of its level, or -1 when it left none."""
     head = book.head
@@ -256,7 +256,7 @@ def _claim_from_ended(book: BookArrays, side: int, key: int, size: int) -> int:
     return size
 
 
-@kernel
+@kernel(inline=True)
 def _settle(book: BookArrays, slot: int) -> None:
     # What traded here two messages ago and never showed as a decrease was refilled as fast as it was taken.
     level = book.pool[slot]
@@ -315,7 +315,7 @@ def _change(book: BookArrays, side: int, key: int, size: int, ts_event: int) -> 
     return slot
 
 
-@kernel
+@kernel(inline=True)
 def _end_level(book: BookArrays, side: int, slot: int, ts_event: int) -> None:
     head, sides = book.head, book.sides
     _settle(book, slot)
