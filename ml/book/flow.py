@@ -228,7 +228,7 @@ def new_flow(*, grid_ms: int = 1000) -> FlowArrays:
     )
 
 
-@kernel
+@kernel(inline=True)
 def flow_row(book: BookArrays, flow: FlowArrays, price: int, side_code: int, flags: int) -> None:
     """Count a book row that `book_row` has just applied; the rows of a snapshot do not count."""
     head = flow.head
@@ -423,7 +423,7 @@ def _fill_bucket(flow: FlowArrays, size: int, sign: int) -> None:
             head[BUCKET_OPEN] = target
 
 
-@kernel
+@kernel(inline=True)
 def advance(flow: FlowArrays, ts_init: int) -> None:
     """Move the clock to a row."""
     if ts_init >= flow.head[NOW]:

@@ -115,15 +115,17 @@ class OrderBookFeatures:
             raise ValueError(f"Expected increments above 0, were {price_increment} (price) and {size_increment} (size)")
         if depth < 0:
             raise ValueError(f"Expected depth >= 0 (0: every change is published), was {depth}")
-        self._flow = new_flow(grid_ms=grid_ms)
-        self._book = new_book(depth=depth, levels=1024)
-        self._levels = new_level_arrays(bar_ms)
         self._scratch = new_scratch()
         self._table = np.zeros((0, 0)) if micro_price is None else micro_price.array()
         self._increments = (float(price_increment), float(size_increment))
+        self._hold(new_book(depth=depth, levels=1024), new_flow(grid_ms=grid_ms), new_level_arrays(bar_ms))
         self.specs: tuple[FeatureSpec, ...] = kernels.orderbook_specs(
             grid_ms, bar_ms=bar_ms, micro_price=micro_price is not None
         )
+
+    def _hold(self, book: BookArrays, flow: FlowArrays, levels: LevelArrays) -> None:
+        self._book, self._flow, self._levels = book, flow, levels
+        self._words = kernels.PACK.words((book, flow, levels, self._scratch, self._table))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -143,15 +145,14 @@ class OrderBookFeatures:
     def absorb(self, rows: NDArray[np.void]) -> None:
         """Take rows (`ml.book.EVENT`)."""
         count = len(rows)
-        done = kernels.absorb(self._book, self._flow, self._levels, rows, 0, count)
+        done = kernels.absorb(self._words, rows, 0, count)
         while done < count:
-            self._book = grown(self._book)
-            done = kernels.absorb(self._book, self._flow, self._levels, rows, done, count)
+            self._hold(grown(self._book), self._flow, self._levels)
+            done = kernels.absorb(self._words, rows, done, count)
 
     def sample(self, ts_ns: int, out: NDArray[np.float64]) -> None:
         """Write the values at grid time `ts_ns` into `out`; NaN where undefined."""
-        state = (self._book, self._flow, self._levels, self._scratch)
-        kernels.sample(*state, *self._increments, self._table, ts_ns, out)
+        kernels.sample(self._words, *self._increments, ts_ns, out)
 
     def run(
         self,
@@ -163,23 +164,10 @@ class OrderBookFeatures:
         """Do what `absorb` and `sample` do at once: row i of `out` at ``times[i]``, after ``rows[:cuts[i]]``."""
         done = sampled = 0
         while True:
-            done, sampled = kernels.run(
-                self._book,
-                self._flow,
-                self._levels,
-                self._scratch,
-                *self._increments,
-                self._table,
-                rows,
-                times,
-                cuts,
-                out,
-                done,
-                sampled,
-            )
+            done, sampled = kernels.run(self._words, *self._increments, rows, times, cuts, out, done, sampled)
             if done == len(rows) and sampled == len(times):
                 return
-            self._book = grown(self._book)
+            self._hold(grown(self._book), self._flow, self._levels)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that hold the whole state."""
@@ -229,6 +217,5 @@ class OrderBookFeatures:
             raise FeatureError(f"Expected {error} in the snapshot of the order-book features, was absent") from error
         if restored["book.head"][DEPTH] != depth:
             raise FeatureError(f"Expected the snapshot of a feed of depth {depth}, was {restored['book.head'][DEPTH]}")
-        self._book = BookArrays(**{name: restored[f"book.{name}"] for name in BookArrays._fields})
-        self._levels = levels
-        self._flow = FlowArrays(**{name: restored[f"flow.{name}"] for name in FlowArrays._fields})
+        book = BookArrays(**{name: restored[f"book.{name}"] for name in BookArrays._fields})
+        self._hold(book, FlowArrays(**{name: restored[f"flow.{name}"] for name in FlowArrays._fields}), levels)

@@ -89,7 +89,7 @@ def close_until(book: BookArrays, levels: LevelArrays, ts_ns: int) -> None:
             levels.closed[0] += 1
 
 
-@kernel
+@kernel(inline=True)
 def before_row(book: BookArrays, levels: LevelArrays, ts_init: int) -> None:
     """Let time pass before a row is put into the book."""
     if levels.clock[0] == 0:

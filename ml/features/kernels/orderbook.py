@@ -15,12 +15,14 @@ from ml.book.flow import (
     flow_message,
     flow_row,
     flow_trade,
+    new_flow,
 )
 from ml.book.kernel import kernel
 from ml.book.levels import UNSEEN, BookArrays
-from ml.book.lifecycle import book_row, is_full, trade_row
+from ml.book.lifecycle import book_row, is_full, new_book, trade_row
+from ml.book.pack import ArrayPack
 from ml.features.kernels import clusters, depth, levels, order_flow, rolling, stoikov, trade_cost
-from ml.features.kernels.levels import LevelArrays
+from ml.features.kernels.levels import LevelArrays, new_level_arrays
 from ml.features.kernels.windows import Scratch, add_up, new_scratch
 from ml.features.spec import FeatureSpec
 
@@ -50,7 +52,7 @@ _levels_until = levels.close_until
 __all__ = ["SIZE", "Scratch", "absorb", "new_scratch", "orderbook_specs", "run", "sample", "step"]
 
 
-@kernel
+@kernel(inline=True)
 def step(
     book: BookArrays,
     flow: FlowArrays,
@@ -78,9 +80,22 @@ def step(
         _levels_trade(zones, price, size, flags)
 
 
+PACK: Final = ArrayPack((new_book(levels=1), new_flow(), new_level_arrays(1000), new_scratch(), np.zeros((0, 0))))
+"""Book, flow, zones, scratch and micro-price table (of no rows: what needs one is left out)."""
+_unpack = PACK.unpack
+
+
 @kernel
-def absorb(book: BookArrays, flow: FlowArrays, zones: LevelArrays, rows: NDArray[np.void], begin: int, end: int) -> int:
-    """Take ``rows[begin:end]``; return `end`, or the first row that finds the book full."""
+def absorb(words: NDArray[np.int64], rows: NDArray[np.void], begin: int, end: int) -> int:
+    """Take ``rows[begin:end]``; return `end`, or the first row that finds the book full; `words`: see `PACK`."""
+    book, flow, zones, _, _ = _unpack(words)
+    return int(_absorb(book, flow, zones, rows, begin, end))
+
+
+@kernel(inline=True)
+def _absorb(
+    book: BookArrays, flow: FlowArrays, zones: LevelArrays, rows: NDArray[np.void], begin: int, end: int
+) -> int:
     for i in range(begin, end):
         row = rows[i]
         if is_full(book):
@@ -92,21 +107,9 @@ def absorb(book: BookArrays, flow: FlowArrays, zones: LevelArrays, rows: NDArray
 
 
 @kernel
-def sample(
-    book: BookArrays,
-    flow: FlowArrays,
-    zones: LevelArrays,
-    scratch: Scratch,
-    tick: float,
-    lot: float,
-    table: NDArray[np.float64],
-    ts: int,
-    out: NDArray[np.float64],
-) -> None:
-    """Close the grid step that ends at `ts`, and write the values of `orderbook_specs` into `out`.
-
-    A `table` of no rows leaves out what needs one.
-    """
+def sample(words: NDArray[np.int64], tick: float, lot: float, ts: int, out: NDArray[np.float64]) -> None:
+    """Close the grid step that ends at `ts`, and write the values of `orderbook_specs` into `out`."""
+    book, flow, zones, scratch, table = _unpack(words)
     if flow.head[GRID_TS] != UNSEEN:
         missed = flow.head[GRID_TS] + flow.head[GRID_NS]
         while missed < ts:
@@ -127,13 +130,9 @@ def sample(
 
 @kernel
 def run(
-    book: BookArrays,
-    flow: FlowArrays,
-    zones: LevelArrays,
-    scratch: Scratch,
+    words: NDArray[np.int64],
     tick: float,
     lot: float,
-    table: NDArray[np.float64],
     rows: NDArray[np.void],
     times: NDArray[np.int64],
     cuts: NDArray[np.int64],
@@ -150,11 +149,11 @@ def run(
     """
     done = begin
     for i in range(first, len(times)):
-        done = absorb(book, flow, zones, rows, done, cuts[i])
+        done = absorb(words, rows, done, cuts[i])
         if done < cuts[i]:
             return done, i
-        sample(book, flow, zones, scratch, tick, lot, table, times[i], out[i])
-    return absorb(book, flow, zones, rows, done, len(rows)), len(times)
+        sample(words, tick, lot, times[i], out[i])
+    return absorb(words, rows, done, len(rows)), len(times)
 
 
 def orderbook_specs(grid_ms: int = 1000, *, bar_ms: int = 1000, micro_price: bool = False) -> tuple[FeatureSpec, ...]:
