@@ -84,7 +84,7 @@ class BarDetector[Reading]:
 
     columns: tuple[str, ...] = ()
 
-    def __init__(self, state: FloatArray, params: FloatArray, run: Run, read: Callable[[FloatArray], Reading]) -> None:
+    def __init__(self, state: FloatArray, params: FloatArray, run: Run, read: Callable[[list[float]], Reading]) -> None:
         self._state = state
         self._params = params
         self._run = run
@@ -96,9 +96,13 @@ class BarDetector[Reading]:
         """Take the next closed bar and return what the detector now holds to be true."""
         self._one[0] = bar
         if not (all(map(isfinite, bar[: VOLUME + 1])) and bar.high >= bar.low):
-            self._check(self._one)
-        self._run(self._state, self._params, self._one, self._out)
-        return self._read(self._out[0])
+            self.check(self._one)
+        return self.take(self._one)
+
+    def take(self, bar: FloatArray) -> Reading:
+        """Take one bar of shape (1, 8) that is known to hold finite prices, high >= low; as `update` but unchecked."""
+        self._run(self._state, self._params, bar, self._out)
+        return self._read(self._out[0].tolist())
 
     def update_many(self, bars: FloatArray) -> FloatArray:
         """Take bars of shape (n, 8), fields in the order of `Bar`, and return readings of shape (n, columns)."""
@@ -107,7 +111,7 @@ class BarDetector[Reading]:
             raise DetectorError(
                 f"Expected bars of shape (n, {BAR_FIELDS}), was {bars.shape}. Build them with detectors.bars.bars_of."
             )
-        self._check(bars)
+        self.check(bars)
         out = np.empty((len(bars), len(self.columns)))
         self._run(self._state, self._params, bars, out)
         return out
@@ -131,7 +135,8 @@ class BarDetector[Reading]:
         return copy.deepcopy(self)
 
     @staticmethod
-    def _check(bars: FloatArray) -> None:
+    def check(bars: FloatArray) -> None:
+        """Raise a `DetectorError` where bars of shape (n, 8) lack finite prices and volume with high >= low."""
         prices = bars[:, : VOLUME + 1]
         bad = ~np.isfinite(prices).all(axis=1) | (prices[:, HIGH] < prices[:, LOW])
         if bad.any():

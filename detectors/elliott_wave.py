@@ -26,6 +26,8 @@ class Wave(IntEnum):
     C = 8
 
 
+_WAVES: Final = tuple(Wave)
+
 # A count with m complete waves uses the last m + 1 pivots; the wave under way is m + 1.
 _PIVOTS: Final = 8
 _ZIGZAG: Final = 0
@@ -283,7 +285,7 @@ class ElliottWave(BarDetector[WaveReading]):
             np.zeros(_CELLS),
             params,
             run,
-            lambda row: WaveReading(Wave(int(row[0])), int(row[1]), float(row[2]), float(row[3]), float(row[4])),
+            lambda row: WaveReading(_WAVES[int(row[0])], int(row[1]), row[2], row[3], row[4]),
         )
 
     @property

@@ -143,4 +143,4 @@ class FlatMarket(BarDetector[FlatReading]):
         params = np.array(
             [self.config.window, self.config.scale_span, self.config.enter, self.config.leave], dtype=np.float64
         )
-        super().__init__(state, params, run, lambda row: FlatReading(bool(row[0]), float(row[1])))
+        super().__init__(state, params, run, lambda row: FlatReading(row[0] > 0.0, row[1]))

@@ -16,10 +16,7 @@ from detectors.flat_market import FlatMarket, FlatMarketConfig, FlatReading
 from detectors.market_bars import (
     EDGE,
     MarketBars,
-    add_trades,
     begin,
-    close_bar,
-    is_due,
     new_market_bars,
     write_walls,
 )
@@ -188,10 +185,10 @@ class MarketWatch:
     def __init__(self, config: MarketWatchConfig | None = None) -> None:
         self.config = c = config or MarketWatchConfig()
         # Without the manipulation detectors the same object keeps the book, at the same cost.
-        self.surveillance = Surveillance(c.surveillance)
-        self._alerting = "manipulation" in c.detectors
         self._clock: MarketBars = new_market_bars(c.bar_ms * _MS)
         self._inside = c.bars == "book"
+        self.surveillance = Surveillance(c.surveillance, bars=self._clock if self._inside else None)
+        self._alerting = "manipulation" in c.detectors
         self.levels = SupportResistance(c.levels) if "levels" in c.detectors else None
         self.flat = FlatMarket(c.flat) if "flat" in c.detectors else None
         self.waves = ElliottWave(c.waves) if "waves" in c.detectors else None
@@ -200,7 +197,8 @@ class MarketWatch:
         # Regime, pause, flat; wave, direction, invalidation: as last reported.
         self._said_regime = np.zeros(3)
         self._said_wave = np.array([0.0, 0.0, np.nan])
-        self._bar = np.empty(BAR_FIELDS)
+        self._bars = np.empty((1, BAR_FIELDS))
+        self._bar = self._bars[0]
 
     def update(
         self, rows: NDArray[Any], bars_ns: NDArray[np.int64] = _NO_TIMES, bars: FloatArray = _NO_BARS
@@ -232,16 +230,16 @@ class MarketWatch:
             return Findings(self._absorb(rows), [])
         if not edge:
             begin(self._clock, int(ts[0]))
-        alerts, found, done = [], [], 0
+        found: list[BarFindings] = []
+        before, done = [], 0
         while newest >= (edge := int(self._clock.clock[EDGE])):
-            cut = done + int(np.searchsorted(ts[done:], edge))
-            if cut > done:
-                alerts.append(self._absorb(rows[done:cut]))
+            if ts[done] < edge:
+                cut = done + int(np.searchsorted(ts[done:], edge))
+                before.append(self._absorb(rows[done:cut]))
                 done = cut
-            while is_due(self._clock, int(ts[done])):
-                found += self._closed()
-        alerts.append(self._absorb(rows[done:]))
-        return Findings(np.concatenate(alerts), found)
+            self._close(int(ts[done]), found)
+        alerts = self._absorb(rows[done:] if done else rows)
+        return Findings(np.concatenate([*before, alerts]) if before else alerts, found)
 
     def advance(self, ts_ns: int) -> Findings:
         """Close the bars that end at or before `ts_ns`, though no row has come since.
@@ -249,8 +247,8 @@ class MarketWatch:
         A timer may call this where every row before `ts_ns` has been taken.
         """
         found: list[BarFindings] = []
-        while self._inside and is_due(self._clock, ts_ns):
-            found += self._closed()
+        if self._inside:
+            self._close(ts_ns, found)
         return Findings(_NO_ALERTS, found)
 
     @property
@@ -305,6 +303,7 @@ class MarketWatch:
         return {name: detector for name, detector in named.items() if detector is not None}
 
     def _update_outside(self, rows: NDArray[Any], bars_ns: NDArray[np.int64], bars: FloatArray) -> Findings:
+        BarDetector.check(bars)
         alerts, found, done = [_NO_ALERTS], [], 0
         for ts_ns, cut, bar in zip(bars_ns.tolist(), np.searchsorted(rows["ts_init"], bars_ns), bars, strict=True):
             if cut > done:
@@ -318,27 +317,28 @@ class MarketWatch:
         return Findings(np.concatenate(alerts), found)
 
     def _absorb(self, rows: NDArray[Any]) -> NDArray[Any]:
-        if self._inside:
-            add_trades(self._clock, rows, 0, len(rows))
         alerts = self.surveillance.update(rows)
         return alerts if self._alerting else _NO_ALERTS
 
-    def _closed(self) -> list[BarFindings]:
-        ts_ns = int(self._clock.clock[EDGE])
-        return [self._judged(ts_ns)] if close_bar(self._clock, self.surveillance.book, self._bar) else []
+    def _close(self, ts_ns: int, found: list[BarFindings]) -> None:
+        end = int(self._clock.clock[EDGE])
+        while done := self.surveillance.close_bar(ts_ns, self._bar):
+            if done == 2:
+                found.append(self._judged(end))
+            end = int(self._clock.clock[EDGE])
 
     def _judged(self, ts_ns: int) -> BarFindings:
         bar = Bar(*self._bar.tolist())
         zones, changed = None, False
         if self.levels is not None:
-            self.levels.update(bar)
+            self.levels.take(self._bars)
             zones = Zones(*self.levels.nearest(bar.close, self.config.nearest))
             changed = _differ(self._said, zones, self.config.level_step)
             if changed:
                 self._said = zones
-        regime = None if self.regime is None else self.regime.update(bar)
-        flat = None if self.flat is None else self.flat.update(bar)
-        wave = None if self.waves is None else self.waves.update(bar)
+        regime = None if self.regime is None else self.regime.take(self._bars)
+        flat = None if self.flat is None else self.flat.take(self._bars)
+        wave = None if self.waves is None else self.waves.take(self._bars)
         previous = RegimeLabel(int(self._said_regime[0]))
         regime_changed = wave_changed = False
         if regime is not None and regime.regime != RegimeLabel.UNKNOWN:

@@ -24,6 +24,8 @@ class RegimeLabel(IntEnum):
     CRASH = 5
 
 
+_LABELS: Final = tuple(RegimeLabel)
+
 # Hidden states: the five labels; the crash turned upside down, which is reported as VOLATILE with a pause; and a walk
 # of the usual spread without drift, reported as RANGE: without it whatever is not quiet would be called a trend.
 _STATES: Final = 7
@@ -252,5 +254,5 @@ class Regime(BarDetector[RegimeReading]):
             state,
             _params(self.config),
             run,
-            lambda row: RegimeReading(RegimeLabel(int(row[0])), float(row[1]), bool(row[2]), int(row[3])),
+            lambda row: RegimeReading(_LABELS[int(row[0])], row[1], row[2] > 0.0, int(row[3])),
         )

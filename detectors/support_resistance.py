@@ -241,6 +241,36 @@ def _nearest(levels: FloatArray, close: float, least: float, out: FloatArray) ->
 
 
 @kernel
+def _rank(levels: FloatArray, close: float, least: float, found: FloatArray) -> None:
+    """Write price and strength of the nearest levels below and above into `found`, shape (2, n, 2); NaN: no more."""
+    found[:] = np.nan
+    n = found.shape[1]
+    for i in range(len(levels)):
+        if levels[i, _SCORE] <= 0.0:
+            continue
+        strength = strength_of(levels[i, _SCORE])
+        if strength < least:
+            continue
+        price = levels[i, _PRICE]
+        below = price < close or (price == close and levels[i, _SIDE] > 0.0)
+        side = found[0 if below else 1]
+        k = n
+        while k > 0 and (np.isnan(side[k - 1, 0]) or (price > side[k - 1, 0] if below else price < side[k - 1, 0])):
+            k -= 1
+        if k == n:
+            continue
+        for j in range(n - 1, k, -1):
+            side[j, 0], side[j, 1] = side[j - 1, 0], side[j - 1, 1]
+        side[k, 0], side[k, 1] = price, strength
+
+
+@kernel
+def rank_levels(state: FloatArray, params: FloatArray, close: float, found: FloatArray) -> None:
+    levels = state[_RING + 2 * int(params[_WINDOW]) :].reshape(int(params[_LEVELS]), _FIELDS)
+    _rank(levels, close, params[_LEAST], found)
+
+
+@kernel
 def step(state: FloatArray, params: FloatArray, bar: FloatArray, out: FloatArray) -> None:
     window = int(params[_WINDOW])
     ring = state[_RING : _RING + 2 * window].reshape(window, 2)
@@ -345,7 +375,7 @@ class SupportResistance(BarDetector[LevelsReading]):
             state,
             params,
             run,
-            lambda row: LevelsReading(float(row[0]), float(row[1]), float(row[2]), float(row[3])),
+            lambda row: LevelsReading(*row),
         )
 
     @property
@@ -381,16 +411,7 @@ class SupportResistance(BarDetector[LevelsReading]):
         count : int
             The most levels a side.
         """
-        table = self._state[_RING + 2 * self.config.volume_window :].reshape(-1, _FIELDS)
-        live = table[table[:, _SCORE] > 0.0]
-        strengths = 1.0 - np.exp(-live[:, _SCORE] / _NORM)
-        below: list[tuple[float, float]] = []
-        above: list[tuple[float, float]] = []
-        for price, side, strength in zip(
-            live[:, _PRICE].tolist(), live[:, _SIDE].tolist(), strengths.tolist(), strict=True
-        ):
-            if strength >= self.config.min_strength:
-                (below if price < close or (price == close and side > 0.0) else above).append((price, strength))
-        below.sort(key=lambda level: -level[0])
-        above.sort(key=lambda level: level[0])
-        return tuple(below[:count]), tuple(above[:count])
+        found = np.empty((2, count, 2))
+        rank_levels(self._state, self._params, close, found)
+        below, above = (tuple((p, s) for p, s in side if p == p) for side in found.tolist())
+        return below, above

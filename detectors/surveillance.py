@@ -10,29 +10,26 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from detectors.alerts import ALERT
-from detectors.boosting import Grove, grove_of
+from detectors.bars import FloatArray
+from detectors.boosting import Grove
 from detectors.errors import DetectorError
 from detectors.fitted import read_fitted
-from detectors.layering import CLUSTER_FIELDS, MEMBERS, PAST, RECENT, RECENT_FIELDS, RECENT_RATIOS, LayeringConfig
-from detectors.layering import EVIDENCE as LAYERING_EVIDENCE
-from detectors.placed_orders import OrderArrays, grown_orders, new_orders
-from detectors.quote_stuffing import EVIDENCE as STUFFING_EVIDENCE
-from detectors.quote_stuffing import QuoteStuffingConfig, StuffingState, new_stuffing
-from detectors.rpi import CELLS as RPI_CELLS
+from detectors.layering import LayeringConfig
+from detectors.market_bars import MarketBars, new_market_bars
+from detectors.placed_orders import OrderArrays, grown_orders
+from detectors.quote_stuffing import QuoteStuffingConfig, StuffingState
 from detectors.rpi import RpiReading, read_rpi
-from detectors.sizes import SizeArrays, new_sizes
-from detectors.spoofing import EVIDENCE as SPOOFING_EVIDENCE
-from detectors.spoofing import HISTORY, HISTORY_FIELDS, SpoofingConfig
-from detectors.surveillance_kernel import watch_rows
-from detectors.taker_flow import FlowState, new_flow_state
-from detectors.watch_arrays import ALERTS, LOG_FIELDS, LOGGED, LOST, SERIES, WATCH_HEAD, WatchArrays
+from detectors.sizes import SizeArrays
+from detectors.spoofing import SpoofingConfig
+from detectors.surveillance_kernel import PACK, bar_is_due, watch_rows
+from detectors.taker_flow import FlowState
+from detectors.watch_arrays import ALERTS, LOG_FIELDS, LOGGED, LOST, SCRATCH, STEP, WatchArrays, new_watch
 from ml.book.events import EVENT
 from ml.book.levels import BookArrays
 from ml.book.lifecycle import DEPTH, grown, new_book
 
-_SCRATCH: Final = max(len(SPOOFING_EVIDENCE), len(LAYERING_EVIDENCE), len(STUFFING_EVIDENCE))
-_STEP: Final = 4096  # rows between two collections of alerts
-_ROOM: Final = 5 * _STEP  # a message raises at most five
+_LOG_ROOM: Final = 5 * STEP
+_NO_ALERTS: Final = np.zeros(0, ALERT)
 
 
 class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +80,8 @@ class Surveillance:
     config : SurveillanceConfig, optional
     keep_candidates : bool, default False
         Also keep every candidate that was weighed, with its evidence, for the benchmark.
+    bars : MarketBars, optional
+        A forming bar that takes the trades; it stays the caller's, and is no part of a snapshot.
 
     Examples
     --------
@@ -103,11 +102,24 @@ class Surveillance:
     https://doi.org/10.1111/fima.12126
     """
 
-    def __init__(self, config: SurveillanceConfig | None = None, *, keep_candidates: bool = False) -> None:
-        self.config = config or SurveillanceConfig()
-        self._book: BookArrays = new_book(depth=self.config.depth)
-        self._watch = _new_watch(self.config, len(self._book.pool), _ROOM if keep_candidates else 0)
+    def __init__(
+        self,
+        config: SurveillanceConfig | None = None,
+        *,
+        keep_candidates: bool = False,
+        bars: MarketBars | None = None,
+    ) -> None:
+        self.config = c = config or SurveillanceConfig()
+        book = new_book(depth=c.depth)
+        forming = new_market_bars(1) if bars is None else bars
+        log = _LOG_ROOM if keep_candidates else 0
+        watch = new_watch(c.spoofing, c.layering, c.quote_stuffing, forming, levels=len(book.pool), log=log)
+        self._hold(book, watch)
         self._candidates: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+
+    def _hold(self, book: BookArrays, watch: WatchArrays) -> None:
+        self._book, self._watch = book, watch
+        self._words = PACK.words((book, watch))
 
     def update(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Take the next rows (`ml.book.EVENT`) and return the alerts (`detectors.ALERT`) that they raised."""
@@ -122,14 +134,24 @@ class Surveillance:
         found = []
         at, end = 0, len(rows)
         while at < end:
-            last = min(at + _STEP, end)
-            at = watch_rows(self._book, self._watch, rows, at, last)
+            last = min(at + STEP, end)
+            at = watch_rows(self._words, rows, at, last)
             if head[ALERTS] or head[LOGGED]:
                 found.append(self._collect())
             if at < last:
-                self._book = grown(self._book)
-                self._watch = self._watch._replace(orders=grown_orders(self._watch.orders, len(self._book.pool)))
-        return np.concatenate(found) if found else np.zeros(0, ALERT)
+                book = grown(self._book)
+                self._hold(book, self._watch._replace(orders=grown_orders(self._watch.orders, len(book.pool))))
+        return np.concatenate(found) if found else _NO_ALERTS
+
+    def close_bar(self, ts_ns: int, bar: FloatArray) -> int:
+        """Close the forming bar, if it has ended by `ts_ns`, into `bar` (the fields of `detectors.bars.Bar`).
+
+        Returns
+        -------
+        int
+            0 where none has ended, 1 where there was no price yet, 2 with a bar written.
+        """
+        return int(bar_is_due(self._words, ts_ns, bar))
 
     def _collect(self) -> NDArray[Any]:
         head = self._watch.head
@@ -144,7 +166,7 @@ class Surveillance:
     def candidates(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return every candidate weighed so far (columns ``L_...`` of the kernel) and its evidence."""
         if not self._candidates:
-            return np.zeros((0, LOG_FIELDS), np.int64), np.zeros((0, _SCRATCH))
+            return np.zeros((0, LOG_FIELDS), np.int64), np.zeros((0, SCRATCH))
         ints, floats = zip(*self._candidates, strict=True)
         return np.concatenate(ints), np.concatenate(floats)
 
@@ -191,7 +213,7 @@ class Surveillance:
                 raise _other_settings(name)
         if snapshot["book.head"][DEPTH] != self.config.depth:
             raise _other_settings("depth")
-        self._book = BookArrays(**{name: snapshot[f"book.{name}"].copy() for name in BookArrays._fields})
+        book = BookArrays(**{name: snapshot[f"book.{name}"].copy() for name in BookArrays._fields})
         parts: dict[str, Any] = {}
         for name, kind in _PARTS.items():
             parts[name] = kind(**{field: snapshot[f"{name}.{field}"].copy() for field in kind._fields})
@@ -200,7 +222,7 @@ class Surveillance:
             for name in WatchArrays._fields
             if name not in _PARTS and name not in _OWN
         }
-        self._watch = self._watch._replace(**parts, **flat)
+        self._hold(book, self._watch._replace(**parts, **flat))
 
 
 def _other_settings(name: str) -> DetectorError:
@@ -218,8 +240,18 @@ _PARTS: Final[dict[str, Any]] = {
     "spoof_grove": Grove,
     "layer_grove": Grove,
 }
-# What a snapshot leaves out: it is empty between two calls, or only scratch.
-_OWN: Final = ("alerts", "log", "log_evidence", "evidence", "best_evidence", "cluster", "best_cluster", "members")
+# What a snapshot leaves out: it is the caller's, empty between two calls, or only scratch.
+_OWN: Final = (
+    "bars",
+    "alerts",
+    "log",
+    "log_evidence",
+    "evidence",
+    "best_evidence",
+    "cluster",
+    "best_cluster",
+    "members",
+)
 
 
 def _arrays(book: BookArrays, watch: WatchArrays) -> dict[str, NDArray[Any]]:
@@ -231,59 +263,3 @@ def _arrays(book: BookArrays, watch: WatchArrays) -> dict[str, NDArray[Any]]:
         elif name not in _OWN:
             arrays[f"watch.{name}"] = value
     return arrays
-
-
-def _new_watch(config: SurveillanceConfig, levels: int, log: int) -> WatchArrays:
-    spoofing, layering, rate = config.spoofing, config.layering, config.quote_stuffing
-    past = np.zeros((PAST, 2))
-    past[:, 1] = -1.0
-    return WatchArrays(
-        head=np.zeros(WATCH_HEAD, np.int64),
-        params=np.array(
-            [
-                layering.band_bps,
-                spoofing.min_distance_ticks,
-                spoofing.max_life_ms * 1e-3,
-                spoofing.ttl_threshold_ms * 1e-3,
-                spoofing.history_secs,
-                spoofing.threshold,
-                spoofing.series_ms,
-                layering.min_levels,
-                layering.build_ms * 1e6,
-                layering.withdraw_ms * 1e6,
-                layering.max_life_ms * 1e-3,
-                layering.history_secs,
-                layering.threshold,
-                layering.series_ms,
-                rate.window_ms * 1e-3,
-                rate.warm_up_secs,
-                rate.threshold,
-                rate.series_ms,
-            ],
-            dtype=np.float64,
-        ),
-        sizes=new_sizes(layering.size_percentile / 100.0, spoofing.size_percentile / 100.0),
-        orders=new_orders(levels),
-        flow=new_flow_state(),
-        stuffing=new_stuffing(),
-        rpi=np.zeros(RPI_CELLS),
-        history=np.zeros((HISTORY, HISTORY_FIELDS)),
-        recent=np.zeros((RECENT, RECENT_FIELDS), np.int64),
-        recent_ratios=np.zeros((RECENT, RECENT_RATIOS)),
-        past=past,
-        alone_weights=np.array(spoofing.alone_weights, dtype=np.float64),
-        spoof_weights=np.array(spoofing.weights, dtype=np.float64),
-        layer_weights=np.array(layering.weights, dtype=np.float64),
-        rate_weights=np.array(rate.weights, dtype=np.float64),
-        spoof_grove=grove_of(spoofing.trees, SPOOFING_EVIDENCE),
-        layer_grove=grove_of(layering.trees, LAYERING_EVIDENCE),
-        evidence=np.zeros(_SCRATCH),
-        best_evidence=np.zeros(_SCRATCH),
-        cluster=np.zeros(CLUSTER_FIELDS, np.int64),
-        best_cluster=np.zeros(CLUSTER_FIELDS, np.int64),
-        members=np.zeros(MEMBERS, np.int64),
-        series=np.zeros((SERIES, 5), np.int64),
-        alerts=np.zeros(_ROOM, ALERT),
-        log=np.zeros((log, LOG_FIELDS), np.int64),
-        log_evidence=np.zeros((log, _SCRATCH)),
-    )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.alerts import AlertKind
+from detectors.bars import FloatArray
 from detectors.boosting import log_odds
 from detectors.layering import (
     C_HIGH,
@@ -24,9 +25,11 @@ from detectors.layering import (
     R_PLACED,
     R_SIDE,
     RECENT,
+    LayeringConfig,
     remember_withdrawn,
     weigh_cluster,
 )
+from detectors.market_bars import IDLE, add_trade, close_bar, is_due, new_market_bars
 from detectors.placed_orders import (
     DISTANCE,
     IN_SNAPSHOT,
@@ -54,10 +57,19 @@ from detectors.placed_orders import (
     twins,
     withdrawn_together,
 )
-from detectors.quote_stuffing import fade_rate, note_change, note_traded, weigh_rate
+from detectors.quote_stuffing import QuoteStuffingConfig, fade_rate, note_change, note_traded, weigh_rate
 from detectors.rpi import rpi_step
 from detectors.sizes import LAYER, SPOOF
-from detectors.spoofing import LEAST_SUSPICION, PAST_WEIGHT, life_secs, remember, score, weigh_order, weigh_past
+from detectors.spoofing import (
+    LEAST_SUSPICION,
+    PAST_WEIGHT,
+    SpoofingConfig,
+    life_secs,
+    remember,
+    score,
+    weigh_order,
+    weigh_past,
+)
 from detectors.taker_flow import MID2, NOW, note_mid, note_taken, pass_time
 from detectors.watch_arrays import (
     ALERTS,
@@ -92,17 +104,20 @@ from detectors.watch_arrays import (
     SPOOF_TTL,
     WITHDRAW,
     WatchArrays,
+    new_watch,
 )
 from detectors.watch_log import log_cluster, log_order, log_rate
 from ml.book.events import Action, Flag, Kind, Side, TradeFlag
 from ml.book.kernel import kernel
 from ml.book.levels import ASK, BID, BookArrays
-from ml.book.lifecycle import CHANGE, book_row, is_full, trade_row
+from ml.book.lifecycle import CHANGE, book_row, is_full, new_book, trade_row
+from ml.book.pack import ArrayPack
 
 _SPOOFING: Final = int(AlertKind.SPOOFING)
 _LAYERING: Final = int(AlertKind.LAYERING)
 _STUFFING: Final = int(AlertKind.QUOTE_STUFFING)
 _BOOK: Final = int(Kind.BOOK)
+_TRADE: Final = int(Kind.TRADE)
 _CLEAR: Final = int(Action.CLEAR)
 _BUY: Final = int(Side.BUY)
 _SELL: Final = int(Side.SELL)
@@ -113,11 +128,25 @@ _ANCHORS: Final = 16
 _NEAR, _MIDDLE, _WHOLE = 40, 160, 1 << 40  # ticks from the touch
 
 
+PACK: Final = ArrayPack(
+    (
+        new_book(levels=1),
+        new_watch(SpoofingConfig(), LayeringConfig(), QuoteStuffingConfig(), new_market_bars(1), levels=1),
+    )
+)
+_unpack = PACK.unpack
+
+
 @kernel
-def watch_rows(book: BookArrays, watch: WatchArrays, rows: NDArray[Any], first: int, last: int) -> int:
-    """Take ``rows[first:last]``; return where it stopped, which is before `last` when the book must grow."""
+def watch_rows(words: NDArray[np.int64], rows: NDArray[Any], first: int, last: int) -> int:
+    """Take ``rows[first:last]``; return where it stopped, which is before `last` when the book must grow.
+
+    `words` are those of `PACK` for the book and the watch.
+    """
     # What most rows need is done right here: a call that hands on all arrays costs more than the work.
+    book, watch = _unpack(words)
     orders, flow, stuffing = watch.orders, watch.flow, watch.stuffing
+    watch.bars.clock[IDLE] = 0
     for i in range(first, last):
         row = rows[i]
         if row.ts_init > flow.head[NOW]:
@@ -126,6 +155,8 @@ def watch_rows(book: BookArrays, watch: WatchArrays, rows: NDArray[Any], first: 
         side_code = np.int64(row.side)
         flags = np.int64(row.flags)
         if row.kind != _BOOK:
+            if row.kind == _TRADE:
+                add_trade(watch.bars, float(row.price), float(row.size), flags)
             _trade_event(book, watch, row.price, row.size, side_code, flags, row.ts_event)
             continue
         if is_full(book):
@@ -146,6 +177,15 @@ def watch_rows(book: BookArrays, watch: WatchArrays, rows: NDArray[Any], first: 
         if flags & _LAST:
             _message_ends(book, watch, row.ts_event, row.ts_init)
     return last
+
+
+@kernel
+def bar_is_due(words: NDArray[np.int64], ts_ns: int, out: FloatArray) -> int:
+    """Close the forming bar into `out` if it ends by `ts_ns`; return 0 if not, 1 if it had no price yet, else 2."""
+    book, watch = _unpack(words)
+    if not is_due(watch.bars, ts_ns):
+        return 0
+    return 2 if close_bar(watch.bars, book, out) else 1
 
 
 @kernel

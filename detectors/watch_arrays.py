@@ -5,11 +5,19 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.boosting import Grove
-from detectors.placed_orders import OrderArrays
-from detectors.quote_stuffing import StuffingState
-from detectors.sizes import SizeArrays
-from detectors.taker_flow import FlowState
+from detectors.alerts import ALERT
+from detectors.boosting import Grove, grove_of
+from detectors.layering import CLUSTER_FIELDS, MEMBERS, PAST, RECENT, RECENT_FIELDS, RECENT_RATIOS, LayeringConfig
+from detectors.layering import EVIDENCE as LAYERING_EVIDENCE
+from detectors.market_bars import MarketBars
+from detectors.placed_orders import OrderArrays, new_orders
+from detectors.quote_stuffing import EVIDENCE as STUFFING_EVIDENCE
+from detectors.quote_stuffing import QuoteStuffingConfig, StuffingState, new_stuffing
+from detectors.rpi import CELLS as RPI_CELLS
+from detectors.sizes import SizeArrays, new_sizes
+from detectors.spoofing import EVIDENCE as SPOOFING_EVIDENCE
+from detectors.spoofing import HISTORY, HISTORY_FIELDS, SpoofingConfig
+from detectors.taker_flow import FlowState, new_flow_state
 
 # Entries of `WatchArrays.head`, int64.
 ALERTS: Final = 0  # alerts written since they were last collected
@@ -66,6 +74,10 @@ SERIES: Final = 16
 ) = range(13)
 LOG_FIELDS: Final = 13
 
+SCRATCH: Final = max(len(SPOOFING_EVIDENCE), len(LAYERING_EVIDENCE), len(STUFFING_EVIDENCE))
+STEP: Final = 4096  # rows between two collections of alerts
+_ROOM: Final = 5 * STEP  # a message raises at most five
+
 
 class WatchArrays(NamedTuple):
     """Everything that `Surveillance` remembers beside the book; a copy of the arrays is a copy of the state.
@@ -80,6 +92,8 @@ class WatchArrays(NamedTuple):
     orders : OrderArrays
     flow : FlowState
     stuffing : StuffingState
+    bars : MarketBars
+        The bar that the trades go into.
     rpi : ndarray of float64
     history : ndarray of float64
         Withdrawn large orders, for recurrence.
@@ -114,6 +128,7 @@ class WatchArrays(NamedTuple):
     orders: OrderArrays
     flow: FlowState
     stuffing: StuffingState
+    bars: MarketBars
     rpi: NDArray[np.float64]
     history: NDArray[np.float64]
     recent: NDArray[np.int64]
@@ -134,3 +149,68 @@ class WatchArrays(NamedTuple):
     alerts: NDArray[Any]
     log: NDArray[np.int64]
     log_evidence: NDArray[np.float64]
+
+
+def new_watch(
+    spoofing: SpoofingConfig,
+    layering: LayeringConfig,
+    rate: QuoteStuffingConfig,
+    bars: MarketBars,
+    *,
+    levels: int,
+    log: int = 0,
+) -> WatchArrays:
+    """Return the state before the first row, for a book with room for `levels`, and a log with room for `log` rows."""
+    past = np.zeros((PAST, 2))
+    past[:, 1] = -1.0
+    return WatchArrays(
+        bars=bars,
+        head=np.zeros(WATCH_HEAD, np.int64),
+        params=np.array(
+            [
+                layering.band_bps,
+                spoofing.min_distance_ticks,
+                spoofing.max_life_ms * 1e-3,
+                spoofing.ttl_threshold_ms * 1e-3,
+                spoofing.history_secs,
+                spoofing.threshold,
+                spoofing.series_ms,
+                layering.min_levels,
+                layering.build_ms * 1e6,
+                layering.withdraw_ms * 1e6,
+                layering.max_life_ms * 1e-3,
+                layering.history_secs,
+                layering.threshold,
+                layering.series_ms,
+                rate.window_ms * 1e-3,
+                rate.warm_up_secs,
+                rate.threshold,
+                rate.series_ms,
+            ],
+            dtype=np.float64,
+        ),
+        sizes=new_sizes(layering.size_percentile / 100.0, spoofing.size_percentile / 100.0),
+        orders=new_orders(levels),
+        flow=new_flow_state(),
+        stuffing=new_stuffing(),
+        rpi=np.zeros(RPI_CELLS),
+        history=np.zeros((HISTORY, HISTORY_FIELDS)),
+        recent=np.zeros((RECENT, RECENT_FIELDS), np.int64),
+        recent_ratios=np.zeros((RECENT, RECENT_RATIOS)),
+        past=past,
+        alone_weights=np.array(spoofing.alone_weights, dtype=np.float64),
+        spoof_weights=np.array(spoofing.weights, dtype=np.float64),
+        layer_weights=np.array(layering.weights, dtype=np.float64),
+        rate_weights=np.array(rate.weights, dtype=np.float64),
+        spoof_grove=grove_of(spoofing.trees, SPOOFING_EVIDENCE),
+        layer_grove=grove_of(layering.trees, LAYERING_EVIDENCE),
+        evidence=np.zeros(SCRATCH),
+        best_evidence=np.zeros(SCRATCH),
+        cluster=np.zeros(CLUSTER_FIELDS, np.int64),
+        best_cluster=np.zeros(CLUSTER_FIELDS, np.int64),
+        members=np.zeros(MEMBERS, np.int64),
+        series=np.zeros((SERIES, 5), np.int64),
+        alerts=np.zeros(_ROOM, ALERT),
+        log=np.zeros((log, LOG_FIELDS), np.int64),
+        log_evidence=np.zeros((log, SCRATCH)),
+    )
