@@ -12,7 +12,7 @@ from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, Ins
 
 from actors.detection_stream import DetectionStream, RecordedDetectionStream
 from data_catalog.catalog import Catalog
-from data_catalog.detections import messages_of, messages_table
+from data_catalog.detections import SureAlerts, messages_of, messages_table
 from data_catalog.instruments import Grid
 from data_catalog.recorded_arrivals import RecordedArrivals
 from data_catalog.recorded_flags import RecordedFlags
@@ -50,7 +50,8 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     bar_type
         Type of the closed bars without the instrument, such as `1-MINUTE-LAST-EXTERNAL`; for `watch.bars = "outside"`.
     min_confidence
-        Alerts below it are counted, but neither published nor kept. A detector's own `threshold` is the finer tool.
+        Alerts below it are counted, but neither published nor kept, nor numbered in their series. A detector's own
+        `threshold` is the finer tool.
     timer_delay_ms
         How long after the end of a bar a timer closes it, if no event has come to do so. Live, an event may reach the
         actor this much after its ts_init and still be in time.
@@ -130,6 +131,7 @@ class DetectionActor(DataActor):
         self.settings = config
         self.streams: dict[str, DetectionStream] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
+        self._sure = SureAlerts(config.min_confidence)
         self._records: dict[str, Records] = {}
         self._flags: dict[str, RecordedFlags] = {}
         self._replays = config.rows_from is not None
@@ -188,7 +190,11 @@ class DetectionActor(DataActor):
         self.clock.cancel_timers()
         for name in self.settings.instruments:
             kinds = {kind: count for (of, kind), count in sorted(self.counts.items()) if of == name}
-            self.log.info(f"{name}: {sum(kinds.values())} alerts {kinds}")
+            rpi = self.streams[name].watch.rpi
+            self.log.info(
+                f"{name}: {sum(kinds.values())} alerts {kinds}; {rpi.rpi_trades} of {rpi.trades} trades RPI, "
+                f"{rpi.inside} inside the spread ({rpi.inside_rpi} of them RPI)"
+            )
         if self.settings.state_folder is not None:
             for name, stream in self.streams.items():
                 path = self._state_path(name)
@@ -238,8 +244,10 @@ class DetectionActor(DataActor):
         for message in messages_of(findings, self._records[name].grid, self.clock.timestamp_ns()):
             if isinstance(message, ManipulationAlert):
                 self.counts[name, message.kind] += 1
-                if message.confidence < self.settings.min_confidence:
+                sure = self._sure.take(message)
+                if sure is None:
                     continue
+                message = sure
                 self.log.info(
                     f"{message.kind} {message.side} {name} {message.price_low:g}-{message.price_high:g} "
                     f"size {message.size:g} confidence {message.confidence:.2f} trace {message.trace_id}"

@@ -1,8 +1,16 @@
 """The command `fathom detect run`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+
+def _plain(retail: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    # A share of no trade is NaN, which is no JSON.
+    return {
+        name: {key: None if value != value else value for key, value in found.items()} for name, found in retail.items()
+    }
 
 
 @click.command()
@@ -70,7 +78,9 @@ def run(config: Path, out: Path, changes: tuple[str, ...], html: bool, as_json: 
     took = time.perf_counter() - begun
     found = summary(markets)
     if as_json:
-        click.echo(json.dumps({"folder": str(folder), "found": found, "stored": stored, "secs": round(took, 3)}))
+        retail = {market.grid.instrument_id: market.rpi._asdict() for market in markets if market.rpi is not None}
+        told = {"folder": str(folder), "found": found, "rpi": _plain(retail), "stored": stored, "secs": round(took, 3)}
+        click.echo(json.dumps(told))
         return
     lines = Table("instrument", "kind", "alerts", "series", "series an hour")
     for one in found:

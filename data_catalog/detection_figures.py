@@ -101,12 +101,15 @@ def _draw(episode: Episode, grid: Grid) -> Any:
             zorder=5,
         )
         axes.add_patch(frame)
-    for time, label, side in ((0.0, "placed ", "right"), ((alert.removed - origin) / 1e6, " removed", "left")):
+    lines = [(0.0, "placed ", "right"), ((alert.removed - origin) / 1e6, " removed", "left")]
+    if alert.kind == "QUOTE_STUFFING":
+        lines = [(0.0, "burst", "center")]
+    for time, label, side in lines:
         axes.axvline(time, color=COLORS[alert.kind], linewidth=0.8, linestyle=(0, (3, 3)), zorder=4)
         axes.text(time, 1.01, label, transform=axes.get_xaxis_transform(), ha=side, va="bottom", fontsize=8)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    axes.set_xlabel("ms after it was placed")
+    axes.set_xlabel("ms after it was placed" if alert.kind != "QUOTE_STUFFING" else "ms after the burst")
     axes.grid(False)
     axes.ticklabel_format(useOffset=False, style="plain", axis="y")
     figure.tight_layout()
@@ -133,6 +136,7 @@ def _draw_trades(axes: Any, episode: Episode, grid: Grid, origin: int) -> None:
 
 def _draw_counts(market: Market) -> Any:
     from matplotlib import pyplot
+    from matplotlib.ticker import MaxNLocator
 
     alerts = market.alerts
     seconds = max((market.last_ns - market.first_ns) / 1e9, 1.0)
@@ -151,7 +155,8 @@ def _draw_counts(market: Market) -> Any:
     axes.set_xlabel(f"{per} since the start")
     axes.set_ylabel(f"alerts in {width} s" if width < 60 else f"alerts in {width // 60} min")
     axes.set_xlim(0.0, bins[-1] / unit)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     if base.any():
-        axes.legend(loc="upper right", ncols=3, fontsize=8)
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, fontsize=8, borderaxespad=0.2)
     figure.tight_layout()
     return figure

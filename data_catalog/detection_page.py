@@ -57,7 +57,7 @@ def detection_html(
         found = shown.get(instrument, ())
         if found:
             sections.append(_episodes(market, found))
-    sections += [_table(markets), _regimes(markets)]
+    sections += [_table(markets), _regimes(markets), _rpi(markets)]
     first, last = min(market.first_ns for market in markets), max(market.last_ns for market in markets)
     page = Page(
         kind="Detection",
@@ -93,9 +93,9 @@ def _tiles(markets: Sequence[Market]) -> tuple[Tile, ...]:
 def _facts(config: DetectionConfig, markets: Sequence[Market]) -> tuple[tuple[str, str], ...]:
     watch = config.watch
     depth = watch.surveillance.depth
-    rpi = " · ".join(f"{market.rows:,} of {market.grid.instrument_id}" for market in markets)
+    events = " · ".join(f"{market.rows:,} of {market.grid.instrument_id}" for market in markets)
     return (
-        ("Events", rpi),
+        ("Events", events),
         ("Detectors", ", ".join(watch.detectors)),
         ("Bars", f"{watch.bar_ms:,} ms, of trades and the mid"),
         ("Depth", f"{depth} levels a side" if depth else "every change"),
@@ -172,6 +172,9 @@ def _card(market: Market, episode: Episode, name: str) -> Markup:
         f"{alert.size_ratio:.1f} × large, {alert.distance_ticks:,} ticks from the touch, stood {_life(alert)}, "
         f"benefit {alert.benefit:+.1f}, recurrence {alert.recurrence:.1f}, trace {alert.trace_id}"
     )
+    if alert.kind == "QUOTE_STUFFING":
+        rate = f"{alert.size_ratio:.1f} deviations over the usual rate"
+        why = f"{alert.levels:,} changes in the burst, {rate}, trace {alert.trace_id}"
     return Markup('<h3>{}</h3><p class="about">{}<br>{}</p>{}').format(
         heading, what, why, heat_map(episode, market.grid, name)
     )
@@ -187,7 +190,10 @@ def _table(markets: Sequence[Market]) -> Section:
         *("Stood", "Benefit", "Recurrence", "Series", "Trace"),
     ]
     rows: list[Row] = [_row(alert) for alert in alerts[:MOST_ROWS]]
-    note = "Large: size over what most additions at this distance stay below. Click on a heading to sort."
+    note = (
+        "Large: size over what most additions at this distance stay below; of quote stuffing, deviations over the "
+        "usual rate, and its levels are the changes in the burst. Click on a heading to sort."
+    )
     if len(alerts) > MOST_ROWS:
         note += f" {MOST_ROWS} of {len(alerts):,}; alerts.parquet holds all."
     return Section("alerts", title, table(head, rows, text_columns=[0, 1, 2, 3, 14], sortable=True, scroll=True), note)
@@ -199,7 +205,8 @@ def _row(alert: ManipulationAlert) -> Row:
         Cell(f"{alert.confidence:.3f}", alert.confidence),
         Cell(significant(alert.price_low) if alert.price_low else UNDEFINED, alert.price_low),
         Cell(integer(alert.levels), float(alert.levels)), Cell(significant(alert.size), alert.size),
-        Cell(number(alert.size_ratio, 1), alert.size_ratio), Cell(integer(alert.distance_ticks), alert.distance_ticks),
+        Cell(number(alert.size_ratio, 1), alert.size_ratio),
+        Cell(integer(alert.distance_ticks) if alert.price_low else UNDEFINED, alert.distance_ticks),
         Cell(_life(alert), alert.life_high_ms), Cell(number(alert.benefit, 1, signed=True), alert.benefit),
         Cell(number(alert.recurrence, 1), alert.recurrence), Cell(integer(alert.series), float(alert.series)),
         alert.trace_id,
@@ -231,6 +238,29 @@ def _regimes(markets: Sequence[Market]) -> Section:
     return Section("regimes", "Regimes", body, "Share of time since the first opinion.")
 
 
+def _rpi(markets: Sequence[Market]) -> Section:
+    head = [
+        *("Instrument", "Trades", "RPI", "RPI, of the last 500 or so by size", "Inside the spread", "of them RPI"),
+        "The last one",
+    ]
+    rows: list[Row] = []
+    for market in markets:
+        found = market.rpi
+        if found is not None and found.trades:
+            last = "inside the spread" if found.hidden_cross else "at or beyond it"
+            counts = (found.trades, found.rpi_trades, found.inside, found.inside_rpi)
+            trades, retail, inside, inside_retail = map(integer, counts)
+            rows.append(
+                [market.grid.instrument_id, trades, retail, percent(found.share, 1), inside, inside_retail, last]
+            )
+    note = (
+        "Trades against retail price improvement orders (Bybit) do not consume the visible queue: no detector takes "
+        "them for a withdrawal or for a benefit, nor a print inside the public spread for an anomaly."
+    )
+    body = table(head, rows, text_columns=[0, 6]) if rows else empty("No trade was seen.")
+    return Section("rpi", "Retail price improvement", body, note)
+
+
 def _named(kind: str) -> str:
     return kind.replace("_", " ").capitalize()
 
@@ -240,6 +270,8 @@ def _side(alert: ManipulationAlert) -> str:
 
 
 def _life(alert: ManipulationAlert) -> str:
+    if alert.kind == "QUOTE_STUFFING":
+        return UNDEFINED
     low, high = alert.life_low_ms, alert.life_high_ms
     return f"{low:,.0f} ms" if round(low) == round(high) else f"{low:,.0f}–{high:,.0f} ms"
 

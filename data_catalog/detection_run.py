@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from data_catalog.catalog import Catalog
 from data_catalog.detection_config import DetectionConfig
-from data_catalog.detections import messages_of, messages_table
+from data_catalog.detections import SureAlerts, messages_of, messages_table
 from data_catalog.errors import CatalogError
 from data_catalog.instruments import Grid
 from data_catalog.layout import BOOK, ENGINE_DATA
 from data_catalog.types_detection import Detection, LevelUpdate, ManipulationAlert, RegimeChange, WaveUpdate
-from detectors import MarketWatch
+from detectors import MarketWatch, RpiReading
 from detectors.book_follow import BookFollower
 from ml.book import EVENT
 
@@ -49,6 +49,8 @@ class Market:
         Class of messages -> messages, in the order of time.
     rows, first_ns, last_ns : int
         Events read, and their span.
+    rpi : RpiReading or None
+        Trades against retail price improvement orders, at the end of the span.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Market:
     rows: int = 0
     first_ns: int = 0
     last_ns: int = 0
+    rpi: RpiReading | None = None
 
     @property
     def alerts(self) -> list[ManipulationAlert]:
@@ -128,17 +131,19 @@ def detect(config: DetectionConfig, on_progress: Progress | None = None) -> list
 
 def _market(catalog: Catalog, name: str, config: DetectionConfig, total: int, on_progress: Progress | None) -> Market:
     market = Market(Grid.of(catalog.instrument(name)))
-    watch = MarketWatch(config.watch)
+    watch, sure = MarketWatch(config.watch), SureAlerts(config.min_confidence)
     start_ns, end_ns = config.span_ns
     for rows in catalog.events(name, start_ns=start_ns, end_ns=end_ns):
         for message in messages_of(watch.update(rows), market.grid):
-            if not isinstance(message, ManipulationAlert) or message.confidence >= config.min_confidence:
-                market.found[type(message)].append(message)
+            kept = sure.take(message) if isinstance(message, ManipulationAlert) else message
+            if kept is not None:
+                market.found[type(kept)].append(kept)
         market.first_ns = market.first_ns or int(rows["ts_init"][0])
         market.last_ns = int(rows["ts_init"][-1])
         market.rows += len(rows)
         if on_progress is not None:
             on_progress(name, market.rows, max(total, market.rows))
+    market.rpi = watch.rpi
     return market
 
 

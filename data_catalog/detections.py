@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from data_catalog.types_detection import (
 from detectors import AlertKind, BarFindings, Findings, RegimeLabel, Wave
 from detectors.bars import BAR_FIELDS, CLOSE, HIGH, LOW, VOLUME, FloatArray
 from ml.book import Side
+
+_SERIES: Final = 16  # of an instrument, kind and side, that may go on: as many as `detectors` keeps
 
 _KINDS: Final[dict[int, AlertName]] = {
     AlertKind.SPOOFING: "SPOOFING",
@@ -89,6 +92,48 @@ def messages_table(kind: type[Detection], messages: Sequence[Detection]) -> pa.T
     ['instrument_id', 'ts_event', 'ts_init', 'supports', 'resistances']
     """
     return pa.Table.from_pylist([message.to_dict() for message in messages], schema=kind.arrow_schema_py())
+
+
+class SureAlerts:
+    """Leave out alerts under a confidence, and number what is left of each series anew.
+
+    Parameters
+    ----------
+    min_confidence : float
+        0 to 1.
+
+    Examples
+    --------
+    >>> def alert(confidence, series):
+    ...     return ManipulationAlert(instrument_id="A.B", ts_event=series, ts_init=series, kind="SPOOFING", side="BUY",
+    ...         confidence=confidence, price_low=1.0, price_high=1.0, size=1.0, distance_ticks=1, levels=1,
+    ...         size_ratio=1.0, benefit=0.0, recurrence=0.0, life_low_ms=1.0, life_high_ms=1.0, series=series,
+    ...         trace_id="")
+    >>> sure = SureAlerts(0.5)
+    >>> found = [sure.take(alert(*one)) for one in ((0.4, 1), (0.7, 2), (0.3, 3), (0.6, 4))]
+    >>> [one and one.series for one in found]
+    [None, 1, None, 2]
+    """
+
+    def __init__(self, min_confidence: float) -> None:
+        self.min_confidence = min_confidence
+        # Instrument, kind and side -> of each series going on: its last number, and how many of it were taken.
+        self._going: dict[tuple[str, str, str], list[list[int]]] = {}
+
+    def take(self, alert: ManipulationAlert) -> ManipulationAlert | None:
+        """Return the alert with its number among those that are sure enough; None where it is not."""
+        if self.min_confidence <= 0.0:
+            return alert
+        going = self._going.setdefault((alert.instrument_id, alert.kind, alert.side), [])
+        before = [one for one in going if one[0] == alert.series - 1]
+        series = before[-1] if before else [0, 0]
+        others = [one for one in going if one is not series]
+        going[:] = [*others[1 - _SERIES :], series]
+        series[0] = alert.series
+        if alert.confidence < self.min_confidence:
+            return None
+        series[1] += 1
+        return msgspec.structs.replace(alert, series=series[1])
 
 
 def detector_bars(bars: NDArray[np.void]) -> FloatArray:

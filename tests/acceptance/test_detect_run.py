@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -82,6 +83,27 @@ def test_a_run_leaves_tables_and_a_page(catalog: Path, config: Path, tmp_path: P
     again = fathom("detect", "run", config, "--out", tmp_path, "--set", "store=true", "--no-html")
     assert again.exit_code == 1
     assert "Expected no ManipulationAlert of BTCUSDT-LINEAR.BYBIT in the catalog yet" in again.output
+
+
+def test_what_is_not_sure_enough_is_left_out_of_its_series_too(config: Path, tmp_path: Path) -> None:
+    def alerts_of(least: float) -> list[dict[str, Any]]:
+        folder = tmp_path / str(least)
+        done = fathom(
+            "detect", "run", config, "--out", folder, "--no-html", "--json", "--set", f"min_confidence={least}"
+        )
+        told = json.loads(done.stdout)
+        assert {one["trades"] > 0 for one in told["rpi"].values()} == {True}
+        rows: list[dict[str, Any]] = pq.read_table(folder / "low" / "alerts.parquet").to_pylist()
+        assert sum(one["series"] for one in told["found"]) == sum(row["series"] == 1 for row in rows)
+        return rows
+
+    every = alerts_of(0.0)
+    middle = sorted(row["confidence"] for row in every)[len(every) // 2]
+    sure = alerts_of(middle)
+    assert [row["trace_id"] for row in sure] == [row["trace_id"] for row in every if row["confidence"] >= middle]
+    before = {row["trace_id"]: row["series"] for row in every}
+    assert any(row["series"] == 1 < before[row["trace_id"]] for row in sure)  # the first of its series was not sure
+    assert all(row["series"] <= before[row["trace_id"]] for row in sure)
 
 
 def test_a_run_says_what_it_found(config: Path, tmp_path: Path) -> None:
