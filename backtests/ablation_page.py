@@ -9,7 +9,7 @@ from backtests.performance import load
 from ml.bootstrap import Interval
 from pages import Page, Section, Tile
 from pages.charts import PALETTE, Chart, Curve
-from pages.formats import UNDEFINED, duration, integer, number, percent
+from pages.formats import UNDEFINED, counted, duration, integer, number, percent
 from pages.tables import Cell, signed, table
 from pages.tables import Row as TableRow
 from pages.whiskers import whiskers
@@ -76,9 +76,8 @@ def _warnings(ablation: Ablation) -> tuple[str, ...]:
     if len(ablation.rows) > 5:
         found.append(f"{len(ablation.rows) - 1} differences at {LEVEL:.0%}: one in twenty excludes zero by luck alone.")
     if ablation.rows[0].trades < 30:
-        found.append(
-            f"{ablation.rows[0].trades} round trips in the full backtest, fewer than 30: differences say little."
-        )
+        trips = counted(ablation.rows[0].trades, "round trip")
+        found.append(f"{trips} in the full backtest, fewer than 30: differences say little.")
     return tuple(found)
 
 

@@ -97,14 +97,16 @@ def _counts(run: Performance) -> Section:
             rows.append([
                 name, _named(kind), integer(some["ts_event"].size), integer(news["ts_event"].size),
                 number(news["ts_event"].size / hours, 1) if hours else UNDEFINED,
-                integer(sides["BUY"]), integer(sides["SELL"]), number(middle, 2),
+                integer(sides["BUY"]) if kind != "QUOTE_STUFFING" else UNDEFINED,
+                integer(sides["SELL"]) if kind != "QUOTE_STUFFING" else UNDEFINED, number(middle, 2),
             ])  # fmt: skip
     order = np.argsort(-alerts["confidence"], kind="stable")[:MOST_ALERTS]
     head_2 = ["Time (UTC)", "Instrument", "Kind", "Confidence", "Price", "Size", "Levels", "Stood", "Benefit", "Trace"]
     strongest = [_alert_row(alerts, int(row)) for row in order]
     note = (
         f"A series is a run of like alerts: the charts show the first of each, of the surest {MOST_MARKS} series. "
-        "What a confidence is worth, docs/detectors.md measures."
+        "Of quote stuffing, the levels are the changes in the burst. What a confidence is worth, docs/detectors.md "
+        "measures."
     )
     if total > MOST_ALERTS:
         note += f" Below, the {MOST_ALERTS} strongest of {total:,}; alerts.parquet holds all."
@@ -154,12 +156,23 @@ def _place(run: Performance, instrument: str, alerts: Columns) -> np.ndarray:
 
 def _mark_text(alerts: Columns, row: int) -> list[str]:
     size = f"size {significant(alerts['size'][row])}"
+    if alerts["kind"][row] == "QUOTE_STUFFING":
+        changes = f"{size}, {alerts['levels'][row]:,} changes in the burst"
+        return [
+            f"{_named(alerts['kind'][row])}, confidence {alerts['confidence'][row]:.2f}",
+            changes,
+            _trace(alerts, row),
+        ]
     place = f" @ {significant(alerts['price_low'][row])}" if alerts["price_low"][row] else ""
     return [
         f"{_named(alerts['kind'][row])}, confidence {alerts['confidence'][row]:.2f}",
         f"{size}{place}, {alerts['levels'][row]:,} levels, {_life(alerts, row)}",
-        f"trace {alerts['trace_id'][row]}",
+        _trace(alerts, row),
     ]
+
+
+def _trace(alerts: Columns, row: int) -> str:
+    return f"trace {alerts['trace_id'][row]}"
 
 
 def _alert_row(alerts: Columns, row: int) -> Row:
@@ -176,6 +189,8 @@ def _alert_row(alerts: Columns, row: int) -> Row:
 
 
 def _life(alerts: Columns, row: int) -> str:
+    if alerts["kind"][row] == "QUOTE_STUFFING":
+        return UNDEFINED
     return f"{alerts['life_low_ms'][row]:,.0f}–{alerts['life_high_ms'][row]:,.0f} ms"
 
 

@@ -12,7 +12,7 @@ from backtests.performance import Columns, Performance, executions, select
 from pages import Page, Section, Tile
 from pages.bars import histogram, shares, waterfall
 from pages.charts import AMBER, BAD, BLUE, GOOD, Chart, Curve, Links, Marks
-from pages.formats import duration, integer, money, number, percent, significant
+from pages.formats import counted, duration, money, number, percent, significant
 from pages.tables import empty
 
 MOST_FILLS: Final = 6_000
@@ -190,7 +190,7 @@ def holding(run: Performance) -> Section:
         '<div class="pair"><div><h3>Holding time</h3>{}</div><div><h3>Net result of a trade, {}</h3>{}</div></div>'
     ).format(times, run.currency, results)
     median = duration(float(np.median(seconds)))
-    note = f"{integer(seconds.size)} closed round trips, median holding time {median}. Bins of time differ in width."
+    note = f"{counted(seconds.size, 'closed round trip')}, median holding time {median}. Bins of time differ in width."
     return Section("holding", "Holding times and results", body, note)
 
 

@@ -8,7 +8,7 @@ from backtests.performance import FEW_TRADES, Performance
 from backtests.periods import ratios_refused
 from backtests.simulated import simulated
 from pages import Tile
-from pages.formats import UNDEFINED, duration, integer, money, number, percent, utc
+from pages.formats import UNDEFINED, counted, duration, integer, money, number, percent, utc
 
 
 def subtitle(run: Performance) -> str:
@@ -58,7 +58,7 @@ def facts(run: Performance) -> tuple[tuple[str, str], ...]:
         ("Data", _data(summary)),
         ("Account", f"{money(float(run.equity[0]), run.currency)} at the start, marked to market {_grid(run)}"),
         ("Returns", f"{run.returns.size:,}, one a {run.period.name}; {_annualised(run)}"),
-        ("Trades", f"{int(run.closed.sum()):,} round trips, {run.fills['price'].size:,} fills, {_orders(run)} orders"),
+        ("Trades", ", ".join(counted(*one) for one in _counts(run))),
         ("Strategies", ", ".join(summary["strategies"]) or "none"),
         *simulated(run.config, summary),
         ("Seed, config", f"{summary['seed']}, {summary['config_hash']}"),
@@ -114,14 +114,15 @@ def _grid(run: Performance) -> str:
     return f"every {duration(float(np.median(np.diff(run.times_ns))) / 1e9)}" if run.times_ns.size > 1 else "once"
 
 
-def _orders(run: Performance) -> str:
-    return f"{run.orders['side'].size:,}"
+def _counts(run: Performance) -> tuple[tuple[int, str], ...]:
+    trips, fills, orders = int(run.closed.sum()), run.fills["price"].size, run.orders["side"].size
+    return (trips, "round trip"), (fills, "fill"), (orders, "order")
 
 
 def _data(summary: dict[str, Any]) -> str:
     span, events = summary["data_span"], summary["events"]
-    counted = [(name.replace("_", " "), count) for name, count in events.items() if count and name != "total"]
-    kinds = [f"{integer(count)} {name}" for name, count in counted]
+    found = [(name.replace("_", " "), count) for name, count in events.items() if count and name != "total"]
+    kinds = [f"{integer(count)} {name}" for name, count in found]
     return f"{_when(span['start'])} to {_when(span['end'])} UTC: {', '.join(kinds)}"
 
 

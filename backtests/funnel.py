@@ -154,6 +154,7 @@ def _quality(signals: Columns, currency: str) -> Section:
         *("vs decision", "vs arrival", "Delay, ms", "Fees", "Exit by", "Result"),
     ]
     rows = [_signal_row(shown, row, float(shown_arrival[row])) for row in range(shown["stage"].size)]
+    body += Markup("<h3>Signal by signal</h3>")
     body += table(head, rows, text_columns=(0, 1, 2, 11), sortable=True, scroll=True)
     return Section("quality", title, body, note)
 

@@ -69,7 +69,15 @@ def histogram(labels: Sequence[str], counts: NDArray[np.int64], label: str) -> M
         if count:
             drawn.append(_text(left + pitch / 2, height - bottom - tall - 6, number(count, 0), "middle", 12, _INK))
     drawn += [
-        _text(20.0 + at * pitch, height - 10.0, text, "middle", 12, _SOFT)
+        # Half of a text is some 3.6 a letter: the outermost stay inside the figure.
+        _text(
+            min(max(20.0 + at * pitch, 3.6 * len(text)), width - 3.6 * len(text)),
+            height - 10.0,
+            text,
+            "middle",
+            12,
+            _SOFT,
+        )
         for at, text in enumerate(labels)
         if pitch >= 56.0 or at % 2 == 0
     ]

@@ -32,6 +32,15 @@ def integer(value: float | None) -> str:
     return number(value, 0)
 
 
+def counted(value: float, what: str) -> str:
+    """Return a count with its noun in the right number.
+
+    >>> counted(1, "fill"), counted(1_200, "round trip")
+    ('1 fill', '1,200 round trips')
+    """
+    return f"{integer(value)} {what}{'' if value == 1 else 's'}"
+
+
 def percent(fraction: float | None, digits: int | None = None, *, signed: bool = False) -> str:
     """Return a fraction in percent, small ones with more digits, so that a short run does not read 0.00 %.
 
