@@ -80,7 +80,7 @@ def facts_of(files: RunFiles, signal_id: str) -> dict[str, Any]:
         found[name] = table.filter(pc.field("signal_id") == signal_id).to_pylist()
     found["predictions"] = _rows(files, "predictions", "signal_id", signal_id)
     found["alert"] = next(iter(_rows(files, "alerts", "trace_id", row["alert_trace_id"])), None)
-    found["features"] = _features(found)
+    found["features"], found["features_missing"] = _features(found)
     found["votes"] = [row for row in rows if row["reason"].endswith(f": elected {signal_id}")]
     return found
 
@@ -91,6 +91,8 @@ def parts_of(facts: dict[str, Any], currency: str) -> list[Part]:
     parts = [_signal(row)]
     if facts["features"]:
         parts.append(_told_features(facts["features"], facts["predictions"][0]))
+    elif facts["features_missing"]:
+        parts.append(Part("Features", (("Not told", facts["features_missing"]),)))
     if row["ts_validated"] is not None or row["ended"] == "validation":
         parts += [*_predictions(facts), _blending(row, facts["validation"])]
     if facts["votes"]:
@@ -119,21 +121,23 @@ def _validation_settings(config: dict[str, Any]) -> dict[str, Any]:
     return dict(actors[0]["parameters"]) if actors else {}
 
 
-def _features(facts: dict[str, Any]) -> list[tuple[str, float, float]]:
-    # Name, value, and distance from the mean of the training data in its standard deviations.
+def _features(facts: dict[str, Any]) -> tuple[list[tuple[str, float, float]], str]:
+    # Name, value, and distance from the mean of the training data in its standard deviations; or why not.
     rows = [row for row in facts["predictions"] if row["role"] == "champion" and row["vector"]]
-    model = facts["validation"].get("model")
-    if not rows or not model:
-        return []
+    if not rows:
+        return [], ""
+    model, known = facts["validation"].get("model"), rows[0]["model_version"]
+    if not model:
+        return [], f"the names of its {len(rows[0]['vector'])} features are with the server of {known}"
     try:
         artifact = load_artifact(Path(model))
-    except ArtifactError:
-        return []
-    if rows[0]["model_version"] != f"{artifact.name}:{artifact.version}":
-        return []
+    except ArtifactError as error:
+        return [], f"{error} (a relative path counts from where fathom is called)"
+    if known != f"{artifact.name}:{artifact.version}":
+        return [], f"Expected {known} in {model}, was {artifact.name}:{artifact.version}"
     scaled = artifact.scaler.apply(np.array(rows[0]["vector"]).reshape(1, -1)).ravel()
     names = artifact.schema.features.names
-    return list(zip(names, rows[0]["vector"], scaled.tolist(), strict=True))
+    return list(zip(names, rows[0]["vector"], scaled.tolist(), strict=True)), ""
 
 
 def _signal(row: dict[str, Any]) -> Part:

@@ -44,6 +44,17 @@ def test_a_trade_is_told_from_its_features_to_its_result(files: RunFiles) -> Non
     assert "imbalance_5" in features
 
 
+def test_features_whose_model_is_gone_are_said_to_be_missing(files: RunFiles) -> None:
+    model = files.path.parent.parent / "up"
+    model.rename(model.with_name("away"))
+    try:
+        story = told(files, "Scripted-BTCUSDT-1")
+    finally:
+        model.with_name("away").rename(model)
+    assert story["Features"]["Not told"].startswith(f"{model}: Expected the directory of an artifact")
+    assert story["Prediction of the champion"]["Says"] == "up with confidence 0.787"
+
+
 def test_a_refusal_is_told_with_its_arithmetic(files: RunFiles) -> None:
     story = told(files, "Scripted-BTCUSDT-2")
     assert "0.787 / 2, as it disagrees, (confidence) = 0.547" in story["Validation"]["Arithmetic"]
