@@ -190,7 +190,7 @@ def _print(result: "Result") -> None:
             table.add_row(
                 kind.kind if point is kind.at_budget else "",
                 name.replace("_", " "),
-                f"{point.threshold:.3g}",
+                f"{point.threshold:.4g}",
                 f"{point.false_per_hour:.1f}",
                 f"{point.precision:.3f}",
                 f"{point.recall:.3f}",
