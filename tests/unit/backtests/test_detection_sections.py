@@ -46,7 +46,7 @@ ALERTS = [
     alert(BTC, 10),
     alert(BTC, 11, series=2),
     alert(BTC, 20, side="SELL", kind="LAYERING", price_low=100.5, price_high=103.0, levels=6),
-    alert(BTC, 30, side="NONE", kind="QUOTE_STUFFING", price_low=0.0, price_high=0.0),
+    alert(BTC, 30, side="NONE", kind="QUOTE_STUFFING", price_low=0.0, price_high=0.0, levels=88),
     alert(ETH, 40, confidence=0.9),
 ]
 REGIMES = [
@@ -68,6 +68,7 @@ def test_marks_are_the_first_alerts_of_each_series_at_their_price(tmp_path: Path
     assert marks["Layering, fake asks"].values.tolist() == [100.5]  # the price nearest to the touch
     prices = run.prices[BTC]
     at = int(np.searchsorted(prices["ts"], START + 30 * SECOND, "right")) - 1
+    assert marks["Quote stuffing"].text[0][1] == "size 3, 88 changes in the burst"
     assert marks["Quote stuffing"].values.tolist() == [prices["mark"][at]]
     assert [one.times_ns.tolist() for one in alert_marks(run, ETH)] == [[START + 40 * SECOND]]
 
