@@ -89,6 +89,8 @@ class LayeringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Confidence at which an alert is raised.
     series_ms : float
         A cluster of the same side within this time goes on with the series of the last alert.
+    max_series_per_hour : float
+        Series of alerts that the threshold is raised to keep to (`detectors.pacing`); 0 leaves it where it is.
     weights : tuple of float
         Weight of each of `EVIDENCE` in the log-odds, as fitted by ``fathom detect benchmark --fit``.
     trees : tuple of Tree
@@ -109,6 +111,7 @@ class LayeringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history_secs: Annotated[float, Meta(gt=0)] = 30.0
     threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("layering")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
+    max_series_per_hour: Annotated[float, Meta(ge=0)] = 0.0
     weights: tuple[float, ...] = fitted_weights("layering", "weights", EVIDENCE)
     trees: tuple[Tree, ...] = fitted_trees("layering")
 

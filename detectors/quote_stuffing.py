@@ -46,6 +46,8 @@ class QuoteStuffingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         Confidence at which an alert is raised.
     series_ms : float
         A burst within this time goes on with the series of the last alert.
+    max_series_per_hour : float
+        Series of alerts that the threshold is raised to keep to (`detectors.pacing`); 0 leaves it where it is.
     weights : tuple of float
         Weight of each of `EVIDENCE` in the logistic score, as fitted by ``fathom detect benchmark --fit``.
 
@@ -59,6 +61,7 @@ class QuoteStuffingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     warm_up_secs: Annotated[float, Meta(ge=0)] = 10.0
     threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("quote_stuffing")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
+    max_series_per_hour: Annotated[float, Meta(ge=0)] = 0.0
     weights: tuple[float, ...] = fitted_weights("quote_stuffing", "weights", EVIDENCE)
 
     def __post_init__(self) -> None:

@@ -83,6 +83,8 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Confidence at which an alert is raised.
     series_ms : float
         A like order of the same side within this time goes on with the series of the last alert.
+    max_series_per_hour : float
+        Series of alerts that the threshold is raised to keep to (`detectors.pacing`); 0 leaves it where it is.
     alone_weights : tuple of float
         Weights of the evidence before "recurrence", for the suspicion that an order raises by itself and that is
         remembered against the next ones.
@@ -104,6 +106,7 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history_secs: Annotated[float, Meta(gt=0)] = 30.0
     threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("spoofing")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
+    max_series_per_hour: Annotated[float, Meta(ge=0)] = 0.0
     alone_weights: tuple[float, ...] = fitted_weights("spoofing", "alone_weights", EVIDENCE[:_RECURRENCE])
     weights: tuple[float, ...] = fitted_weights("spoofing", "weights", EVIDENCE)
     trees: tuple[Tree, ...] = fitted_trees("spoofing")

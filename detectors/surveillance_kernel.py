@@ -30,6 +30,7 @@ from detectors.layering import (
     weigh_cluster,
 )
 from detectors.market_bars import IDLE, add_trade, close_bar, is_due, new_market_bars
+from detectors.pacing import let_pace_fall, note_series
 from detectors.placed_orders import (
     DISTANCE,
     IN_SNAPSHOT,
@@ -73,6 +74,7 @@ from detectors.spoofing import (
 from detectors.taker_flow import MID2, NOW, note_mid, note_taken, pass_time
 from detectors.watch_arrays import (
     ALERTS,
+    BUDGETS,
     BUILD,
     FARTHEST_BPS,
     HISTORY_COUNT,
@@ -85,6 +87,7 @@ from detectors.watch_arrays import (
     MESSAGES,
     MIN_DISTANCE,
     MIN_LEVELS,
+    PACED,
     PAST_COUNT,
     RATE_SERIES,
     RATE_THRESHOLD,
@@ -212,6 +215,8 @@ def _trade_event(
 @kernel
 def _message_ends(book: BookArrays, watch: WatchArrays, ts_event: int, ts_init: int) -> None:
     orders, flow, params = watch.orders, watch.flow, watch.params
+    let_pace_fall(watch.pace, params[BUDGETS:], max(0, ts_init - watch.head[PACED]))
+    watch.head[PACED] = max(ts_init, watch.head[PACED])
     note_mid(flow, book)
     note_scrolls(book, orders)
     note_moves(orders)
@@ -224,7 +229,7 @@ def _message_ends(book: BookArrays, watch: WatchArrays, ts_event: int, ts_init: 
     if weigh_rate(watch.stuffing, params[RATE_WINDOW], params[RATE_WARM_UP], watch.evidence):
         confidence = score(watch.rate_weights, watch.evidence)
         log_rate(watch, ts_event, ts_init)
-        if confidence >= params[RATE_THRESHOLD]:
+        if _is_raised(watch, _STUFFING, confidence, params[RATE_THRESHOLD]):
             number = _series(watch, _STUFFING, 0, 1, ts_init, params[RATE_SERIES])
             if number > 0:
                 _alert_rate(watch, number, ts_event, ts_init, confidence)
@@ -247,9 +252,19 @@ def _series(watch: WatchArrays, kind: int, side: int, lots: int, ts_init: int, s
             return int(row[S_NUMBER])
         if row[S_TS] < watch.series[oldest, S_TS]:
             oldest = n
+    note_series(watch.pace, watch.params[BUDGETS:], kind - 1)
     row = watch.series[oldest]
     row[S_KIND], row[S_SIDE], row[S_LOTS], row[S_TS], row[S_NUMBER] = kind, side, lots, ts_init, 1
     return 1
+
+
+@kernel
+def _is_raised(watch: WatchArrays, kind: int, confidence: float, threshold: float) -> bool:
+    """Tell whether a confidence suffices for an alert: beyond the threshold by what the pace asks of its kind."""
+    if confidence < threshold:
+        return False
+    more = watch.pace[kind - 1]
+    return bool(more == 0.0 or confidence / (1.0 - confidence) >= threshold / (1.0 - threshold) * exp(more))
 
 
 @kernel
@@ -336,7 +351,7 @@ def _seek_layers(watch: WatchArrays, ts_event: int, ts_init: int) -> int:
         confidence = _confidence(
             log_odds(watch.layer_weights, watch.layer_grove, watch.best_evidence, _needed(params[LAYER_THRESHOLD]))
         )
-        if confidence >= params[LAYER_THRESHOLD]:
+        if _is_raised(watch, _LAYERING, confidence, params[LAYER_THRESHOLD]):
             raised |= 1 << side
             number = _series(watch, _LAYERING, side, 1, ts_init, params[LAYER_SERIES])
             if number > 0:
@@ -392,7 +407,7 @@ def _seek_spoofs(watch: WatchArrays, ts_event: int, ts_init: int, layered: int) 
                     remember(watch.history, head[HISTORY_COUNT], orders.orders[i], orders.ratios[i, LAYER])
                     head[HISTORY_COUNT] += 1
         confidence = _confidence(top)
-        if confidence >= params[SPOOF_THRESHOLD] and (layered >> side) & 1 == 0:
+        if _is_raised(watch, _SPOOFING, confidence, params[SPOOF_THRESHOLD]) and (layered >> side) & 1 == 0:
             number = _series(watch, _SPOOFING, side, orders.orders[best, SIZE], ts_init, params[SPOOF_SERIES])
             if number > 0:
                 _alert_order(watch, best, number, ts_event, ts_init, confidence)

@@ -28,7 +28,8 @@ HISTORY_COUNT: Final = 4
 PAST_COUNT: Final = 5
 LAST_CLUSTER: Final = 6  # ts_event of the last cluster remembered, of bids and of asks
 LOST: Final = 8  # alerts that found no room
-WATCH_HEAD: Final = 9
+PACED: Final = 9  # ts_init at which `pace` last fell
+WATCH_HEAD: Final = 10
 
 # Columns of `WatchArrays.series`.
 S_KIND, S_SIDE, S_LOTS, S_TS, S_NUMBER = range(5)
@@ -54,7 +55,10 @@ SERIES: Final = 16
     RATE_WARM_UP,
     RATE_THRESHOLD,
     RATE_SERIES,
-) = range(18)
+    BUDGETS,  # of spoofing, layering and quote stuffing: series an hour, 0 for no limit
+) = range(19)
+
+KINDS: Final = 3
 
 # Columns of `WatchArrays.log`.
 (
@@ -109,6 +113,8 @@ class WatchArrays(NamedTuple):
         Scratch.
     cluster, best_cluster, members : ndarray of int64
         Scratch.
+    pace : ndarray of float64
+        What each kind of alert must have beyond its threshold for now, in log-odds, to keep to its series an hour.
     series : ndarray of int64
         The alerts that may go on: kind, side, lots, time of the last, number so far.
     alerts : ndarray of ALERT
@@ -145,6 +151,7 @@ class WatchArrays(NamedTuple):
     cluster: NDArray[np.int64]
     best_cluster: NDArray[np.int64]
     members: NDArray[np.int64]
+    pace: NDArray[np.float64]
     series: NDArray[np.int64]
     alerts: NDArray[Any]
     log: NDArray[np.int64]
@@ -186,6 +193,9 @@ def new_watch(
                 rate.warm_up_secs,
                 rate.threshold,
                 rate.series_ms,
+                spoofing.max_series_per_hour,
+                layering.max_series_per_hour,
+                rate.max_series_per_hour,
             ],
             dtype=np.float64,
         ),
@@ -209,6 +219,7 @@ def new_watch(
         cluster=np.zeros(CLUSTER_FIELDS, np.int64),
         best_cluster=np.zeros(CLUSTER_FIELDS, np.int64),
         members=np.zeros(MEMBERS, np.int64),
+        pace=np.zeros(KINDS),
         series=np.zeros((SERIES, 5), np.int64),
         alerts=np.zeros(_ROOM, ALERT),
         log=np.zeros((log, LOG_FIELDS), np.int64),

@@ -56,15 +56,15 @@ def _readings(detector: Any, bars: np.ndarray) -> Said:
 
 
 def _watch(depth: int) -> MarketWatch:
-    return MarketWatch(MarketWatchConfig(bar_ms=250, surveillance=_settings(depth)))
+    return MarketWatch(MarketWatchConfig(bar_ms=250, surveillance=_settings(depth, most=4_000.0)))
 
 
-def _settings(depth: int) -> SurveillanceConfig:
+def _settings(depth: int, most: float = 0.0) -> SurveillanceConfig:
     # Low thresholds: the laws are about what is said, so much must be said.
     config = {
         "depth": depth,
-        "spoofing": {"threshold": 0.02, "size_percentile": 60, "min_distance_ticks": 0},
-        "layering": {"threshold": 0.02, "min_levels": 2, "size_percentile": 55},
+        "spoofing": {"threshold": 0.02, "size_percentile": 60, "min_distance_ticks": 0, "max_series_per_hour": most},
+        "layering": {"threshold": 0.02, "min_levels": 2, "size_percentile": 55, "max_series_per_hour": most},
         "quote_stuffing": {"threshold": 0.02, "warm_up_secs": 2},
     }
     return msgspec.convert(config, SurveillanceConfig)
