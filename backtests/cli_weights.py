@@ -10,7 +10,7 @@ import click
 @click.option(
     "--before",
     metavar="TIME",
-    help="Use only trades closed before this moment, such as 2026-01-01T06:00:00Z: the start of the span to come.",
+    help="Use only trades closed before this moment, such as 2026-01-02T03:00:00Z: the start of the span to come.",
 )
 @click.option(
     "--prior-trades",
@@ -30,8 +30,8 @@ def weights(runs: tuple[str, ...], before: str | None, prior_trades: float, as_j
 
     \b
     Example:
-      fathom backtest run configs/backtest/demo.toml configs/system/momentum.toml --set data.end=2026-01-01T06:00:00Z
-      fathom backtest run configs/backtest/demo.toml configs/system/sar_wave.toml --set data.end=2026-01-01T06:00:00Z
+      fathom backtest run configs/backtest/demo.toml configs/system/momentum.toml --set data.end=2026-01-02T03:00:00Z
+      fathom backtest run configs/backtest/demo.toml configs/system/sar_wave.toml --set data.end=2026-01-02T03:00:00Z
       fathom backtest weights runs/*
     """
     from rich.console import Console
@@ -77,5 +77,5 @@ def _moment(text: str) -> datetime.datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise ValueError(f"--before: Expected a moment with a zone, such as 2026-01-01T06:00:00Z, was '{text}'.")
+        raise ValueError(f"--before: Expected a moment with a zone, such as 2026-01-02T03:00:00Z, was '{text}'.")
     return moment
