@@ -135,6 +135,7 @@ class DetectionActor(DataActor):
         self._records: dict[str, Records] = {}
         self._flags: dict[str, RecordedFlags] = {}
         self._replays = config.rows_from is not None
+        self._news_ns = 0  # of the stream that has something to say first
         self._saved: dict[str, bytes] = {}
         self._kept: dict[type[Detection], deque[Detection]] = {
             kind: deque(maxlen=config.keep) for kind in _TABLES.values()
@@ -161,10 +162,15 @@ class DetectionActor(DataActor):
         self.clock.set_timer_ns(_TIMER, step, start, allow_past=True)
 
     def on_book_deltas(self, deltas: OrderBookDeltas) -> None:
-        name, ts_ns = str(deltas.instrument_id), deltas.ts_init
+        ts_ns = deltas.ts_init
+        if ts_ns < self._news_ns:  # most messages of a replay: nobody need know of them
+            return
+        name = str(deltas.instrument_id)
         stream = self.streams[name]
         self._publish(name, stream.until(ts_ns))
-        if not self._replays:
+        if self._replays:
+            self._news_ns = min(each.news_ns for each in self.streams.values())
+        else:
             stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
 
     def on_trade(self, trade: TradeTick) -> None:

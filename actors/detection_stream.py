@@ -1,10 +1,10 @@
 """The detectors of one instrument while events come in: events in, findings out, in the order of a catalog."""
 
-from typing import Any, Final
+from itertools import takewhile
+from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from data_catalog.arrivals import Arrivals
 from data_catalog.detections import detector_bars
@@ -12,8 +12,12 @@ from data_catalog.recorded_arrivals import RecordedArrivals
 from detectors import ALERT, DetectorError, Findings, MarketWatch
 from ml.features.snapshot import SavedArray, pack_all, unpack_all
 
+_AHEAD_BARS: Final = 64
+"""Bars that a replay looks ahead: far enough that the fixed cost of a step is shared."""
+
 _MS: Final = 1_000_000
 _NO_ALERTS: Final = np.zeros(0, ALERT)
+_NOTHING: Final = Findings(_NO_ALERTS, [])
 
 
 class _Saved(msgspec.Struct, frozen=True):
@@ -38,6 +42,8 @@ class DetectionStream:
     ----------
     arrivals : Arrivals
         The events that wait for those of the same time.
+    news_ns : int
+        Nothing is found before `until` is called with this time or a later one; 0 where nobody knows.
 
     Examples
     --------
@@ -54,6 +60,7 @@ class DetectionStream:
     def __init__(self, watch: MarketWatch, arrivals: Arrivals | None = None) -> None:
         self.watch = watch
         self.arrivals = arrivals or Arrivals()
+        self.news_ns = 0
 
     def until(self, ts_ns: int) -> Findings:
         """Take in the events before `ts_ns`, and close the bars that have ended by then."""
@@ -88,9 +95,10 @@ class DetectionStream:
 
 
 class RecordedDetectionStream(DetectionStream):
-    """Say the same at the same times in a replay, and look at many events of a bar at once.
+    """Say the same at the same times in a replay, and look at many events at once.
 
-    It knows the events before they are told. What they show is kept until `until` is called with a later time.
+    It knows the events before they are told. What they show is kept until `until` is called with a later time, a bar
+    until it is called with the bar's end or later.
 
     Parameters
     ----------
@@ -120,19 +128,26 @@ class RecordedDetectionStream(DetectionStream):
         self._recorded = arrivals
         self._bar_ns = watch.config.bar_ms * _MS
         self._ahead_ns = 0
-        self._alerts: NDArray[Any] = _NO_ALERTS
+        self._known = _NOTHING
 
     def until(self, ts_ns: int) -> Findings:
-        alerts = self._alerts
-        if ts_ns < self._ahead_ns:
-            if not len(alerts):
-                return Findings(alerts, [])
-            known = int(np.searchsorted(alerts["ts_init"], ts_ns))
-            self._alerts = alerts[known:]
-            return Findings(alerts[:known], [])
-        found = super().until(ts_ns)
-        # Not beyond the bar, at whose end the book is looked at; and of a long bar no more than lies ready.
-        self._ahead_ns = min((ts_ns // self._bar_ns + 1) * self._bar_ns, self._recorded.near_ns)
-        rows, _ = self.arrivals.take(self._ahead_ns)
-        self._alerts = self.watch.update(rows).alerts
-        return Findings(np.concatenate([alerts, found.alerts]), found.bars) if len(alerts) else found
+        if ts_ns >= self._ahead_ns:
+            self._look(ts_ns)
+            self._ahead_ns = min((ts_ns // self._bar_ns + _AHEAD_BARS) * self._bar_ns, self._recorded.near_ns)
+            if self._ahead_ns > ts_ns:
+                self._look(self._ahead_ns)
+        alerts, bars = self._known
+        known = int(np.searchsorted(alerts["ts_init"], ts_ns))
+        ended = sum(1 for _ in takewhile(lambda bar: bar.ts_ns <= ts_ns, bars))
+        self._known = Findings(alerts[known:], bars[ended:])
+        news = [int(alerts["ts_init"][known]) + 1] if known < len(alerts) else []
+        news += [bars[ended].ts_ns] if ended < len(bars) else []
+        self.news_ns = min([self._ahead_ns, *news])
+        return Findings(alerts[:known], bars[:ended])
+
+    def _look(self, before_ns: int) -> None:
+        alerts, bars = self._known
+        found = super().until(before_ns)
+        if len(found.alerts):
+            alerts = np.concatenate([alerts, found.alerts])
+        self._known = Findings(alerts, bars + found.bars)

@@ -6,10 +6,13 @@ import msgspec
 import numpy as np
 
 from data_catalog.arrivals import Arrivals
+from data_catalog.recorded_arrivals import RecordedArrivals
 from ml.features import FeatureSet, Vectors
 
 _HELD_ROWS: Final = 256
 """Rows that may wait before they are taken in: a few messages, so that the fixed cost of a step is shared."""
+_AHEAD_STEPS: Final = 64
+"""Grid times that a replay looks ahead: far enough that the fixed cost of a step is shared."""
 
 
 class _Saved(msgspec.Struct, frozen=True):
@@ -33,6 +36,8 @@ class FeatureStream:
     ----------
     arrivals : Arrivals
         The events that wait for those of the same time.
+    due_ns : int
+        The next grid time; `until` returns nothing for earlier times.
 
     Examples
     --------
@@ -54,24 +59,22 @@ class FeatureStream:
         self.features = features
         self.arrivals = arrivals or Arrivals()
         self._grid_ns = features.config.grid_ms * 1_000_000
-        self._due_ns = 0
+        self.due_ns = 0
 
     def until(self, ts_ns: int) -> Vectors | None:
         """Take in the events before `ts_ns`; return the vectors of the grid times up to it, None where there are none.
 
         Events with ``ts_init < ts_ns`` that come later are late: see `FeatureSet.late`.
         """
-        if ts_ns < self._due_ns and self.arrivals.held < _HELD_ROWS:
+        if ts_ns < self.due_ns and self.arrivals.held < _HELD_ROWS:
             return None
         rows, bars = self.arrivals.take(ts_ns)
         first = self.features.update(rows, bars)
-        if ts_ns < self._due_ns:
+        if ts_ns < self.due_ns:
             return None
-        self._due_ns = (ts_ns // self._grid_ns + 1) * self._grid_ns
-        rest = self.features.advance(ts_ns)
-        if not len(first.ts):
-            return rest if len(rest.ts) else None
-        return Vectors(np.concatenate([first.ts, rest.ts]), np.concatenate([first.values, rest.values]))
+        self.due_ns = (ts_ns // self._grid_ns + 1) * self._grid_ns
+        found = _joined(first, self.features.advance(ts_ns))
+        return found if len(found.ts) else None
 
     def save(self) -> bytes:
         """Return the whole state, for `load`."""
@@ -88,4 +91,78 @@ class FeatureStream:
         saved = msgspec.msgpack.decode(state, type=_Saved)
         self.features.restore(saved.features)
         self.arrivals.load(saved.arrivals)
-        self._due_ns = 0
+        self.due_ns = 0
+
+
+class RecordedFeatureStream(FeatureStream):
+    """Say the same at the same times in a replay, and compute the vectors of many grid times at once.
+
+    It knows the events before they are told. A vector is kept until `until` is called with its grid time or later.
+
+    Parameters
+    ----------
+    features : FeatureSet
+        With bars of its own, or none.
+    arrivals : RecordedArrivals
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from data_catalog.catalog import Catalog
+    >>> from data_catalog.instruments import default_instruments
+    >>> from ml.book import EVENT, Kind
+    >>> from ml.features import FeatureConfig
+    >>> catalog, instrument = Catalog(tempfile.mkdtemp()), default_instruments()["BTCUSDT"]
+    >>> trades = np.zeros(2, EVENT)
+    >>> trades["kind"], trades["side"], trades["price"], trades["size"] = Kind.TRADE, 1, 500, 3
+    >>> trades["ts_init"] = 900_000_000, 2_500_000_000
+    >>> with catalog.trade_writer(instrument) as writer:
+    ...     writer.write(trades, ["a", "b"])
+    >>> config = FeatureConfig(groups=("candles",), features=("volume",))
+    >>> features = FeatureSet(config, price_increment=0.1, size_increment=0.5)
+    >>> stream = RecordedFeatureStream(features, RecordedArrivals(catalog, str(instrument.id), start_ns=0))
+    >>> found = [stream.until(ms * 1_000_000) for ms in (900, 2_500)]
+    >>> found[0] is None, found[1].ts.tolist(), found[1].values.tolist()
+    (True, [1000000000, 2000000000], [[1.5], [0.0]])
+    """
+
+    def __init__(self, features: FeatureSet, arrivals: RecordedArrivals) -> None:
+        super().__init__(features, arrivals)
+        self._recorded = arrivals
+        self._ahead_ns = 0
+        self._known = _none_of(features)
+
+    def until(self, ts_ns: int) -> Vectors | None:
+        if ts_ns < self.due_ns:
+            return None
+        if ts_ns >= self._ahead_ns:
+            self._look(ts_ns)
+            step = self._grid_ns
+            ahead_ns = min((ts_ns // step + _AHEAD_STEPS) * step, self._recorded.near_ns)
+            if ahead_ns > ts_ns:
+                self._look(ahead_ns)
+            self._ahead_ns = ahead_ns
+        self.due_ns = (ts_ns // self._grid_ns + 1) * self._grid_ns
+        known = self._known
+        due = int(np.searchsorted(known.ts, ts_ns, side="right"))
+        if not due:
+            return None
+        self._known = Vectors(known.ts[due:], known.values[due:])
+        return Vectors(known.ts[:due], known.values[:due])
+
+    def _look(self, before_ns: int) -> None:
+        rows, _ = self.arrivals.take(before_ns)
+        found = self.features.update_many(rows)
+        self._known = _joined(_joined(self._known, found), self.features.advance(before_ns))
+
+
+def _none_of(features: FeatureSet) -> Vectors:
+    return Vectors(np.zeros(0, np.int64), np.zeros((0, len(features.schema))))
+
+
+def _joined(one: Vectors, two: Vectors) -> Vectors:
+    if not len(two.ts):
+        return one
+    if not len(one.ts):
+        return two
+    return Vectors(np.concatenate([one.ts, two.ts]), np.concatenate([one.values, two.values]))

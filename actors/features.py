@@ -9,8 +9,7 @@ from msgspec import Meta
 from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, InstrumentId, OrderBookDeltas, TradeTick
 
-from actors.feature_stream import FeatureStream
-from data_catalog.arrivals import Arrivals
+from actors.feature_stream import FeatureStream, RecordedFeatureStream
 from data_catalog.catalog import Catalog
 from data_catalog.instruments import Grid
 from data_catalog.recorded_arrivals import RecordedArrivals
@@ -114,6 +113,7 @@ class FeatureActor(DataActor):
         self._records: dict[str, Records] = {}
         self._flags: dict[str, RecordedFlags] = {}
         self._replays = config.rows_from is not None
+        self._due_ns = 0  # of the stream that is farthest behind
         self._symbols: dict[str, str] = {}
         self._hashes: dict[str, str] = {}
         self._announced: set[str] = set()
@@ -141,16 +141,19 @@ class FeatureActor(DataActor):
         self.clock.set_timer_ns(_TIMER, step, start, allow_past=True)
 
     def on_book_deltas(self, deltas: OrderBookDeltas) -> None:
+        if self._replays:
+            self._tell_time(deltas)
+            return
         name, ts_ns = str(deltas.instrument_id), deltas.ts_init
         stream = self._until(name, ts_ns)
-        if not self._replays:
-            stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
+        stream.arrivals.add_book(self._records[name].deltas(deltas), ts_ns)
 
     def on_trade(self, trade: TradeTick) -> None:
+        if self._replays:
+            self._tell_time(trade)
+            return
         name, ts_ns = str(trade.instrument_id), trade.ts_init
         stream = self._until(name, ts_ns)
-        if self._replays:
-            return
         trade_id = str(trade.trade_id)
         flags = self._flags[name].of(trade_id, ts_ns) if self._flags else 0
         stream.arrivals.add_trade(self._records[name].trade(trade, flags), ts_ns, trade_id)
@@ -211,18 +214,31 @@ class FeatureActor(DataActor):
             self._flags[name] = RecordedFlags(Catalog(self.settings.flags_from), name)
         self._symbols[name] = str(instrument.raw_symbol)
         self._hashes[name] = features.schema.hash
-        self.streams[name] = FeatureStream(features, self._arrivals(name))
+        self.streams[name] = self._stream(name, features)
         if name in self._saved:
             self.streams[name].load(bytes(self._saved[name]))
 
-    def _arrivals(self, name: str) -> Arrivals:
+    def _stream(self, name: str, features: FeatureSet) -> FeatureStream:
         folder = self.settings.rows_from
         if folder is None:
-            return Arrivals()
-        book = "orderbook" in self.settings.features.groups
-        flags = self.settings.flags_from is not None
-        start_ns = self.clock.timestamp_ns()
-        return RecordedArrivals(Catalog(folder), name, start_ns=start_ns, book=book, flags=flags)
+            return FeatureStream(features)
+        arrivals = RecordedArrivals(
+            Catalog(folder),
+            name,
+            start_ns=self.clock.timestamp_ns(),
+            book="orderbook" in self.settings.features.groups,
+            flags=self.settings.flags_from is not None,
+        )
+        if self.settings.bar_type is None:
+            return RecordedFeatureStream(features, arrivals)
+        return FeatureStream(features, arrivals)
+
+    def _tell_time(self, event: OrderBookDeltas | TradeTick) -> None:
+        # All that an event of a replay says; of the many between two grid times nobody need know.
+        ts_ns = event.ts_init
+        if ts_ns >= self._due_ns:
+            self._until(str(event.instrument_id), ts_ns)
+            self._due_ns = min(stream.due_ns for stream in self.streams.values())
 
     def _until(self, name: str, ts_ns: int) -> FeatureStream:
         stream = self.streams[name]

@@ -32,9 +32,10 @@ def pack(array: NDArray[Any]) -> SavedArray:
     FeatureError
         Where the array holds Python objects.
     """
-    if array.dtype.hasobject:
-        raise FeatureError(f"Expected an array of numbers, was of type {array.dtype}")
-    descr = np.lib.format.dtype_to_descr(array.dtype)
+    kind = array.dtype
+    if kind.hasobject:
+        raise FeatureError(f"Expected an array of numbers, was of type {kind}")
+    descr = kind.str if kind.names is None else np.lib.format.dtype_to_descr(kind)
     return SavedArray(descr, array.shape, array.tobytes())
 
 

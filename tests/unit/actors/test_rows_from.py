@@ -12,10 +12,13 @@ from actors.features import FeatureActorConfig
 from data_catalog import recorded_arrivals
 from data_catalog.catalog import Catalog
 from data_catalog.errors import CatalogError
+from data_catalog.instruments import default_instruments
 from data_catalog.recorded_arrivals import RecordedArrivals
 from detectors import MarketWatchConfig, SurveillanceConfig
+from ml.book import Kind
 from ml.features import FeatureConfig
 from tests.feature_replay import make_actor, play, replay
+from tests.random_market import random_market
 from tests.unit.actors import test_detection
 from tests.unit.actors.test_detection import WATCH, listen, make
 from tests.unit.backtests import small_market
@@ -111,6 +114,24 @@ def test_vectors_without_a_book_are_of_the_trades_alone(catalog: Path) -> None:
     want = vectors(catalog, KINDS[0], {}, features=config, flags_from=str(catalog))
     assert len(want) > 40
     assert vectors(catalog, KINDS[0], {}, features=config, **read(catalog)) == want
+
+
+@pytest.mark.parametrize("silence_ms", [4_000, 300_000])
+def test_a_silence_is_as_long_in_both(tmp_path: Path, silence_ms: int) -> None:
+    for symbol, gap, seed in (("BTCUSDT", 200 * SECOND, 3), ("ETHUSDT", 7 * SECOND, 4)):
+        rows = random_market(seed, seconds=40.0)
+        late = rows["ts_init"] > rows["ts_init"][len(rows) // 2]
+        for name in ("ts_event", "ts_init"):
+            rows[name][late] += gap
+        with Catalog(tmp_path).book_writer(default_instruments()[symbol]) as book:
+            book.write(rows[rows["kind"] == Kind.BOOK])
+        with Catalog(tmp_path).trade_writer(default_instruments()[symbol]) as prints:
+            trades = rows[rows["kind"] == Kind.TRADE]
+            prints.write(trades, [str(number) for number in range(len(trades))])
+    config = FeatureConfig(max_silence_ms=silence_ms)
+    want = vectors(tmp_path, KINDS[0], {}, features=config, flags_from=str(tmp_path))
+    assert (len(want) > 250) == (silence_ms == 300_000)
+    assert vectors(tmp_path, KINDS[0], {}, features=config, **read(tmp_path)) == want
 
 
 def test_a_depth_cuts_both_alike(catalog: Path) -> None:
