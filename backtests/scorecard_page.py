@@ -4,7 +4,7 @@ import numpy as np
 from markupsafe import Markup
 
 from backtests.artifacts import RunFiles
-from backtests.performance import load
+from backtests.performance import FEW_TRADES, load
 from backtests.scorecard import Cell
 from backtests.scorecard_results import (
     ALL,
@@ -135,9 +135,9 @@ def _facts(scorecard: Scorecard) -> tuple[tuple[str, str], ...]:
 
 def _warnings(scorecard: Scorecard) -> list[str]:
     found = [extrapolation(scorecard)] if scorecard.results else []
-    few = [f"{result.strategy} {result.score.trades}" for result in last(scorecard) if result.score.trades < 30]
+    few = [f"{result.strategy} {result.score.trades}" for result in last(scorecard) if result.score.trades < FEW_TRADES]
     if few:
-        found.append(f"Fewer than 30 trades, which say little: {', '.join(few)}.")
+        found.append(f"Fewer than {FEW_TRADES} trades, which say little: {', '.join(few)}.")
     return found
 
 
@@ -168,9 +168,13 @@ def _checks(scorecard: Scorecard, results: list[Result]) -> Markup:
         rows.append(cells)
     head = ["Strategy", "Trades", *(f"{row.name} {asked(row)}" for row in heads)]
     drawn = whiskers(
-        [(result.strategy, *result.score.bps) for result in results], "bps", "Net result of a trade, with its interval"
+        [(result.strategy, *result.score.bps) for result in results],
+        "bps",
+        "Net result of a trade, with its interval",
+        sure=[result.score.trades >= FEW_TRADES for result in results],
     )
-    return table(head, rows, text_columns=(0,)) + Markup("<p>Net result of a trade, bps:</p>") + drawn
+    told = f"Net result of a trade, bps (coloured from {FEW_TRADES} trades on, where the interval does not hold zero):"
+    return table(head, rows, text_columns=(0,)) + Markup("<p>{}</p>").format(told) + drawn
 
 
 def _costs(results: list[Result]) -> Markup:

@@ -13,7 +13,9 @@ _SOFT: Final = "#5b6773"
 _INK: Final = "#1c2530"
 
 
-def whiskers(rows: Sequence[tuple[str, float, float, float]], unit: str, label: str) -> Markup:
+def whiskers(
+    rows: Sequence[tuple[str, float, float, float]], unit: str, label: str, *, sure: Sequence[bool] = ()
+) -> Markup:
     """Return one line a row with its interval and value, coloured where the interval does not hold zero.
 
     Parameters
@@ -24,6 +26,8 @@ def whiskers(rows: Sequence[tuple[str, float, float, float]], unit: str, label: 
         Of the values.
     label
         What the drawing shows, for those who cannot see it.
+    sure
+        Which rows may be coloured, where not all: intervals of a few trades hold zero by luck, or not.
 
     Examples
     --------
@@ -40,7 +44,8 @@ def whiskers(rows: Sequence[tuple[str, float, float, float]], unit: str, label: 
     drawn = [_line(x(0.0), x(0.0), 0.0, height - 22.0, "#b9c3cc", 1)]
     for at, (name, value, low, high) in enumerate(rows):
         y = at * pitch + pitch / 2.0
-        color = GOOD if low > 0.0 else BAD if high < 0.0 else _SOFT
+        told = sure[at] if sure else True
+        color = GOOD if told and low > 0.0 else BAD if told and high < 0.0 else _SOFT
         drawn.append(_text(left - 14.0, y + 5.0, name, "end", 14, _INK))
         if np.isfinite(low):
             drawn.append(_line(x(low), x(high), y, y, color, 2))
