@@ -125,7 +125,7 @@ def benchmark(
             else:
                 results = run_benchmark(plan, config, on_market)
         if fit:
-            write_fitted(fit, tuned.config)
+            write_fitted(fit, tuned.config, plan.fitted_on)
             click.echo(f"wrote {fit} in {time.perf_counter() - begun:.0f} s")
             return
         if html:

@@ -134,10 +134,10 @@ def _print(report: Any, waves: Any, fitted: Any, bar_ms: int) -> None:
         )  # fmt: skip
     console.print(table)
     console.print(f"mean recall {report.balanced:.3f}; the name wanted of each state is bold", highlight=False)
-    trend = waves.with_trend / waves.trend_bars if waves.trend_bars else float("nan")
+    trend = f"{waves.with_trend / waves.trend_bars:.0%}" if waves.trend_bars else "-"
     console.print(
         f"waves: a count in {waves.counted / max(waves.bars, 1):.0%} of {waves.bars:,} bars, {waves.broken} past their "
-        f"own invalidation; the impulse's direction is the trend's in {trend:.0%} of {waves.trend_bars:,} trend bars",
+        f"own invalidation; the impulse's direction is the trend's in {trend} of {waves.trend_bars:,} trend bars",
         highlight=False,
     )
     console.print(

@@ -69,6 +69,15 @@ class BenchmarkPlan(msgspec.Struct, frozen=True):
         return total
 
     @property
+    def fitted_on(self) -> str:
+        """What `fit_all` fits on, in words."""
+        if self.recorded:
+            names = ", ".join(self.recorded.instruments)
+            return f"recorded {names} with injected episodes, seeds {_span(self.tuning_seeds)}"
+        secs, seeds = self.manipulated.secs, self.tuning_seeds[: self.simulated_seeds]
+        return f"the simulated market {self.manipulated.name}, seeds {_span(seeds)}, {secs:g} s each"
+
+    @property
     def markets_of_fit(self) -> int:
         """How many markets `fit_all` makes."""
         if self.recorded:

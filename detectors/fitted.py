@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from detectors.surveillance import SurveillanceConfig
 
 _FILE: Final = Path(__file__).with_name("fitted.toml")
-_HEAD: Final = """# Scores and thresholds of the manipulation detectors, fitted on markets with known truth. Written by
-#   fathom detect benchmark --catalog catalog/perp-ticks --fit detectors/fitted.toml
-# (seeds 1-12 on each instrument of perp-ticks); docs/detectors.md says what they are worth. A score is the sum of the
-# weighted evidence and of what the trees add: one of four numbers each, for the answers to "is the first above its
-# bound", then "is the second" where it is not and "is the third" where it is.
+_HEAD: Final = """# Scores and thresholds of the manipulation detectors, written by fathom detect benchmark --fit; fitted on
+#   {on}.
+# docs/detectors.md says what they are worth. A score is the sum of the weighted evidence and of what the trees add: one
+# of four numbers each, for the answers to "is the first above its bound", then "is the second" where it is not and "is
+# the third" where it is.
 """
 _REMEDY: Final = "write one with fathom detect benchmark --fit FILE."
 
@@ -105,9 +105,17 @@ def read_fitted(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def write_fitted(path: Path, config: "SurveillanceConfig") -> None:
-    """Write scores and thresholds of a configuration as TOML, each weight under the name of its evidence."""
-    lines = [_HEAD]
+def write_fitted(path: Path, config: "SurveillanceConfig", on: str) -> None:
+    """Write scores and thresholds of a configuration as TOML, each weight under the name of its evidence.
+
+    Parameters
+    ----------
+    path : Path
+    config : SurveillanceConfig
+    on : str
+        Which markets they were fitted on, for the reader of the file.
+    """
+    lines = [_HEAD.format(on=on)]
     for name, tables in _tables().items():
         part = getattr(config, name)
         lines.append(f"[{name}]\nthreshold = {part.threshold!r}")

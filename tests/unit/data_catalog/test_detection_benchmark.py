@@ -89,7 +89,9 @@ def test_the_command_fits_weights_into_a_file(scenarios: Path, tmp_path: Path) -
     out = tmp_path / "fitted.toml"
     done = CliRunner().invoke(main, ["detect", "benchmark", "--quick", "--secs", "60", "--fit", str(out)])
     assert done.exit_code == 0, done.output
-    assert "[spoofing.alone_weights]" in out.read_text(encoding="utf-8")
+    text = out.read_text(encoding="utf-8")
+    assert "[spoofing.alone_weights]" in text
+    assert "#   the simulated market manipulated, seeds 1-2, 60 s each.\n" in text  # it says what it was fitted on
     assert [path.name for path in tmp_path.iterdir()] == ["fitted.toml"]
 
 

@@ -81,7 +81,7 @@ def test_fitted_weights_survive_their_file(tmp_path: Path, monkeypatch: pytest.M
         layering=LayeringConfig(threshold=0.34, weights=some(layering.EVIDENCE), trees=()),
     )
     path = tmp_path / "fitted.toml"
-    fitted.write_fitted(path, config)
+    fitted.write_fitted(path, config, "markets of a test")
     assert [p.name for p in tmp_path.iterdir()] == ["fitted.toml"]
     assert msgspec.structs.replace(SurveillanceConfig(fitted=str(path)), fitted="") == config
     mine = SpoofingConfig(threshold=0.77)
