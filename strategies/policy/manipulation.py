@@ -20,7 +20,8 @@ class ManipulationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     ----------
     action
         `off`: nothing; `block`: no such signal is traded while the alert lives; `scale`: its confidence is multiplied
-        by 1 - the alert's.
+        by 1 - the alert's, which matters where the confidence is read: by the risk limits `confidence_scaling` and
+        `min_confidence`, by `least_weight`, and in the vote of an ensemble.
     live_secs
         How long an alert lives after it came.
     least_confidence
