@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from detectors.surveillance import SurveillanceConfig
 
 _FILE: Final = Path(__file__).with_name("fitted.toml")
-_HEAD: Final = """# Scores and thresholds of the manipulation detectors, written by fathom detect benchmark --fit; fitted on
+_HEAD: Final = """# Scores and thresholds of the manipulation detectors, by fathom detect benchmark --fit, fitted on
 #   {on}.
 # docs/detectors.md says what they are worth. A score is the sum of the weighted evidence and of what the trees add: one
 # of four numbers each, for the answers to "is the first above its bound", then "is the second" where it is not and "is
