@@ -228,8 +228,11 @@ class DetectionActor(DataActor):
         self.streams[name] = self._stream(name)
         if name in self._saved:
             self.streams[name].load(bytes(self._saved[name]))
-        elif self.settings.state_folder is not None and self._state_path(name).exists():
-            self.streams[name].load(self._state_path(name).read_bytes())
+        elif self.settings.state_folder is not None and (path := self._state_path(name)).exists():
+            try:
+                self.streams[name].load(path.read_bytes())
+            except DetectorError as error:
+                raise DetectorError(f"{path}: {error} Remove the file to start afresh.") from error
 
     def _stream(self, name: str) -> DetectionStream:
         watch, folder = MarketWatch(self.settings.watch), self.settings.rows_from

@@ -227,6 +227,13 @@ def test_a_foreign_state_is_refused() -> None:
         stream.load(other.save())
 
 
+def test_a_file_of_other_settings_is_named(catalog: Path, tmp_path: Path) -> None:
+    listen(catalog, make(BTC, state_folder=str(tmp_path)), end_ns=START + 5 * SECOND)
+    other = msgspec.structs.replace(WATCH, levels=msgspec.structs.replace(WATCH.levels, levels=9))
+    with pytest.raises(RuntimeError, match=rf"{BTC}.detection: Expected the snapshot of .* Remove the file to start"):
+        listen(catalog, make(BTC, state_folder=str(tmp_path), watch=other))
+
+
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="Expected bar_type with"):
         DetectionActorConfig(instruments=(BTC,), bar_type=BARS)
