@@ -282,9 +282,9 @@ class ValidationActor(DataActor):
             direction=signal.direction, strength=signal.strength, model_direction=direction, confidence=confidence
         )
         if prediction is not None:
-            threshold = blending.threshold_of(signal.source)
-            accepted = blend.final >= threshold
-            reason = f"blended {blend.final:.3f} {'reaches' if accepted else 'under'} {threshold:.3f}"
+            accepted, reason = blending.judge(
+                signal.source, direction=signal.direction, model_direction=direction, final=blend.final
+            )
         return ValidatedSignal(
             signal=signal,
             accepted=accepted,

@@ -31,17 +31,22 @@ class Blending(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         The least blend that may be traded.
     thresholds
         Source of a signal (`supertrend`) -> its own threshold.
+    must_agree
+        Whether the model must itself say the signal's side, too: HOLD, which is no opposition, then does not pass.
 
     Examples
     --------
     >>> Blending(threshold=0.55, thresholds={"momentum": 0.6}).threshold_of("momentum")
     0.6
+    >>> Blending(threshold=0.0, must_agree=True).judge("momentum", direction=1, model_direction=0, final=0.8)
+    (False, 'the model says HOLD and must agree')
     """
 
     strategy_weight: Unit = 0.5
     ml_weight: Unit = 0.5
     threshold: Unit = 0.5
     thresholds: Mapping[str, Unit] = {}
+    must_agree: bool = False
 
     def __post_init__(self) -> None:
         total = self.strategy_weight + self.ml_weight
@@ -51,6 +56,25 @@ class Blending(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def threshold_of(self, source: str) -> float:
         """Return the threshold for signals of this source."""
         return self.thresholds.get(source, self.threshold)
+
+    def judge(self, source: str, *, direction: int, model_direction: int, final: float) -> tuple[bool, str]:
+        """Return whether a blended signal may be traded, and why, in a few words.
+
+        Parameters
+        ----------
+        source
+            Of the signal.
+        direction, model_direction
+            See `blend`.
+        final
+            Its blend.
+        """
+        if self.must_agree and model_direction != direction:
+            said = "HOLD" if model_direction == 0 else "the opposite"
+            return False, f"the model says {said} and must agree"
+        threshold = self.threshold_of(source)
+        accepted = final >= threshold
+        return accepted, f"blended {final:.3f} {'reaches' if accepted else 'under'} {threshold:.3f}"
 
     def blend(self, *, direction: int, strength: float, model_direction: int, confidence: float) -> "Blend":
         """Return how far signal and model agree.

@@ -57,6 +57,19 @@ def test_thresholds_are_of_the_source(market: Path, tmp_path: Path) -> None:
     assert files.table("orders").num_rows == 0
 
 
+def test_a_model_that_must_agree_blocks_the_other_side_and_hold(market: Path, tmp_path: Path) -> None:
+    strict = "blending = { threshold = 0.0, must_agree = true }"
+    up, hold = tiny(tmp_path / "up", bias=(0.0, 2.0, 0.0)), tiny(tmp_path / "hold", bias=(2.0, 0.0, 0.0))
+    decisions, _, _ = validated(tmp_path, market, f'model = "{up}"\n{strict}')
+    assert [(row["ended"] == "validation") for row in decisions] == [row["side"] == "SELL" for row in decisions]
+    assert {row["reason"] for row in decisions if row["side"] == "SELL"} == {
+        "the model says the opposite and must agree"
+    }
+    decisions, _, files = validated(tmp_path, market, f'model = "{hold}"\n{strict}')
+    assert {row["reason"] for row in decisions} == {"the model says HOLD and must agree"}
+    assert files.table("orders").num_rows == 0
+
+
 def test_a_threshold_of_a_source_that_never_came_is_told(market: Path, tmp_path: Path) -> None:
     model = tiny(tmp_path / "up", bias=(0.0, 2.0, 0.0))
     thresholds = "blending = { thresholds = { scripted = 0.3, scriptd = 0.99 } }"

@@ -38,6 +38,17 @@ def test_the_direction_is_compared_with_the_signals_side() -> None:
     assert against.final == pytest.approx(0.4 * 0.5 + 0.6 * 0.4)
 
 
+@given(SIDES, st.sampled_from((-1, 0, 1)), UNIT)
+def test_a_model_that_must_agree_says_the_side_itself(side: int, model: int, final: float) -> None:
+    plain, strict = Blending(threshold=0.4), Blending(threshold=0.4, must_agree=True)
+    passes, _ = plain.judge("momentum", direction=side, model_direction=model, final=final)
+    assert passes == (final >= 0.4)
+    accepted, reason = strict.judge("momentum", direction=side, model_direction=model, final=final)
+    assert accepted == (passes and model == side)
+    if model != side:
+        assert reason == f"the model says {'HOLD' if model == 0 else 'the opposite'} and must agree"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
