@@ -88,6 +88,11 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
         )
 
 
+class _Votes(msgspec.Struct, frozen=True):
+    members: tuple[str, ...]
+    votes: dict[str, SavedArray]
+
+
 class Ensemble(PolicyStrategy):
     """Trade what several policies elect, one position in one instrument.
 
@@ -149,13 +154,17 @@ class Ensemble(PolicyStrategy):
         super().decide(price, elected, confidence=election.confidence)
 
     def save_policies(self) -> dict[str, bytes]:
-        return super().save_policies() | {_STATE: msgspec.msgpack.encode(pack_all(self.vote.snapshot()))}
+        votes = _Votes(self.vote.members, pack_all(self.vote.snapshot()))
+        return super().save_policies() | {_STATE: msgspec.msgpack.encode(votes)}
 
     def load_policies(self, state: dict[str, bytes]) -> None:
         super().load_policies(state)
         if _STATE not in state:
             return
         try:
-            self.vote.restore(unpack_all(msgspec.msgpack.decode(bytes(state[_STATE]), type=dict[str, SavedArray])))
+            saved = msgspec.msgpack.decode(bytes(state[_STATE]), type=_Votes)
+            if saved.members != self.vote.members:
+                raise ValueError(f"Expected those of {', '.join(self.vote.members)}, was {', '.join(saved.members)}")
+            self.vote.restore(unpack_all(saved.votes))
         except (msgspec.MsgspecError, KeyError, ValueError) as error:
             self.log.warning(f"The votes start afresh: {error}")

@@ -220,6 +220,12 @@ def test_state_is_saved_and_loaded_and_other_settings_start_afresh() -> None:
     changed = Ensemble(other, BTC, "Ensemble-BTCUSDT")
     changed.on_load(saved)
     assert changed.members[0].policy.state[0] == 0.0
+    swapped = Ensemble(
+        EnsembleConfig(momentum=MomentumConfig(window=20), supertrend=SuperTrendConfig()), BTC, "E-BTCUSDT"
+    )
+    swapped.on_load(saved)
+    assert swapped.members[0].policy.state[0] == 17.0
+    assert swapped.vote._votes[1, 0] == 0.0  # that vote was another member's
     single = Momentum(MomentumConfig(window=20), BTC, "Momentum-BTCUSDT")
     single.on_load(saved)
     assert single.policy.state[0] == 17.0
