@@ -130,17 +130,14 @@ class SignalStrategy(BracketStrategy):
         self._waiting: dict[
             str, tuple[float, Signal]
         ] = {}  # by source: the members of an ensemble wait each for its own
-        self._has_heard = False
+        self._is_taken_up = False
 
     def on_start(self) -> None:
         super().on_start()
         name = str(self.instrument_id)
-        remembered = None if self._has_heard else self.cache.get(self._heard_key)
+        remembered = None if self._is_taken_up else self.cache.get(self._signals_key)
         if remembered:
-            try:
-                self._take_up(msgspec.msgpack.decode(bytes(remembered), type=_Heard))
-            except msgspec.MsgspecError as error:
-                self.log.warning(f"What the detectors said before is not known: it cannot be read: {error}")
+            self._take_up(bytes(remembered))
         self.subscribe_topic(f"{LEVELS_TOPIC}.{name}", self.on_levels)
         self.subscribe_topic(f"{REGIMES_TOPIC}.{name}", self.on_regime)
         self.subscribe_topic(f"{WAVES_TOPIC}.{name}", self.on_wave)
@@ -166,6 +163,7 @@ class SignalStrategy(BracketStrategy):
             if self.errors >= most:
                 reason += f"; halted after {self.errors} exceptions of the policy"
             self.journal.error(reason)
+            self._remember_signals()
             self.log.warning(f"Exception {self.errors} of {most} in the policy: {reason}")
             return None
 
@@ -197,6 +195,7 @@ class SignalStrategy(BracketStrategy):
             deadline = self.clock.timestamp_ns() + round(self.settings.validation_deadline_ms * _MS)
             self.clock.set_time_alert_ns(f"validation-{signal.signal_id}", deadline, self.on_deadline)
             self.publish_message(signal.topic, signal)
+            self._remember_signals()
 
     def on_validated(self, answer: Any) -> None:
         """Take the validator's answer; one that nothing waits for is another strategy's, or too late."""
@@ -208,6 +207,7 @@ class SignalStrategy(BracketStrategy):
         self.journal.validated(row, answer)
         if not answer.accepted:
             self.journal.end(row, "validation", answer.reason or "refused")
+            self._remember_signals()
             return
         row.reach("validated", answer.reason)
         self._clear(row, price, signal, answer.blended)
@@ -218,23 +218,24 @@ class SignalStrategy(BracketStrategy):
                 self._refuse_waiting(
                     "validation", f"no answer within {self.settings.validation_deadline_ms:g} ms", source
                 )
+                self._remember_signals()
 
     def on_levels(self, update: Any) -> None:
         self.levels = update
-        self._remember_heard()
+        self._remember_signals()
 
     def on_regime(self, change: Any) -> None:
         self.regime = change
-        self._remember_heard()
+        self._remember_signals()
 
     def on_wave(self, update: Any) -> None:
         self.wave = update
-        self._remember_heard()
+        self._remember_signals()
 
     def on_alert(self, alert: Any) -> None:
         self.alerts = alert
         self._filter.note(Alert(alert.side, alert.ts_init, alert.confidence, alert.kind, alert.trace_id))
-        self._remember_heard()
+        self._remember_signals()
 
     def on_decision(
         self,
@@ -265,36 +266,49 @@ class SignalStrategy(BracketStrategy):
 
     def on_save(self) -> dict[str, bytes]:
         self._refuse_waiting("validation", "saved before the answer")  # a restart finds nobody who would answer
-        saved = _Saved(self.errors, self.journal.save(), self._heard())
-        return {**super().on_save(), _STATE: msgspec.msgpack.encode(saved)}
+        return {**super().on_save(), _STATE: self._saved_signals()}
 
     def on_load(self, state: dict[str, bytes]) -> None:
         super().on_load(state)
         if _STATE in state:
-            saved = msgspec.msgpack.decode(bytes(state[_STATE]), type=_Saved)
-            self.errors = saved.errors
-            self.journal.load(saved.rows)
-            self._take_up(saved.heard)
+            self._take_up(bytes(state[_STATE]))
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the journal as the table `decisions` of the run directory."""
         return {"decisions": self.journal.table()}
 
     @property
-    def _heard_key(self) -> str:
-        return f"heard.{self.strategy_id}"
+    def _signals_key(self) -> str:
+        return f"{_STATE}.{self.strategy_id}"
 
-    def _heard(self) -> _Heard:
-        return _Heard(self.levels, self.regime, self.wave, self._filter.alerts)
+    def _saved_signals(self) -> bytes:
+        heard = _Heard(self.levels, self.regime, self.wave, self._filter.alerts)
+        return msgspec.msgpack.encode(_Saved(self.errors, self.journal.save(), heard))
 
-    def _take_up(self, heard: _Heard) -> None:
-        self._has_heard = True
-        self.levels, self.regime, self.wave = heard.levels, heard.regime, heard.wave
-        self._filter.alerts = list(heard.alerts)
+    def _take_up(self, content: bytes) -> None:
+        self._is_taken_up = True
+        try:
+            saved = msgspec.msgpack.decode(content, type=_Saved)
+        except msgspec.MsgspecError as error:
+            self.log.warning(f"What was known of signals and detectors is lost: it cannot be read: {error}")
+            return
+        self.errors = saved.errors
+        self.journal.load(saved.rows)
+        for row in saved.rows:
+            if row.stage == "signal":  # a restart finds nobody who would answer
+                self.journal.end(row, "validation", "restarted before the answer")
+        self.levels, self.regime, self.wave = saved.heard.levels, saved.heard.regime, saved.heard.wave
+        self._filter.alerts = list(saved.heard.alerts)
 
-    def _remember_heard(self) -> None:
+    def _remember_signals(self) -> None:
         # A crash calls no `on_save`.
-        self.cache.add(self._heard_key, msgspec.msgpack.encode(self._heard()))
+        self.cache.add(self._signals_key, self._saved_signals())
+
+    def _deliver(self) -> None:
+        news = bool(self._told)
+        super()._deliver()
+        if news and not self.stopped:
+            self._remember_signals()
 
     def _clear(self, row: Decision, price: float, signal: Signal, weight: float) -> bool:
         # Returns whether the signal was decided on.

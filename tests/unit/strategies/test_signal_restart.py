@@ -10,7 +10,7 @@ import pytest
 from backtests.run import run
 from data_catalog.types_detection import ManipulationAlert, RegimeChange, WaveUpdate
 from strategies.journal import Decision
-from strategies.signal_strategy import SignalStrategy, _Heard
+from strategies.signal_strategy import SignalStrategy
 from tests.unit.backtests.small_market import config_file, make_market
 from tests.unit.strategies.scripted import ORACLE, SCRIPTED, Scripted, ScriptedConfig
 
@@ -107,7 +107,7 @@ def test_what_the_detectors_said_last_is_known_after_a_crash(tmp_path: Path) -> 
             self.on_wave(wave)
             self.on_alert(alert_of(self.clock.timestamp_ns()))
             fresh = restored({})
-            fresh._take_up(msgspec.msgpack.decode(bytes(self.cache.get(self._heard_key)), type=_Heard))
+            fresh._take_up(bytes(self.cache.get(self._signals_key)))
             found.append(fresh)
 
     market = make_market(tmp_path / "market", seconds=5.0).path
@@ -118,6 +118,33 @@ def test_what_the_detectors_said_last_is_known_after_a_crash(tmp_path: Path) -> 
     assert str(fresh.regime) == str(regime)
     assert fresh.wave == wave
     assert [alert.trace_id for alert in fresh._filter.alerts] == ["told"]
+
+
+@pytest.mark.parametrize(("second", "stages"), [(12, ["filled"]), (21, ["filled", "signal"])])
+def test_the_journal_goes_on_after_a_crash(tmp_path: Path, second: int, stages: list[str]) -> None:
+    found: list[Any] = []
+    original = Scripted.on_time_event
+
+    def crashing(self: Scripted, event: Any) -> None:
+        original(self, event)
+        if self.seconds == second and event.name == "script":
+            fresh = restored({})
+            fresh._take_up(bytes(self.cache.get(self._signals_key)))
+            found.append((fresh.journal.rows, [str(row) for row in self.journal.rows]))
+            assert fresh.errors == self.errors == 1
+
+    market = make_market(tmp_path / "market", seconds=40.0).path
+    signals = 'signals = [[10, "BUY", 0.7], [20, "BUY", 0.7]]\nfails = [5]\nstop = 0.1\ntarget = 0.1'
+    more = f"{signals}\nvalidator = true\nvalidation_deadline_ms = 5000.0"
+    oracle = f'[[actors]]\nname = "{ORACLE}"\n[actors.parameters]\ndelay_ms = 1500.0'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scripted, "on_time_event", crashing)
+        config = config_file(tmp_path, market, strategy=SCRIPTED, more=f"notional = 60000.0\n{more}\n{oracle}")
+        run([config], out=tmp_path / "runs", pages=False)
+    ((rows, before),) = found
+    assert [row.stage for row in rows] == stages
+    assert str(rows[0]) in before
+    assert [row.ended for row in rows] == ["", "validation"][: len(rows)]
 
 
 def alert_of(ts_ns: int) -> ManipulationAlert:
