@@ -143,8 +143,8 @@ def _quality(signals: Columns, currency: str) -> Section:
     shown, shown_arrival = traded, arrival
     note = (
         f"In {currency}; slippage in basis points, positive: a cost, against the price of the decision and the mid on "
-        "the order's arrival. Delay: from the signal (of an ensemble: the election) to the first fill, the model's time "
-        "included."
+        "the order's arrival. Delay: from the signal (of an ensemble: the election) to the first fill, the model's "
+        "time included."
     )
     if total > MOST_SIGNALS:
         worst = np.sort(np.argsort(-np.nan_to_num(np.abs(traded["pnl"])), kind="stable")[:MOST_SIGNALS])
