@@ -11,6 +11,7 @@ from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, InstrumentId, OrderBookDeltas, TradeTick
 
 from actors.detection_stream import DetectionStream, RecordedDetectionStream
+from data_catalog.alert_store import AlertStore
 from data_catalog.catalog import Catalog
 from data_catalog.detections import SureAlerts, messages_of, messages_table
 from data_catalog.instruments import Grid
@@ -65,6 +66,9 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         less time. For backtests, where it is the catalog of the data by default.
     record
         Whether to publish each message as custom data too, for a recorder.
+    store_in
+        Folder of a catalog in which the alerts are stored, as a series of the actor's own, when it stops (and now and
+        then before): see `data_catalog.alert_store`.
     state_folder
         Where the state is kept from one run to the next, a file an instrument, written when the actor stops; without
         it only where the engine saves the state of its actors.
@@ -85,6 +89,7 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     flags_from: str | None = None
     rows_from: str | None = None
     record: bool = False
+    store_in: str | None = None
     state_folder: str | None = None
     keep: Annotated[int, Meta(ge=1)] = 100_000
 
@@ -137,6 +142,7 @@ class DetectionActor(DataActor):
         self._replays = config.rows_from is not None
         self._news_ns = 0  # of the stream that has something to say first
         self._saved: dict[str, bytes] = {}
+        self._stores: dict[str, AlertStore] = {}
         self._kept: dict[type[Detection], deque[Detection]] = {
             kind: deque(maxlen=config.keep) for kind in _TABLES.values()
         }
@@ -149,6 +155,9 @@ class DetectionActor(DataActor):
         settings = self.settings
         for name in settings.instruments:
             self._open(name)
+            if settings.store_in is not None:
+                now_ns = self.clock.timestamp_ns()
+                self._stores[name] = AlertStore(settings.store_in, name, str(self.actor_id), start_ns=now_ns)
             depth = settings.watch.surveillance.depth or None
             self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, depth)
             if not self._replays:
@@ -208,6 +217,8 @@ class DetectionActor(DataActor):
                 new = path.with_name(f".{path.name}.new")
                 new.write_bytes(stream.save())
                 new.replace(path)
+        for store in self._stores.values():
+            store.close(self.clock.timestamp_ns())
 
     def on_save(self) -> dict[str, bytes]:
         return {name: stream.save() for name, stream in self.streams.items()}
@@ -261,6 +272,8 @@ class DetectionActor(DataActor):
                     f"{message.kind} {message.side} {name} {message.price_low:g}-{message.price_high:g} "
                     f"size {message.size:g} confidence {message.confidence:.2f} trace {message.trace_id}"
                 )
+                if name in self._stores:
+                    self._stores[name].add(message)
             self._kept[type(message)].append(message)
             self.publish_message(message.topic, message)
             if self.settings.record:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from nautilus_trader.common import DataActor, DataActorConfig
-from nautilus_trader.model import ActorId
+from nautilus_trader.model import ActorId, NautilusDataType
+from nautilus_trader.persistence import ParquetDataCatalog
 
 from actors.detection import DetectionActor, DetectionActorConfig
 from actors.detection_stream import DetectionStream
@@ -263,3 +264,17 @@ def test_messages_on_recorded_perpetuals_are_those_of_the_batch(real_data: Path,
         assert_batch(of(heard, name), batch(tmp_path, name, MarketWatchConfig(), end_ns=end_ns))
         assert len(of(heard, name, LevelUpdate)) > 10
     assert actor.tables()["levels"].num_rows > 30
+
+
+def test_alerts_are_stored_as_a_series_of_the_actor(catalog: Path, tmp_path: Path) -> None:
+    def stored(name: str) -> list[str]:
+        kind = NautilusDataType.Custom("ManipulationAlert")
+        found = ParquetDataCatalog(str(tmp_path)).query_custom_data(kind, [f"{name}.Detection-001"])
+        return [one.data.to_json() for one in found]
+
+    for _ in range(2):  # the second run takes the place of the first
+        heard = listen(catalog, make(BTC, ETH, store_in=str(tmp_path), min_confidence=0.05)).heard
+        for name in (BTC, ETH):
+            said = [alert.to_json() for alert in of(heard, name, ManipulationAlert)]
+            assert len(said) > 2
+            assert stored(name) == said
