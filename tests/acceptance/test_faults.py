@@ -1,6 +1,7 @@
 """Whatever fails, a run ends well: no order without validation or its stated fallback, and the report says what was."""
 
 import contextlib
+import gc
 import json
 import shutil
 import socket
@@ -49,6 +50,7 @@ class Told:
     def __init__(self, folder: Path, catalog: Path, validation: str, **texts: Any) -> None:
         config = validated_config(folder, catalog, f"{BREAKER}{validation}", **({"strategy": SIGNALS} | texts))
         self.files = RunFiles(run([config], out=folder / "runs").path)
+        gc.collect()  # the engine's strategies may end in the thread alone that made them, and a server has another
         decisions, predictions = self.files.kept_table("decisions"), self.files.kept_table("predictions")
         assert decisions is not None
         assert predictions is not None
@@ -70,6 +72,12 @@ class Told:
             for page in ("tearsheet.html", "execution.html"):
                 text = (self.files.path / page).read_text()
                 assert _plain(note)[:60] in _plain(text), note
+
+
+@pytest.fixture(autouse=True)
+def no_strategies_are_left() -> None:
+    """End those of earlier tests, before a server could."""
+    gc.collect()
 
 
 def _plain(text: str) -> str:
