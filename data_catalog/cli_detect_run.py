@@ -50,7 +50,7 @@ def run(config: Path, out: Path, changes: tuple[str, ...], html: bool, as_json: 
     from data_catalog.cli_refusals import refusals
     from data_catalog.detection_config import load_detection_config
     from data_catalog.detection_page import summary, write_page
-    from data_catalog.detection_run import detect, episodes, store, strongest, write_tables
+    from data_catalog.detection_run import detect, episodes, store, strongest, warnings_of, write_tables
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     begun = time.perf_counter()
@@ -80,6 +80,7 @@ def run(config: Path, out: Path, changes: tuple[str, ...], html: bool, as_json: 
     if as_json:
         retail = {market.grid.instrument_id: market.rpi._asdict() for market in markets if market.rpi is not None}
         told = {"folder": str(folder), "found": found, "rpi": _plain(retail), "stored": stored, "secs": round(took, 3)}
+        told["notes"] = list(warnings_of(markets))
         click.echo(json.dumps(told))
         return
     lines = Table("instrument", "kind", "alerts", "series", "series an hour")
@@ -88,6 +89,8 @@ def run(config: Path, out: Path, changes: tuple[str, ...], html: bool, as_json: 
         kind = one["kind"].replace("_", " ").lower()
         lines.add_row(one["instrument"], kind, f"{one['alerts']:,}", f"{one['series']:,}", rate)
     Console().print(lines)
+    for warning in warnings_of(markets):
+        Console().print(f"Note: {warning}", highlight=False)
     rows = sum(market.rows for market in markets)
     click.echo(f"{rows:,} events in {took:.1f} s into {folder}" + (f", {stored:,} stored" if stored else ""))
     if html:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from data_catalog.detection_config import DetectionConfig
 from data_catalog.detection_figures import COLORS, alerts_over_time, heat_map
-from data_catalog.detection_run import Episode, Market
+from data_catalog.detection_run import Episode, Market, warnings_of
 from data_catalog.types_detection import LevelUpdate, ManipulationAlert, RegimeChange
 from pages import Page, Section, Tile
 from pages.bars import shares
@@ -66,6 +66,7 @@ def detection_html(
         tiles=_tiles(markets),
         facts=_facts(config, markets),
         warnings=(
+            *warnings_of(list(markets)),
             "An alert is an opinion: a recorded market does not tell who meant what. What a confidence is worth, and "
             "which manipulation cannot be found, docs/detectors.md measures where the truth is known.",
         ),

@@ -19,7 +19,7 @@ from data_catalog.layout import BOOK, ENGINE_DATA
 from data_catalog.types_detection import Detection, LevelUpdate, ManipulationAlert, RegimeChange, WaveUpdate
 from detectors import MarketWatch, RpiReading
 from detectors.book_follow import BookFollower
-from ml.book import EVENT
+from ml.book import EVENT, Action, Kind
 
 KINDS: Final[dict[str, type[Detection]]] = {
     "alerts": ManipulationAlert,
@@ -51,6 +51,8 @@ class Market:
         Events read, and their span.
     rpi : RpiReading or None
         Trades against retail price improvement orders, at the end of the span.
+    begins_whole : bool
+        Whether the first message of the book is a snapshot; else levels are missing at first.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class Market:
     first_ns: int = 0
     last_ns: int = 0
     rpi: RpiReading | None = None
+    begins_whole: bool = True
 
     @property
     def alerts(self) -> list[ManipulationAlert]:
@@ -133,7 +136,11 @@ def _market(catalog: Catalog, name: str, config: DetectionConfig, total: int, on
     market = Market(Grid.of(catalog.instrument(name)))
     watch, sure = MarketWatch(config.watch), SureAlerts(config.min_confidence)
     start_ns, end_ns = config.span_ns
+    seen = False
     for rows in catalog.events(name, start_ns=start_ns, end_ns=end_ns):
+        book = rows[rows["kind"] == Kind.BOOK]
+        if len(book) and not seen:
+            seen, market.begins_whole = True, bool(book["action"][0] == Action.CLEAR)
         for message in messages_of(watch.update(rows), market.grid):
             kept = sure.take(message) if isinstance(message, ManipulationAlert) else message
             if kept is not None:
@@ -145,6 +152,17 @@ def _market(catalog: Catalog, name: str, config: DetectionConfig, total: int, on
             on_progress(name, market.rows, max(total, market.rows))
     market.rpi = watch.rpi
     return market
+
+
+def warnings_of(markets: list[Market]) -> tuple[str, ...]:
+    """Return what a reader of the alerts must know of the data, in sentences."""
+    partial = ", ".join(market.grid.instrument_id for market in markets if not market.begins_whole)
+    if not partial:
+        return ()
+    return (
+        f"The book of {partial} begins without a snapshot: until its levels change, they are missing, and alerts may "
+        "be of what was there before. Begin start where a file begins.",
+    )
 
 
 def strongest(market: Market, count: int) -> list[ManipulationAlert]:

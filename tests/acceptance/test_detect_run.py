@@ -106,6 +106,16 @@ def test_what_is_not_sure_enough_is_left_out_of_its_series_too(config: Path, tmp
     assert all(row["series"] <= before[row["trace_id"]] for row in sure)
 
 
+def test_a_book_without_its_beginning_is_told(config: Path, tmp_path: Path) -> None:
+    whole = fathom("detect", "run", config, "--out", tmp_path, "--no-html", "--json")
+    assert json.loads(whole.stdout)["notes"] == []
+    start = "start=2023-11-14T22:13:40Z"
+    done = fathom("detect", "run", config, "--out", tmp_path, "--set", start)
+    told = f"The book of {BTC}, {ETH} begins without a snapshot"
+    assert told in " ".join(done.output.split())
+    assert told in " ".join(read((tmp_path / "low" / "detection.html").read_text()).text)
+
+
 def test_a_run_says_what_it_found(config: Path, tmp_path: Path) -> None:
     done = fathom("detect", "run", config, "--out", tmp_path, "--no-html", "--set", f'instruments=["{BTC}"]')
     assert done.exit_code == 0, done.output
