@@ -122,7 +122,7 @@ def detect(config: DetectionConfig, on_progress: Progress | None = None) -> list
     Raises
     ------
     CatalogError
-        The catalog lacks an instrument, or has no order book.
+        The catalog lacks an instrument, has no order book, or nothing in the span.
     """
     catalog = Catalog(config.catalog)
     totals = {span.identifier: span.rows for span in catalog.spans() if span.data_type == BOOK}
@@ -150,6 +150,11 @@ def _market(catalog: Catalog, name: str, config: DetectionConfig, total: int, on
         market.rows += len(rows)
         if on_progress is not None:
             on_progress(name, market.rows, max(total, market.rows))
+    if not market.rows:
+        raise CatalogError(
+            f"Expected events of {name} from {config.start or 'the beginning'} to {config.end or 'the end'}, was none: "
+            "see fathom data list for what the catalog holds."
+        )
     market.rpi = watch.rpi
     return market
 

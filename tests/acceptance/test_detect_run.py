@@ -141,6 +141,7 @@ def test_a_run_says_what_it_found(config: Path, tmp_path: Path) -> None:
         ("catalog=/nowhere", "Expected an order book in /nowhere, was none."),
         ('instruments=["BTCUSD-LINEAR.BYBIT"]', "Did you mean 'BTCUSDT-LINEAR.BYBIT'?"),
         ("start=2026-01-01T00:00:00", "Expected start with a time zone"),
+        ("start=2030-01-01T00:00:00Z", "from 2030-01-01 00:00:00+00:00 to the end, was none: see fathom data list"),
     ],
 )
 def test_what_is_wrong_is_named(config: Path, tmp_path: Path, change: str, told: str) -> None:
