@@ -47,8 +47,20 @@ def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> tup
 )
 @click.option("--tuning-seeds", callback=_seeds, default="1-12", show_default=True, metavar="FIRST-LAST")
 @click.option("--report-seeds", callback=_seeds, default="8001-8012", show_default=True, metavar="FIRST-LAST")
-@click.option("--secs", default=1200.0, show_default=True, help="Length of a simulated market, in its own time.")
-@click.option("--budget", default=60.0, show_default=True, help="False alerts an hour that an instrument may raise.")
+@click.option(
+    "--secs",
+    type=click.FloatRange(min=30.0),
+    default=1200.0,
+    show_default=True,
+    help="Length of a simulated market, in its own time.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="False alerts an hour that an instrument may raise.",
+)
 @click.option("--quick", is_flag=True, help="Two seeds and 240 s of simulation: shows that it works, proves nothing.")
 @click.option(
     "--fit",

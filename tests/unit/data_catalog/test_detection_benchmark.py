@@ -118,3 +118,12 @@ def test_wrong_seeds_are_refused(scenarios: Path, seeds: str) -> None:
     done = CliRunner().invoke(main, ["detect", "benchmark", "--report-seeds", seeds])
     assert done.exit_code == 2
     assert "Expected seeds such as 1-12" in done.output
+
+
+@pytest.mark.parametrize(
+    ("option", "told"), [("--secs=0", "0.0 is not in the range x>=30.0"), ("--budget=-1", "x>0.0")]
+)
+def test_spans_and_budgets_that_make_no_sense_are_refused(option: str, told: str) -> None:
+    done = CliRunner().invoke(main, ["detect", "benchmark", "--quick", option])
+    assert done.exit_code == 2
+    assert told in done.output
