@@ -280,8 +280,9 @@ class Voting(Ensemble):
     def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:
         super().decide(price, signal, confidence)
         if signal is not None:
+            assert isinstance(self.settings, EnsembleConfig)
             fresh = Ensemble(self.settings, BTC, "Ensemble-BTCUSDT")
-            fresh.load_policies(msgspec.msgpack.decode(bytes(self.cache.get(self._key)), type=dict[str, bytes]))
+            fresh.load_policies(msgspec.msgpack.decode(bytes(self.cache.get(self._key) or b""), type=dict[str, bytes]))
             Voting.left.append((fresh.vote.snapshot(), self.vote.snapshot()))
 
 

@@ -107,7 +107,7 @@ def test_what_the_detectors_said_last_is_known_after_a_crash(tmp_path: Path) -> 
             self.on_wave(wave)
             self.on_alert(alert_of(self.clock.timestamp_ns()))
             fresh = restored({})
-            fresh._take_up(bytes(self.cache.get(self._signals_key)))
+            fresh._take_up(bytes(self.cache.get(self._signals_key) or b""))
             found.append(fresh)
 
     market = make_market(tmp_path / "market", seconds=5.0).path
@@ -129,7 +129,7 @@ def test_the_journal_goes_on_after_a_crash(tmp_path: Path, second: int, stages: 
         original(self, event)
         if self.seconds == second and event.name == "script":
             fresh = restored({})
-            fresh._take_up(bytes(self.cache.get(self._signals_key)))
+            fresh._take_up(bytes(self.cache.get(self._signals_key) or b""))
             found.append((fresh.journal.rows, [str(row) for row in self.journal.rows]))
             assert fresh.errors == self.errors == 1
 
