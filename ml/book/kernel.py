@@ -22,9 +22,9 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: bool = False) 
 
     A kernel allocates nothing: its arrays belong to the caller, who holds them during the call. So counting references
     to them is of no use, and it costs: with numba's runtime on, replaying the recorded BTCUSDT perpetual through
-    `ml.book.lifecycle` took 3.5 times as long (220 against 62 ns a row, not inlined). A kernel that does allocate (``np.empty``,
-    a copy, a slice assigned to a slice) fails to compile. Division by zero gives inf or NaN, as in numpy; it raises
-    nothing.
+    `ml.book.lifecycle` took 3.5 times as long (220 against 62 ns a row, not inlined). A kernel that does allocate
+    (``np.empty``, a copy, a slice assigned to a slice) fails to compile. Division by zero gives inf or NaN, as in
+    numpy; it raises nothing.
 
     The compiled code is kept on disk until a kernel changes, be it one that this kernel calls: numba's own cache
     looks at the kernel's file only, and would go on with the old code of a callee in another file.
