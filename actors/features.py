@@ -43,8 +43,8 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         reach the actor this much after its ts_init and still be in time.
     flags_from
         Folder of the catalog that holds the flags of the replayed trades (RPI, block): the engine's `BacktestNode`
-        replays no custom data. Flags that do come as custom data (`TradeFlags`) are used without it,
-        unless rows are read.
+        replays no custom data. In backtests it is the catalog of the data by default (`data.flags`). Flags that come as
+        custom data (`TradeFlags`) are used without it, unless rows are read.
     rows_from
         Folder of the catalog of which book and trades are replayed: the rows are read from there instead of being made
         of the engine's objects (`data_catalog.recorded_arrivals`). The vectors are the same, at the same times, in less

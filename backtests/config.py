@@ -54,6 +54,8 @@ class Data(Strict, frozen=True, kw_only=True):
         Where the actors `features` and `detection` take the rows of book and trades from: they read them in the
         `catalog`, or make them of the engine's `objects`, as live. What they publish is the same, at the same times;
         the first takes less time. See `backtests.replayed_rows`.
+    flags
+        Whether these actors know the flags of the catalog's trades (RPI, block), as they do live and in feature tables.
     """
 
     catalog: str
@@ -66,6 +68,7 @@ class Data(Strict, frozen=True, kw_only=True):
     end: Moment | None = None
     chunk_events: Annotated[int, Meta(ge=1_000)] = 20_000
     rows: Literal["catalog", "objects"] = "catalog"
+    flags: bool = True
 
     def __post_init__(self) -> None:
         venues = sorted({instrument.rpartition(".")[2] for instrument in self.instruments})
@@ -300,8 +303,10 @@ def load(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> Resolv
     for written, strategy in zip(plain["strategies"], strategies, strict=True):
         written["instruments"] = strategy.instruments
         written["parameters"] = msgspec.to_builtins(strategy.parameters)
-    if config.data.rows == "catalog":  # not in the text: there, data.catalog says it
-        catalog, types = config.data.catalog, config.data.types
+    catalog, types = config.data.catalog, config.data.types  # not in the text of the actors: there, data says it
+    if config.data.flags:
+        actors = [a._replace(parameters=replayed_rows.flagged(a.parameters, catalog, types)) for a in actors]
+    if config.data.rows == "catalog":
         actors = [a._replace(parameters=replayed_rows.completed(a.parameters, catalog, types)) for a in actors]
     return Resolved(config, actors, strategies, dump_toml(plain))
 

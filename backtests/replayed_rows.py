@@ -1,6 +1,6 @@
-"""Actors of a backtest that read the rows of book and trades from the catalog which the engine replays.
+"""Actors of a backtest that read rows of book and trades, and the flags of trades, from the catalog which is replayed.
 
-They need not make them of the engine's objects then: the same rows, at the same times, in less time.
+They need not make the rows of the engine's objects then: the same rows, at the same times, in less time.
 """
 
 from collections.abc import Collection
@@ -35,6 +35,24 @@ def check(parameters: Any, catalog: str, types: Collection[str]) -> str:
     if not {"book", "trades"} <= set(types):
         return f"Expected no rows_from without book and trades in data.types, was {', '.join(types)}. Leave it out."
     return ""
+
+
+def flagged(parameters: Any, catalog: str, types: Collection[str]) -> Any:
+    """Return an actor's parameters with the replayed catalog as `flags_from`, if unset, where trades are replayed.
+
+    The engine replays no flags of trades (RPI, block): an actor that takes them must read them itself. Feature tables
+    have them, and so do live feeds: without them a model would be asked about other numbers than it has learnt from.
+
+    Examples
+    --------
+    >>> from actors.features import FeatureActorConfig
+    >>> config = FeatureActorConfig(instruments=("A.B",))
+    >>> [flagged(config, "catalog", types).flags_from for types in (["book", "trades"], ["book"])]
+    ['catalog', None]
+    """
+    if getattr(parameters, "flags_from", "") is not None or "trades" not in types:
+        return parameters
+    return msgspec.structs.replace(parameters, flags_from=parameters.rows_from or catalog)
 
 
 def completed(parameters: Any, catalog: str, types: Collection[str]) -> Any:

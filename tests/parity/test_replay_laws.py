@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -16,9 +17,10 @@ from backtests.records import Fill
 from data_catalog.catalog import Catalog
 from data_catalog.ingest.bybit import Archive, import_archive
 from data_catalog.ingest.bybit_book import Timing
-from data_catalog.instruments import default_instruments
+from data_catalog.instruments import Grid, default_instruments
 from data_catalog.simulation.loading import load_scenario
 from data_catalog.simulation.production import simulate as make_market
+from ml.features import FeatureSet
 from tests.conftest import PROJECT
 from tests.unit.backtests.small_market import BTC, ETH
 
@@ -101,6 +103,24 @@ def test_on_a_simulated_market(tmp_path: Path) -> None:
     assert objects.count("alerts") > 0
     assert objects.tables["decisions"].num_rows > 20
     assert len(objects.fills) > 5
+
+
+@pytest.mark.parametrize("rows", ["catalog", "objects"])
+def test_vectors_of_a_backtest_are_those_of_a_feature_table(tmp_path: Path, rows: str) -> None:
+    """What a model is asked about is what it has learnt from, flags of the trades included."""
+    scenario = load_scenario(PROJECT / "configs" / "simulation" / "edge_manipulated.toml", ["duration_secs=90.0"])
+    catalog = Catalog(tmp_path / "catalog")
+    make_market(scenario, catalog, 5)
+    (instrument,) = catalog.instruments()
+    name, grid = str(instrument.id), Grid.of(instrument)
+    told = play(catalog.path, tmp_path, f'data.instruments=["{name}"]', f"data.rows={rows}")
+    events = np.concatenate(list(catalog.events(name)))
+    features = FeatureSet(price_increment=grid.tick, size_increment=grid.lot)
+    table = features.update_many(events)
+    found = {message[1]: message[3] for message in told.messages[f"features.{name}"]}
+    assert len(found) > 80
+    assert found == {ts: row.tobytes() for ts, row in zip(table.ts.tolist(), table.values, strict=True)}
+    assert table.values[-1, features.schema.names.index("rpi_share")] > 0.0
 
 
 @pytest.mark.real_data

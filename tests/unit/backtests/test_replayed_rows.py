@@ -47,9 +47,27 @@ def test_flags_come_from_the_same_catalog_or_rows_are_not_read(tmp_path: Path) -
     assert read_by(tmp_path, features='flags_from = "elsewhere"') == [None, "catalog"]
 
 
+def flagged_by(folder: Path, *settings: str, features: str = "", detection: str = "") -> list[str | None]:
+    """Return the flags_from of the actors `features` and `detection`."""
+    file = write(folder, BASE + ACTORS.format(features=features, detection=detection))
+    return [actor.parameters.flags_from for actor in load([file], settings).actors]
+
+
+@pytest.mark.parametrize("rows", ["catalog", "objects"])
+def test_flags_of_trades_are_those_of_the_catalog(tmp_path: Path, rows: str) -> None:
+    rows = f"data.rows={rows}"
+    assert flagged_by(tmp_path, rows) == ["catalog", "catalog"]
+    assert flagged_by(tmp_path, rows, 'data.types=["trades"]') == ["catalog", "catalog"]
+    assert flagged_by(tmp_path, rows, 'data.types=["book"]') == [None, None]
+    assert flagged_by(tmp_path, rows, "data.flags=false") == [None, None]
+    assert flagged_by(tmp_path, rows, features='flags_from = "elsewhere"') == ["elsewhere", "catalog"]
+    assert flagged_by(tmp_path, rows, features='rows_from = "./catalog"') == ["./catalog", "catalog"]
+
+
 def test_the_text_leaves_it_to_the_catalog(tmp_path: Path) -> None:
     first = load([write(tmp_path, BASE + ACTORS.format(features="", detection=""))])
     assert "rows_from" not in first.text
+    assert "flags_from" not in first.text
     again = load([write(tmp_path, first.text, "again.toml")], ["data.catalog=other"])
     assert [actor.parameters.rows_from for actor in again.actors] == ["other", "other"]
 
