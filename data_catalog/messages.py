@@ -30,7 +30,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     entry, stop, target
         Prices: on which the decision was taken, where it is given up, where the profit is taken.
     horizon_secs
-        For how long the opinion holds; 0 where the policy does not say.
+        For how long the opinion holds, from `ts_init` on: then nothing is entered on it any more, and a position that
+        was is closed. 0: until stop, target or another signal.
     ts_init
         When it was formed (ns).
     source
@@ -56,6 +57,11 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     ts_init: int
     source: str
     signal_id: str = ""
+
+    @property
+    def ends_ns(self) -> int | None:
+        """When the opinion ends (ns); None where it has no horizon."""
+        return self.ts_init + round(self.horizon_secs * 1e9) if self.horizon_secs > 0.0 else None
 
     @property
     def direction(self) -> int:

@@ -26,6 +26,9 @@ class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         price of its side. Each time the risk gate is asked again, and may make it smaller.
     entry_last
         What happens to the entry that is late once more: `cancel`, or `market`: what is asked for crosses the spread.
+    horizon_secs
+        For how long a signal holds that does not say so itself: what of its entry is still open then is cancelled, and
+        its position closed by market. None: until stop, target or another signal.
     exit_on_flip
         Whether a signal against the position closes it (and reverses it, where `direction` allows).
     risk_fraction, notional
@@ -52,6 +55,7 @@ class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     entry_timeout_secs: Annotated[float, Meta(gt=0)] | None = None
     reprices: Annotated[int, Meta(ge=0)] = 0
     entry_last: Literal["cancel", "market"] = "cancel"
+    horizon_secs: Annotated[float, Meta(gt=0)] | None = None
     exit_on_flip: bool = True
     risk_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.01
     notional: Annotated[float, Meta(gt=0)] | None = None

@@ -12,6 +12,7 @@ How it works:
   `strategies.order_care`.
 - An entry is built from an `Approved` of the risk gate and from nothing else (`strategies.policy.risk`). At a halt the
   entries are cancelled and `market_exit` closes the position; nothing is sent until the halt ends.
+- A signal holds for its horizon, if it has one: then its entry is cancelled, and its position closed.
 - The stop and the target become active with the first fill of the entry, follow its filled quantity, and one cancels
   the other. A position without a live stop (the venue refused it) is closed at once.
 - Orders carry tags: their role (`ENTRY`, `STOP`, `TARGET`, `EXIT`), `decision=<price>`, from which the reports take
@@ -105,6 +106,7 @@ class BracketStrategy(RiskWatch):
         self._start_watch()
         if self._live or self._held is not None:
             self._set_alarm()
+            self._set_end()
             self._act()
 
     def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:
@@ -267,7 +269,7 @@ class BracketStrategy(RiskWatch):
             self._drop_wish("held")
             wish = None
         stop = next((name for name, role in live.items() if role == "STOP"), None)
-        if wish is None and stop is not None:
+        if wish is None and stop is not None and not self._is_over(self.clock.timestamp_ns()):
             if entry is not None and (self._entry_is_late() or self.gate.paused):
                 self._cancel(entry)
             self._move_stop(stop)
@@ -278,7 +280,7 @@ class BracketStrategy(RiskWatch):
         self._close(quantity)
 
     def _watch_entry(self, entry: ClientOrderId) -> None:
-        if self.trade.wish is not None or self.gate.paused:
+        if self.trade.wish is not None or self.gate.paused or self._is_over(self.clock.timestamp_ns()):
             self._cancel(entry)
         elif self._entry_is_late() and entry not in self._changing and entry not in self._cancelled:
             signal = self._next_attempt()
@@ -341,6 +343,7 @@ class BracketStrategy(RiskWatch):
         trade.stop, trade.trail = nearest(self._to_price(signal.stop)), math.nan
         limit = self.bracket.entry == "limit" and not trade.crosses
         self._restart_clock()
+        self._set_end()
         orders = self.order_factory.bracket(
             instrument_id=self.instrument_id,
             order_side=OrderSide.BUY if signal.direction > 0 else OrderSide.SELL,
@@ -370,6 +373,11 @@ class BracketStrategy(RiskWatch):
         at = self.trade.deadline
         if self.bracket.entry == "limit" and at > self.clock.timestamp_ns():
             self.clock.set_time_alert_ns(f"entry-{at}", at, self._on_alarm)
+
+    def _set_end(self) -> None:
+        ends_ns = self.trade.signal.ends_ns if self.trade.signal is not None else None
+        if ends_ns is not None and ends_ns > self.clock.timestamp_ns():
+            self.clock.set_time_alert_ns(f"horizon-{ends_ns}", ends_ns, self._on_alarm)
 
     def _on_alarm(self, event: Any) -> None:
         self._act()

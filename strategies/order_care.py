@@ -137,6 +137,7 @@ class OrderCare(Strategy):
         self.instrument: Any = None
         self.stopped = False
         self.trade = Trade()
+        self._horizon_secs = config.horizon_secs or 0.0
         self._held: Quantity | None = None
         self._is_long = False
         self._live: dict[ClientOrderId, str] = {}
@@ -147,11 +148,17 @@ class OrderCare(Strategy):
         self._told: deque[tuple[str, str, str, dict[str, float | None]]] = deque()
 
     def name_signal(self, signal: Signal) -> Signal:
-        """Return the signal with a `signal_id` that is unique in the run, as it is where it has one."""
+        """Return the signal with a `signal_id` that is unique in the run, as it is where it has one.
+
+        It also gets the configured horizon, where it has none.
+        """
         if signal.signal_id:
             return signal
         self.trade.signals += 1
-        return msgspec.structs.replace(signal, signal_id=f"{self.strategy_id}-{self.trade.signals}")
+        horizon = signal.horizon_secs or self._horizon_secs
+        return msgspec.structs.replace(
+            signal, signal_id=f"{self.strategy_id}-{self.trade.signals}", horizon_secs=horizon
+        )
 
     def on_decision(
         self,

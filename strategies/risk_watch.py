@@ -76,6 +76,10 @@ class RiskWatch(OrderCare):
     def _act(self) -> None:
         raise NotImplementedError
 
+    def _is_over(self, now: int) -> bool:
+        ends_ns = self.trade.signal.ends_ns if self.trade.signal is not None else None
+        return ends_ns is not None and now >= ends_ns
+
     def _start_watch(self) -> None:
         gate = self.gate
         if gate.limits.max_spread_bps is not None:
@@ -121,7 +125,10 @@ class RiskWatch(OrderCare):
         pnl = float(event.realized_pnl.as_decimal()) if event.realized_pnl is not None else 0.0
         by_stop = self.trade.last_role == "STOP"
         self.gate.book.close(event.ts_event, str(self.strategy_id), pnl, by_stop=by_stop)
-        self._tell(self._closing_stage(), price=event.avg_px_close, quantity=nearest(event.peak_quantity), pnl=pnl)
+        is_late = self.trade.last_role == "EXIT" and self._is_over(event.ts_event)
+        reason = "at the end of its horizon" if is_late else ""
+        quantity = nearest(event.peak_quantity)
+        self._tell(self._closing_stage(), reason, price=event.avg_px_close, quantity=quantity, pnl=pnl)
 
     def _review(self, signal: Signal, confidence: float) -> Approved | Refused:
         answer = self.gate.review(signal, confidence, self._circumstances())

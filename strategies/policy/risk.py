@@ -299,6 +299,8 @@ class RiskGate:
         ):
             return Refused("price", f"stop {signal.stop:g}, entry {signal.entry:g}, target {signal.target:g}")
         age = (now.ts - signal.ts_init) / _MS
+        if signal.ends_ns is not None and now.ts >= signal.ends_ns:
+            return Refused("stale_signal", f"{age:.0f} ms, it holds for {1e3 * signal.horizon_secs:g}")
         if self.limits.max_signal_age_ms is not None and age > self.limits.max_signal_age_ms:
             return Refused("stale_signal", f"{age:.0f} ms, at most {self.limits.max_signal_age_ms:g}")
         return None

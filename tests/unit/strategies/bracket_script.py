@@ -120,7 +120,7 @@ class Directed(BracketStrategy):
         # What a new process does, over the same cache: a new object, what was saved, what the cache knows.
         saved, began, last = self.on_save(), self.began, self.last
         for name in self.clock.timer_names():
-            if name.startswith(("risk-check", "entry-")):
+            if name.startswith(("risk-check", "entry-", "horizon-")):
                 self.clock.cancel_timer(name)
         config = self.gate.book.config if self.gate.book.active else None
         self.__init__(self.directions, str(self.instrument_id), str(self.strategy_id))  # type: ignore[misc]

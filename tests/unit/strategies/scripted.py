@@ -63,7 +63,7 @@ class Scripted(SignalStrategy):
                     entry=self.last,
                     stop=self.last * (1.0 - sign * self.script.stop),
                     target=self.last * (1.0 + sign * self.script.target),
-                    horizon_secs=10.0,
+                    horizon_secs=0.0,
                     ts_init=ts_ns,
                     source="scripted",
                 )

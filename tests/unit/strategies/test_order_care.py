@@ -211,6 +211,40 @@ def test_what_is_dropped_is_told_with_its_reason(tmp_path: Path) -> None:
     assert [step.reason for step in told] == ["direction: long only"]
 
 
+def test_a_position_is_closed_at_the_end_of_its_horizon(tmp_path: Path) -> None:
+    steps = '[[5, "buy", 300.0, 300.0], [9, "buy", 300.0, 300.0], [20, "sell", 300.0, 300.0]]'
+    told, files = play(tmp_path, steps, mid=zigzag, entry="market", more="horizon_secs = 8.5", seconds=60.0)
+    trips = files.table("positions").to_pylist()
+    assert [(trip["side"], trip["exit_role"]) for trip in trips] == [("LONG", "EXIT"), ("SHORT", "EXIT")]
+    lives = [(trip["ts_closed"].value - START) / SECOND for trip in trips]
+    assert lives == pytest.approx([13.5, 28.5], abs=0.05)  # what was held at 9 s prolongs nothing
+    exits = [step for step in told if step.stage == "exited"]
+    assert [(step.signal_id[-1], step.reason) for step in exits] == [
+        ("1", "at the end of its horizon"),
+        ("3", "at the end of its horizon"),
+    ]
+    assert {order["status"] for role in ("STOP", "TARGET") for order in rows_of(files, role)} == {"CANCELED"}
+
+
+def test_an_entry_is_cancelled_at_the_end_of_its_horizon(tmp_path: Path) -> None:
+    more = "horizon_secs = 4.0\nentry_timeout_secs = 3.0\nreprices = 5"
+    told, files = play(tmp_path, '[[10, "buy", 100.0, 100.0]]', more=more)
+    assert stages(told) == ["approved", "submitted", "approved", "repriced", "cancelled"]
+    assert told[-1].second == pytest.approx(14.02)
+    assert files.table("fills").num_rows == 0
+
+
+def test_a_restart_forgets_no_horizon(tmp_path: Path) -> None:
+    steps, more = '[[5, "buy", 300.0, 300.0], [15, "sell", 300.0, 300.0]]', "horizon_secs = 6.3\n"
+    told, whole = play(tmp_path, steps, mid=zigzag, entry="market", more=more)
+    for every, saves in ((0.7, "true"), (3.3, "false")):
+        restarts = f"{more}restart_every = {every}\nsaves = {saves}"
+        again, cut = play(tmp_path, steps, mid=zigzag, entry="market", more=restarts)
+        assert again == told
+        assert cut.table("positions").equals(whole.table("positions"))
+    assert [trip["exit_role"] for trip in whole.table("positions").to_pylist()] == ["EXIT", "EXIT"]
+
+
 @pytest.mark.parametrize(("every", "saves"), [(0.7, "true"), (1.0, "false"), (3.3, "false")])
 @pytest.mark.parametrize("entry", ["market", "limit"])
 def test_a_restart_at_any_point_changes_nothing(tmp_path: Path, every: float, saves: str, entry: str) -> None:

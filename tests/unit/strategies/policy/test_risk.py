@@ -100,6 +100,8 @@ def test_orders_are_built_in_one_place_from_an_approval() -> None:
         ({"target": math.inf}, {}, {}, "price"),
         ({}, {"max_signal_age_ms": 500.0}, {"ts": SECOND // 2}, "yes"),
         ({}, {"max_signal_age_ms": 500.0}, {"ts": SECOND // 2 + 1}, "stale_signal"),
+        ({"horizon_secs": 0.5}, {}, {"ts": SECOND // 2 - 1}, "yes"),
+        ({"horizon_secs": 0.5}, {}, {"ts": SECOND // 2}, "stale_signal"),
         ({}, {"max_data_age_ms": 500.0}, {"data_age_ms": 500.0}, "yes"),
         ({}, {"max_data_age_ms": 500.0}, {"data_age_ms": 501.0}, "stale_data"),
         ({}, {"max_data_age_ms": 500.0}, {"data_age_ms": math.nan}, "stale_data"),
