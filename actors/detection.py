@@ -31,6 +31,7 @@ from detectors import DetectorError, Findings, MarketWatch, MarketWatchConfig
 
 _TIMER: Final = "detection"
 _MS: Final = 1_000_000
+_SECOND: Final = 1_000_000_000
 _TABLES: Final[dict[str, type[Detection]]] = {
     "alerts": ManipulationAlert,
     "levels": LevelUpdate,
@@ -70,8 +71,10 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         Folder of a catalog in which the alerts are stored, as a series of the actor's own, when it stops (and now and
         then before): see `data_catalog.alert_store`.
     state_folder
-        Where the state is kept from one run to the next, a file an instrument, written when the actor stops; without
-        it only where the engine saves the state of its actors.
+        Where the state is kept from one run to the next, a file an instrument, written when the actor stops and now and
+        then before; without it only where the engine saves the state of its actors.
+    state_every_secs
+        How often it is written while the actor runs: so much of what levels and regimes have learnt a crash may cost.
     keep
         Messages of each kind that are kept for the run directory: the newest.
 
@@ -91,6 +94,7 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     record: bool = False
     store_in: str | None = None
     state_folder: str | None = None
+    state_every_secs: Annotated[float, Meta(gt=0)] = 60.0
     keep: Annotated[int, Meta(ge=1)] = 100_000
 
     def __post_init__(self) -> None:
@@ -141,6 +145,7 @@ class DetectionActor(DataActor):
         self._flags: dict[str, RecordedFlags] = {}
         self._replays = config.rows_from is not None
         self._news_ns = 0  # of the stream that has something to say first
+        self._writes_ns = 0
         self._saved: dict[str, bytes] = {}
         self._stores: dict[str, AlertStore] = {}
         self._kept: dict[type[Detection], deque[Detection]] = {
@@ -167,7 +172,9 @@ class DetectionActor(DataActor):
                 self.subscribe_bars(BarType.from_str(f"{name}-{settings.bar_type}"))
         step = settings.watch.bar_ms * _MS
         # A timer fires first one step after its start.
-        start = self.clock.timestamp_ns() // step * step + settings.timer_delay_ms * _MS
+        now_ns = self.clock.timestamp_ns()
+        self._writes_ns = now_ns + round(settings.state_every_secs * _SECOND)
+        start = now_ns // step * step + settings.timer_delay_ms * _MS
         self.clock.set_timer_ns(_TIMER, step, start, allow_past=True)
 
     def on_book_deltas(self, deltas: OrderBookDeltas) -> None:
@@ -200,6 +207,8 @@ class DetectionActor(DataActor):
         ts_ns = event.ts_event - self.settings.timer_delay_ms * _MS
         for name, stream in self.streams.items():
             self._publish(name, stream.until(ts_ns))
+        if self.settings.state_folder is not None and event.ts_event >= self._writes_ns:
+            self._write_states(event.ts_event)
 
     def on_stop(self) -> None:
         self.clock.cancel_timers()
@@ -211,12 +220,7 @@ class DetectionActor(DataActor):
                 f"{rpi.inside} inside the spread ({rpi.inside_rpi} of them RPI)"
             )
         if self.settings.state_folder is not None:
-            for name, stream in self.streams.items():
-                path = self._state_path(name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                new = path.with_name(f".{path.name}.new")
-                new.write_bytes(stream.save())
-                new.replace(path)
+            self._write_states(self.clock.timestamp_ns())
         for store in self._stores.values():
             store.close(self.clock.timestamp_ns())
 
@@ -254,6 +258,15 @@ class DetectionActor(DataActor):
         if self.settings.bar_type is None:
             return RecordedDetectionStream(watch, arrivals)
         return DetectionStream(watch, arrivals)
+
+    def _write_states(self, now_ns: int) -> None:
+        self._writes_ns = now_ns + round(self.settings.state_every_secs * _SECOND)
+        for name, stream in self.streams.items():
+            path = self._state_path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_name(f".{path.name}.new")
+            new.write_bytes(stream.save())
+            new.replace(path)
 
     def _state_path(self, name: str) -> Path:
         return Path(self.settings.state_folder or ".") / f"{name}.detection"

@@ -219,6 +219,22 @@ def test_a_restart_goes_on_where_it_was(catalog: Path, tmp_path: Path, through: 
         assert sorted(path.name for path in (tmp_path / "state").iterdir()) == [f"{BTC}.detection", f"{ETH}.detection"]
 
 
+def test_a_crash_costs_little_of_what_was_learnt(catalog: Path, tmp_path: Path) -> None:
+    class Crashes(DetectionActor):
+        def on_stop(self) -> None:
+            self.clock.cancel_timers()
+
+    every = DetectionActorConfig(instruments=(BTC,), watch=WATCH, state_folder=str(tmp_path), state_every_secs=10.0)
+    listen(catalog, Crashes(every), end_ns=START + 36 * SECOND)
+    (path,) = tmp_path.iterdir()
+    found = DetectionStream(MarketWatch(WATCH))
+    found.load(path.read_bytes())
+    assert int(found.watch.snapshot()["bars/clock"][0]) - START == pytest.approx(31 * SECOND, abs=SECOND)
+    after = listen(catalog, make(BTC, state_folder=str(tmp_path)), start_ns=START + 36 * SECOND).heard
+    levels = next(message for message in after if isinstance(message, LevelUpdate))
+    assert len(levels.supports) + len(levels.resistances) > 0
+
+
 def test_a_foreign_state_is_refused() -> None:
     stream = DetectionStream(MarketWatch())
     with pytest.raises(DetectorError, match="Expected the saved state of a detection actor"):
