@@ -13,15 +13,17 @@ from data_catalog.errors import CatalogError
 from data_catalog.layout import ENGINE_DATA, interval_name, parse_interval
 from data_catalog.types_detection import ManipulationAlert
 
-_MOST: Final = 10_000  # that wait: a live actor runs for months, and may end without being asked
+# That wait, and for how long: a live actor runs for months, and may end without being asked.
+_MOST: Final = 10_000
+_LONGEST_NS: Final = 3_600_000_000_000
 
 
 class AlertStore:
     """Store the alerts of one instrument as custom data, under the identifier `<instrument id>.<source>`.
 
     What it stores takes the place of what was stored there of the same span before: a backtest that is run again leaves
-    its alerts once, and a live actor adds those of each session. They are written when there are 10,000, and by
-    `close`; a file appears whole or not at all.
+    its alerts once, and a live actor adds those of each session. They are written when there are 10,000, when the first
+    has waited for an hour, and by `close`; a file appears whole or not at all.
 
     Parameters
     ----------
@@ -59,7 +61,9 @@ class AlertStore:
 
     def add(self, alert: ManipulationAlert) -> None:
         """Take the next alert, of no earlier `ts_init` than those before."""
-        if len(self._waiting) >= _MOST and alert.ts_init > self._waiting[-1].ts_init:
+        waiting = self._waiting
+        is_due = len(waiting) >= _MOST or (waiting and alert.ts_init - waiting[0].ts_init >= _LONGEST_NS)
+        if is_due and alert.ts_init > waiting[-1].ts_init:
             self.close(alert.ts_init - 1)
         self._waiting.append(alert)
 

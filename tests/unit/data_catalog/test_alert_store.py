@@ -62,6 +62,17 @@ def test_the_catalog_gives_back_what_was_stored(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["data"]
 
 
+def test_alerts_wait_for_an_hour_at_most(tmp_path: Path) -> None:
+    store, hour = AlertStore(tmp_path, BTC, "Detection-001", start_ns=START), 3600 * 10**9
+    for ts in (3, hour + 2):
+        store.add(alert_at(ts))
+    assert not (tmp_path / "data").exists()
+    store.add(alert_at(hour + 3))
+    assert held(tmp_path) == ["at 3", f"at {hour + 2}"]
+    assert store.close(START + hour + 9) == 1
+    assert held(tmp_path)[-1] == f"at {hour + 3}"
+
+
 def test_sessions_add_up_and_a_rerun_replaces_its_span(tmp_path: Path) -> None:
     keep(tmp_path, 0, 9, alert_at(3), alert_at(5))
     keep(tmp_path, 10, 19, alert_at(12))
