@@ -197,8 +197,7 @@ class MarketWatch:
         # Regime, pause, flat; wave, direction, invalidation: as last reported.
         self._said_regime = np.zeros(3)
         self._said_wave = np.array([0.0, 0.0, np.nan])
-        self._bars = np.empty((1, BAR_FIELDS))
-        self._bar = self._bars[0]
+        self._bars = np.empty((1, BAR_FIELDS))  # the one that has just closed
 
     def update(
         self, rows: NDArray[Any], bars_ns: NDArray[np.int64] = _NO_TIMES, bars: FloatArray = _NO_BARS
@@ -309,8 +308,8 @@ class MarketWatch:
             if cut > done:
                 alerts.append(self._absorb(rows[done:cut]))
                 done = cut
-            self._bar[:] = bar
-            write_walls(self.surveillance.book, self._bar)
+            self._bars[0] = bar
+            write_walls(self.surveillance.book, self._bars[0])
             found.append(self._judged(ts_ns))
         if done < len(rows):
             alerts.append(self._absorb(rows[done:]))
@@ -322,13 +321,13 @@ class MarketWatch:
 
     def _close(self, ts_ns: int, found: list[BarFindings]) -> None:
         end = int(self._clock.clock[EDGE])
-        while done := self.surveillance.close_bar(ts_ns, self._bar):
+        while done := self.surveillance.close_bar(ts_ns, self._bars[0]):
             if done == 2:
                 found.append(self._judged(end))
             end = int(self._clock.clock[EDGE])
 
     def _judged(self, ts_ns: int) -> BarFindings:
-        bar = Bar(*self._bar.tolist())
+        bar = Bar(*self._bars[0].tolist())
         zones, changed = None, False
         if self.levels is not None:
             self.levels.take(self._bars)

@@ -121,6 +121,11 @@ class Surveillance:
         self._book, self._watch = book, watch
         self._words = PACK.words((book, watch))
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy, or what was pickled: its arrays lie elsewhere.
+        self.__dict__.update(state)
+        self._hold(self._book, self._watch)
+
     def update(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Take the next rows (`ml.book.EVENT`) and return the alerts (`detectors.ALERT`) that they raised."""
         if rows.dtype is not EVENT and rows.dtype != EVENT:

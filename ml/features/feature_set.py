@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -152,6 +152,11 @@ class FeatureSet:
         self._filling = Filling(names, registry.NEUTRAL)
         self._grid = EventGrid(step_ns=self.config.grid_ms * MS, silence_ns=self.config.max_silence_ms * MS)
         self._none = Vectors(np.zeros(0, np.int64), np.zeros((0, len(names))))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy, or what was pickled: the parts are views again.
+        self.__dict__.update(state)
+        self._parts = np.split(self._whole, np.cumsum(self._widths)[:-1])
 
     def update(self, rows: NDArray[np.void], bars: NDArray[np.void] = NO_BARS) -> Vectors:
         """Take the newest events and return the vectors that they complete: none, mostly.

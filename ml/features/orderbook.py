@@ -127,6 +127,11 @@ class OrderBookFeatures:
         self._book, self._flow, self._levels = book, flow, levels
         self._words = kernels.PACK.words((book, flow, levels, self._scratch, self._table))
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy, or what was pickled: its arrays lie elsewhere.
+        self.__dict__.update(state)
+        self._hold(self._book, self._flow, self._levels)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the values."""

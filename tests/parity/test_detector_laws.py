@@ -1,5 +1,6 @@
 """The laws of one recurrence with two drivers, bitwise, over every detector."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +113,19 @@ def test_restored_in_mid_stream_it_goes_on_the_same(name: str, stream: Stream) -
             fresh.restore(saved)
             assert registered.feed(fresh, data[k:]) == expected
             assert state(fresh) == state(detector)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_copy_goes_on_by_itself(name: str) -> None:
+    registered, rows = DETECTORS[name], random_market(57, seconds=120)
+    half = len(rows) // 2
+    whole = registered.feed(registered.make(0), rows)
+    first = registered.make(0)
+    before = registered.feed(first, rows[:half])
+    second = copy.deepcopy(first)
+    registered.feed(first, rows[half : half + len(rows) // 4])  # the original: no business of the copy
+    assert [*before, *registered.feed(second, rows[half:])] == whole
+    assert len(whole) > len(before) > 10
 
 
 @pytest.mark.parametrize("name", DETECTORS)

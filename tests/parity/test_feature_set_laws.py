@@ -1,5 +1,8 @@
 """The laws over every registered feature at once, bitwise, on recorded and simulated markets."""
 
+import copy
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +97,17 @@ def test_a_restart_does_not_matter(market: Market) -> None:
         features = market.make()
         features.restore(state)
     assert_equal(parts, market.want)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda features: pickle.loads(pickle.dumps(features))])
+def test_a_copy_goes_on_by_itself(market: Market, copied: Callable[[FeatureSet], FeatureSet]) -> None:
+    rows, half = market.rows, len(market.rows) // 2
+    first = market.make()
+    before = first.update_many(rows[:half])
+    second = copied(first)
+    first.update(rows[half : half + len(rows) // 4])  # the original: no business of the copy
+    parts = np.array_split(rows[half:], 9)
+    assert_equal([before, *(second.update(part) for part in parts)], market.want)
 
 
 def test_nothing_is_infinite_and_nothing_undefined_once_it_was_defined(market: Market) -> None:
