@@ -75,6 +75,7 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         then before; without it only where the engine saves the state of its actors.
     state_every_secs
         How often it is written while the actor runs: so much of what levels and regimes have learnt a crash may cost.
+        One instrument's at the end of a bar: of many instruments each comes by later.
     keep
         Messages of each kind that are kept for the run directory: the newest.
 
@@ -145,7 +146,7 @@ class DetectionActor(DataActor):
         self._flags: dict[str, RecordedFlags] = {}
         self._replays = config.rows_from is not None
         self._news_ns = 0  # of the stream that has something to say first
-        self._writes_ns = 0
+        self._writes_ns: dict[str, int] = {}
         self._saved: dict[str, bytes] = {}
         self._stores: dict[str, AlertStore] = {}
         self._kept: dict[type[Detection], deque[Detection]] = {
@@ -173,7 +174,7 @@ class DetectionActor(DataActor):
         step = settings.watch.bar_ms * _MS
         # A timer fires first one step after its start.
         now_ns = self.clock.timestamp_ns()
-        self._writes_ns = now_ns + round(settings.state_every_secs * _SECOND)
+        self._writes_ns = dict.fromkeys(self.streams, now_ns + round(settings.state_every_secs * _SECOND))
         start = now_ns // step * step + settings.timer_delay_ms * _MS
         self.clock.set_timer_ns(_TIMER, step, start, allow_past=True)
 
@@ -207,8 +208,10 @@ class DetectionActor(DataActor):
         ts_ns = event.ts_event - self.settings.timer_delay_ms * _MS
         for name, stream in self.streams.items():
             self._publish(name, stream.until(ts_ns))
-        if self.settings.state_folder is not None and event.ts_event >= self._writes_ns:
-            self._write_states(event.ts_event)
+        if self.settings.state_folder is not None:
+            name = min(self._writes_ns, key=self._writes_ns.__getitem__)  # one at a time: the events wait meanwhile
+            if event.ts_event >= self._writes_ns[name]:
+                self._write_state(name, event.ts_event)
 
     def on_stop(self) -> None:
         self.clock.cancel_timers()
@@ -220,7 +223,8 @@ class DetectionActor(DataActor):
                 f"{rpi.inside} inside the spread ({rpi.inside_rpi} of them RPI)"
             )
         if self.settings.state_folder is not None:
-            self._write_states(self.clock.timestamp_ns())
+            for name in self.streams:
+                self._write_state(name, self.clock.timestamp_ns())
         for store in self._stores.values():
             store.close(self.clock.timestamp_ns())
 
@@ -259,14 +263,13 @@ class DetectionActor(DataActor):
             return RecordedDetectionStream(watch, arrivals)
         return DetectionStream(watch, arrivals)
 
-    def _write_states(self, now_ns: int) -> None:
-        self._writes_ns = now_ns + round(self.settings.state_every_secs * _SECOND)
-        for name, stream in self.streams.items():
-            path = self._state_path(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f".{path.name}.new")
-            new.write_bytes(stream.save())
-            new.replace(path)
+    def _write_state(self, name: str, now_ns: int) -> None:
+        self._writes_ns[name] = now_ns + round(self.settings.state_every_secs * _SECOND)
+        path = self._state_path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        new.write_bytes(self.streams[name].save())
+        new.replace(path)
 
     def _state_path(self, name: str) -> Path:
         return Path(self.settings.state_folder or ".") / f"{name}.detection"

@@ -24,6 +24,7 @@ from detectors.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
 from detectors.rpi import RpiReading
 from detectors.support_resistance import SupportResistance, SupportResistanceConfig
 from detectors.surveillance import Surveillance, SurveillanceConfig
+from detectors.surveillance_kernel import NOT_DUE, WRITTEN
 
 type DetectorName = Literal["manipulation", "levels", "flat", "waves", "regime"]
 
@@ -321,8 +322,8 @@ class MarketWatch:
 
     def _close(self, ts_ns: int, found: list[BarFindings]) -> None:
         end = int(self._clock.clock[EDGE])
-        while done := self.surveillance.close_bar(ts_ns, self._bars[0]):
-            if done == 2:
+        while (done := self.surveillance.close_bar(ts_ns, self._bars[0])) != NOT_DUE:
+            if done == WRITTEN:
                 found.append(self._judged(end))
             end = int(self._clock.clock[EDGE])
 

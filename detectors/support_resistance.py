@@ -223,24 +223,6 @@ def _node(ring: FloatArray, held: int, price: float, band: float) -> tuple[float
 
 
 @kernel
-def _nearest(levels: FloatArray, close: float, least: float, out: FloatArray) -> None:
-    out[:] = np.nan
-    for i in range(len(levels)):
-        if levels[i, _SCORE] <= 0.0:
-            continue
-        strength = strength_of(levels[i, _SCORE])
-        if strength < least:
-            continue
-        price = levels[i, _PRICE]
-        below = price < close or (price == close and levels[i, _SIDE] > 0.0)
-        if below:
-            if np.isnan(out[0]) or price > out[0]:
-                out[0], out[1] = price, strength
-        elif np.isnan(out[2]) or price < out[2]:
-            out[2], out[3] = price, strength
-
-
-@kernel
 def _rank(levels: FloatArray, close: float, least: float, found: FloatArray) -> None:
     """Write price and strength of the nearest levels below and above into `found`, shape (2, n, 2); NaN: no more."""
     found[:] = np.nan
@@ -312,7 +294,7 @@ def step(state: FloatArray, params: FloatArray, bar: FloatArray, out: FloatArray
                 i = _support(levels, price, _WALL_POINTS, band, 1.0 if bid else -1.0, now)
                 if i >= 0:
                     levels[i, _WALL] += 1.0
-    _nearest(levels, bar[CLOSE], params[_LEAST], out)
+    _rank(levels, bar[CLOSE], params[_LEAST], out.reshape(2, 1, 2))
 
 
 @kernel

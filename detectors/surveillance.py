@@ -21,14 +21,13 @@ from detectors.quote_stuffing import QuoteStuffingConfig, StuffingState
 from detectors.rpi import RpiReading, read_rpi
 from detectors.sizes import SizeArrays
 from detectors.spoofing import SpoofingConfig
-from detectors.surveillance_kernel import PACK, bar_is_due, watch_rows
+from detectors.surveillance_kernel import PACK, close_due_bar, watch_rows
 from detectors.taker_flow import FlowState
 from detectors.watch_arrays import ALERTS, LOG_FIELDS, LOGGED, LOST, SCRATCH, STEP, WatchArrays, new_watch
 from ml.book.events import EVENT
 from ml.book.levels import BookArrays
 from ml.book.lifecycle import DEPTH, grown, new_book
 
-_LOG_ROOM: Final = 5 * STEP
 _NO_ALERTS: Final = np.zeros(0, ALERT)
 
 
@@ -112,14 +111,15 @@ class Surveillance:
         self.config = c = config or SurveillanceConfig()
         book = new_book(depth=c.depth)
         forming = new_market_bars(1) if bars is None else bars
-        log = _LOG_ROOM if keep_candidates else 0
-        watch = new_watch(c.spoofing, c.layering, c.quote_stuffing, forming, levels=len(book.pool), log=log)
+        watch = new_watch(
+            c.spoofing, c.layering, c.quote_stuffing, forming, levels=len(book.pool), logs=keep_candidates
+        )
         self._hold(book, watch)
         self._candidates: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
 
     def _hold(self, book: BookArrays, watch: WatchArrays) -> None:
-        self._book, self._watch = book, watch
         self._words = PACK.words((book, watch))
+        self._book, self._watch = book, watch
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A copy, or what was pickled: its arrays lie elsewhere.
@@ -154,9 +154,9 @@ class Surveillance:
         Returns
         -------
         int
-            0 where none has ended, 1 where there was no price yet, 2 with a bar written.
+            `NOT_DUE` where none has ended, `NO_PRICE` where there was no price yet, `WRITTEN` with a bar written.
         """
-        return int(bar_is_due(self._words, ts_ns, bar))
+        return int(close_due_bar(self._words, ts_ns, bar))
 
     def _collect(self) -> NDArray[Any]:
         head = self._watch.head
@@ -227,7 +227,10 @@ class Surveillance:
             for name in WatchArrays._fields
             if name not in _PARTS and name not in _OWN
         }
-        self._hold(book, self._watch._replace(**parts, **flat))
+        try:
+            self._hold(book, self._watch._replace(**parts, **flat))
+        except TypeError as error:
+            raise DetectorError(f"Expected the snapshot of a Surveillance, was one of other arrays: {error}") from None
 
 
 def _other_settings(name: str) -> DetectorError:

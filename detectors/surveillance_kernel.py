@@ -131,6 +131,8 @@ _ANCHORS: Final = 16
 _NEAR, _MIDDLE, _WHOLE = 40, 160, 1 << 40  # ticks from the touch
 
 
+NOT_DUE, NO_PRICE, WRITTEN = range(3)  # what `close_due_bar` says
+
 PACK: Final = ArrayPack(
     (
         new_book(levels=1),
@@ -183,12 +185,12 @@ def watch_rows(words: NDArray[np.int64], rows: NDArray[Any], first: int, last: i
 
 
 @kernel
-def bar_is_due(words: NDArray[np.int64], ts_ns: int, out: FloatArray) -> int:
-    """Close the forming bar into `out` if it ends by `ts_ns`; return 0 if not, 1 if it had no price yet, else 2."""
+def close_due_bar(words: NDArray[np.int64], ts_ns: int, out: FloatArray) -> int:
+    """Close the forming bar into `out` if it ends by `ts_ns`, and say what came of it."""
     book, watch = _unpack(words)
     if not is_due(watch.bars, ts_ns):
-        return 0
-    return 2 if close_bar(watch.bars, book, out) else 1
+        return NOT_DUE
+    return WRITTEN if close_bar(watch.bars, book, out) else NO_PRICE
 
 
 @kernel

@@ -165,9 +165,10 @@ def new_watch(
     bars: MarketBars,
     *,
     levels: int,
-    log: int = 0,
+    logs: bool = False,
 ) -> WatchArrays:
-    """Return the state before the first row, for a book with room for `levels`, and a log with room for `log` rows."""
+    """Return the state before the first row, for a book with room for `levels`; `logs`: with room for a log."""
+    room = _ROOM if logs else 0
     past = np.zeros((PAST, 2))
     past[:, 1] = -1.0
     return WatchArrays(
@@ -222,6 +223,6 @@ def new_watch(
         pace=np.zeros(KINDS),
         series=np.zeros((SERIES, 5), np.int64),
         alerts=np.zeros(_ROOM, ALERT),
-        log=np.zeros((log, LOG_FIELDS), np.int64),
-        log_evidence=np.zeros((log, SCRATCH)),
+        log=np.zeros((room, LOG_FIELDS), np.int64),
+        log_evidence=np.zeros((room, SCRATCH)),
     )

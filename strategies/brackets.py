@@ -375,9 +375,9 @@ class BracketStrategy(RiskWatch):
             self.clock.set_time_alert_ns(f"entry-{at}", at, self._on_alarm)
 
     def _set_end(self) -> None:
-        ends_ns = self.trade.signal.ends_ns if self.trade.signal is not None else None
-        if ends_ns is not None and ends_ns > self.clock.timestamp_ns():
-            self.clock.set_time_alert_ns(f"horizon-{ends_ns}", ends_ns, self._on_alarm)
+        at = self.trade.ends_ns
+        if at is not None and at > self.clock.timestamp_ns():
+            self.clock.set_time_alert_ns(f"horizon-{at}", at, self._on_alarm)
 
     def _on_alarm(self, event: Any) -> None:
         self._act()

@@ -104,6 +104,11 @@ class Trade(msgspec.Struct, kw_only=True):
     trail: float = math.nan
     last_role: str = ""
 
+    @property
+    def ends_ns(self) -> int | None:
+        """When the signal that is traded ends (ns); None where it has no horizon."""
+        return self.signal.ends_ns if self.signal is not None else None
+
 
 class OrderCare(Strategy):
     """The part of a strategy that knows its orders and its position, and tells a journal of them.

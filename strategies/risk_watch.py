@@ -77,8 +77,7 @@ class RiskWatch(OrderCare):
         raise NotImplementedError
 
     def _is_over(self, now: int) -> bool:
-        ends_ns = self.trade.signal.ends_ns if self.trade.signal is not None else None
-        return ends_ns is not None and now >= ends_ns
+        return self.trade.ends_ns is not None and now >= self.trade.ends_ns
 
     def _start_watch(self) -> None:
         gate = self.gate

@@ -344,4 +344,6 @@ def _flaw(signal: Signal) -> str:
         return f"stop {signal.stop:g} not behind the entry {signal.entry:g}"
     if not (math.isfinite(signal.target) and direction * (signal.target - signal.entry) > 0.0):
         return f"target {signal.target:g} not ahead of the entry {signal.entry:g}"
+    if not 0.0 <= signal.horizon_secs < math.inf:
+        return f"horizon {signal.horizon_secs:g} s is no time"
     return ""

@@ -20,8 +20,9 @@ class ArrayPack[Arrays: tuple[Any, ...]]:
 
     To unpack an argument numba spends 0.14 us on each array: 7 us for the 49 arrays of the detectors, with nothing done
     yet. `words` writes down once where each array lies and its shape, and `unpack`, called in a kernel, makes the same
-    tuple of that in some nanoseconds. The words hold no reference: whoever makes them keeps the arrays, and makes new
-    ones when he puts another array in the place of one, or is copied (``__setstate__``).
+    tuple of that in some nanoseconds. (numba's own ``structref`` needs the reference counts that kernels go without.)
+    The words hold no reference: whoever makes them keeps the arrays, and makes new ones when he puts another array in
+    the place of one, or is copied (``__setstate__``).
 
     Parameters
     ----------

@@ -124,8 +124,8 @@ class OrderBookFeatures:
         )
 
     def _hold(self, book: BookArrays, flow: FlowArrays, levels: LevelArrays) -> None:
-        self._book, self._flow, self._levels = book, flow, levels
         self._words = kernels.PACK.words((book, flow, levels, self._scratch, self._table))
+        self._book, self._flow, self._levels = book, flow, levels
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A copy, or what was pickled: its arrays lie elsewhere.

@@ -58,6 +58,21 @@ def test_a_snapshot_that_lacks_something_is_refused() -> None:
         Surveillance().restore(saved)
 
 
+def test_a_snapshot_of_other_arrays_is_refused_and_changes_nothing() -> None:
+    rows = random_market(7, seconds=40)
+    half = len(rows) // 2
+    watch, whole = Surveillance(), Surveillance()
+    watch.update(rows[:half])
+    whole.update(rows)
+    saved = Surveillance().snapshot()
+    saved["flow.level"] = saved["flow.level"].astype(np.float32)
+    with pytest.raises(DetectorError, match="was one of other arrays"):
+        watch.restore(saved)
+    watch.update(rows[half:])
+    for name, array in whole.snapshot().items():
+        np.testing.assert_array_equal(watch.snapshot()[name], array, err_msg=name)
+
+
 def test_a_wrong_number_of_weights_is_an_error() -> None:
     with pytest.raises(msgspec.ValidationError, match="Expected 20 weights"):
         msgspec.convert({"weights": [1.0]}, SpoofingConfig)

@@ -17,12 +17,13 @@ SECOND = 1_000_000_000
 
 
 class ScriptedConfig(SignalStrategyConfig, frozen=True, kw_only=True):
-    """Signals as `[second, side, strength]`; seconds at which the policy fails; stop, target: shares of the price."""
+    """Signals as `[second, side, strength]`; seconds at which the policy fails; stop, target: shares of the price; horizon: s."""
 
     signals: tuple[tuple[int, Literal["BUY", "SELL"], float], ...] = ()
     fails: tuple[int, ...] = ()
     stop: float = 0.001
     target: float = 0.001
+    horizon: float = 0.0
 
 
 class Scripted(SignalStrategy):
@@ -63,7 +64,7 @@ class Scripted(SignalStrategy):
                     entry=self.last,
                     stop=self.last * (1.0 - sign * self.script.stop),
                     target=self.last * (1.0 + sign * self.script.target),
-                    horizon_secs=0.0,
+                    horizon_secs=self.script.horizon,
                     ts_init=ts_ns,
                     source="scripted",
                 )

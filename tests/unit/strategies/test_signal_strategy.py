@@ -143,7 +143,13 @@ def test_a_failing_policy_is_journalled_and_halts_the_strategy_after_some_failur
 
 @pytest.mark.parametrize(
     ("flaw", "reason"),
-    [("stop = -0.001", "stop 60"), ("target = nan", "target nan"), ("stop = inf", "stop -inf")],
+    [
+        ("stop = -0.001", "stop 60"),
+        ("target = nan", "target nan"),
+        ("stop = inf", "stop -inf"),
+        ("horizon = inf", "horizon inf s is no time"),
+        ("horizon = -1.0", "horizon -1 s is no time"),
+    ],
 )
 def test_a_signal_that_makes_no_sense_is_refused(market: Path, tmp_path: Path, flaw: str, reason: str) -> None:
     rows, files = played(tmp_path, market, f"signals = {SIGNALS}\n{flaw}")
