@@ -17,7 +17,10 @@ SECOND = 1_000_000_000
 
 
 class ScriptedConfig(SignalStrategyConfig, frozen=True, kw_only=True):
-    """Signals as `[second, side, strength]`; seconds at which the policy fails; stop, target: shares of the price; horizon: s."""
+    """Signals as `[second, side, strength]`; seconds at which the policy fails.
+
+    Stop and target are shares of the price, the horizon is in seconds.
+    """
 
     signals: tuple[tuple[int, Literal["BUY", "SELL"], float], ...] = ()
     fails: tuple[int, ...] = ()
