@@ -81,7 +81,7 @@ class Requirements(Strict, frozen=True, kw_only=True):
     Attributes
     ----------
     win_rate, sharpe, profit_factor, validator_gain
-        To be exceeded (the gain: reached). The gain is of the net result, as a share of its absolute value without the
+        To be exceeded. The gain is of the net result, as a share of its absolute value without the
         validator.
     overall_sharpe
         To be exceeded by all strategies together, at equal shares.
