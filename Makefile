@@ -23,11 +23,12 @@ $(UV):
 
 LOCK ?= requirements-train.lock
 
-.venv/.synced: requirements.lock requirements-train.lock pyproject.toml .python-version | $(UV)
+.venv/.synced: requirements.lock requirements-train.lock pyproject.toml setup.py .python-version | $(UV)
 	@echo ">> Python $$(cat .python-version) and the packages of $(LOCK) into .venv"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
 	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(LOCK)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@mkdir -p .venv/ns && ln -sfn ../.. .venv/ns/fathom
 	@touch $@
 
 install: .venv/.synced  ## Set up .venv with everything, the training stack included (several GB)
@@ -44,7 +45,8 @@ test: install  ## Run every test
 check: install  ## Lint, types, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@MYPYPATH=.venv/ns $(BIN)/mypy -p fathom
+	@MYPYPATH=.venv/ns $(BIN)/mypy tests
 	@$(BIN)/lint-imports --no-logo
 
 bench: install  ## Measure speed against baselines in the same run

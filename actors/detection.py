@@ -10,16 +10,10 @@ from msgspec import Meta
 from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, InstrumentId, OrderBookDeltas, TradeTick
 
-from actors.detection_stream import DetectionStream, RecordedDetectionStream
-from data_catalog.alert_store import AlertStore
-from data_catalog.catalog import Catalog
-from data_catalog.detections import SureAlerts, messages_of, messages_table
-from data_catalog.instruments import Grid
-from data_catalog.recorded_arrivals import RecordedArrivals
-from data_catalog.recorded_flags import RecordedFlags
-from data_catalog.records import Records
-from data_catalog.types import TradeFlags
-from data_catalog.types_detection import (
+from fathom.actors.detection_stream import DetectionStream, RecordedDetectionStream
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.messages.detections import (
     Detection,
     LevelUpdate,
     ManipulationAlert,
@@ -27,7 +21,13 @@ from data_catalog.types_detection import (
     WaveUpdate,
     detection_data_type,
 )
-from detectors import DetectorError, Findings, MarketWatch, MarketWatchConfig
+from fathom.data_catalog.messages.findings import SureAlerts, messages_of, messages_table
+from fathom.data_catalog.messages.trade_flags import TradeFlags
+from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
+from fathom.data_catalog.replay.recorded_flags import RecordedFlags
+from fathom.data_catalog.replay.rows_of_objects import Records
+from fathom.data_catalog.store.alert_store import AlertStore
+from fathom.detectors import DetectorError, Findings, MarketWatch, MarketWatchConfig
 
 _TIMER: Final = "detection"
 _MS: Final = 1_000_000
@@ -63,13 +63,14 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         custom data (`TradeFlags`) are used without it, unless rows are read.
     rows_from
         Folder of the catalog of which book and trades are replayed: the rows are read from there instead of being made
-        of the engine's objects (`data_catalog.recorded_arrivals`). The messages are the same, at the same times, in
+        of the engine's objects (`data_catalog.replay.recorded_arrivals`). The messages are the same, at the same
+        times, in
         less time. For backtests, where it is the catalog of the data by default.
     record
         Whether to publish each message as custom data too, for a recorder.
     store_in
         Folder of a catalog in which the alerts are stored, as a series of the actor's own, when it stops (and now and
-        then before): see `data_catalog.alert_store`.
+        then before): see `fathom.data_catalog.store.alert_store`.
     state_folder
         Where the state is kept from one run to the next, a file an instrument, written when the actor stops and now and
         then before; without it only where the engine saves the state of its actors.
@@ -110,7 +111,7 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 class DetectionActor(DataActor):
     """Publish what the detectors find: alerts, and levels, regimes and waves when they change.
 
-    The messages are those of `data_catalog.types_detection`, on `alerts.<instrument id>`, `levels.<...>`,
+    The messages are those of `fathom.data_catalog.messages.detections`, on `alerts.<instrument id>`, `levels.<...>`,
     `regimes.<...>` and `waves.<...>`; they do not depend on how the engine orders events of equal time. An alert comes
     with the first message of the book after the one that showed it, a bar's news with the first event after the bar's
     end or a timer. The state is saved with the engine's, or in a folder, and continued.

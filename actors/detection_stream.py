@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from data_catalog.arrivals import Arrivals
-from data_catalog.detections import detector_bars
-from data_catalog.recorded_arrivals import RecordedArrivals
-from detectors import ALERT, DetectorError, Findings, MarketWatch
-from ml.features.snapshot import SavedArray, pack_all, unpack_all
+from fathom.data_catalog.messages.findings import detector_bars
+from fathom.data_catalog.replay.arrivals import Arrivals
+from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
+from fathom.detectors import ALERT, DetectorError, Findings, MarketWatch
+from fathom.market.saved_arrays import SavedArray, pack_all, unpack_all
 
 _AHEAD_BARS: Final = 64
 """Bars that a replay looks ahead: far enough that the fixed cost of a step is shared."""
@@ -48,7 +48,7 @@ class DetectionStream:
     Examples
     --------
     >>> import numpy as np
-    >>> from ml.book import EVENT, Kind
+    >>> from fathom.market import EVENT, Kind
     >>> stream = DetectionStream(MarketWatch())
     >>> trade = np.zeros(1, EVENT)
     >>> trade["kind"], trade["price"], trade["size"], trade["ts_init"] = Kind.TRADE, 500, 3, 900_000_000
@@ -109,9 +109,9 @@ class RecordedDetectionStream(DetectionStream):
     Examples
     --------
     >>> import tempfile
-    >>> from data_catalog.catalog import Catalog
-    >>> from data_catalog.instruments import default_instruments
-    >>> from ml.book import EVENT, Kind, Side
+    >>> from fathom.data_catalog.catalog import Catalog
+    >>> from fathom.data_catalog.instruments import default_instruments
+    >>> from fathom.market import EVENT, Kind, Side
     >>> catalog, instrument = Catalog(tempfile.mkdtemp()), default_instruments()["BTCUSDT"]
     >>> trade = np.zeros(1, EVENT)
     >>> trade["kind"], trade["side"], trade["price"], trade["size"], trade["ts_init"] = 2, 1, 500, 3, 900_000_000

@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from data_catalog.arrivals import Arrivals
-from data_catalog.recorded_arrivals import RecordedArrivals
-from ml.features import FeatureSet, Vectors
+from fathom.data_catalog.replay.arrivals import Arrivals
+from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
+from fathom.ml.features import FeatureSet, Vectors
 
 _HELD_ROWS: Final = 256
 """Rows that may wait before they are taken in: a few messages, so that the fixed cost of a step is shared."""
@@ -41,8 +41,8 @@ class FeatureStream:
 
     Examples
     --------
-    >>> from ml.book import EVENT, Kind
-    >>> from ml.features import FeatureConfig
+    >>> from fathom.market import EVENT, Kind
+    >>> from fathom.ml.features import FeatureConfig
     >>> config = FeatureConfig(groups=("candles",), features=("close", "volume"))
     >>> stream = FeatureStream(FeatureSet(config, price_increment=0.1, size_increment=0.5))
     >>> trades = np.zeros(2, EVENT)
@@ -108,10 +108,10 @@ class RecordedFeatureStream(FeatureStream):
     Examples
     --------
     >>> import tempfile
-    >>> from data_catalog.catalog import Catalog
-    >>> from data_catalog.instruments import default_instruments
-    >>> from ml.book import EVENT, Kind
-    >>> from ml.features import FeatureConfig
+    >>> from fathom.data_catalog.catalog import Catalog
+    >>> from fathom.data_catalog.instruments import default_instruments
+    >>> from fathom.market import EVENT, Kind
+    >>> from fathom.ml.features import FeatureConfig
     >>> catalog, instrument = Catalog(tempfile.mkdtemp()), default_instruments()["BTCUSDT"]
     >>> trades = np.zeros(2, EVENT)
     >>> trades["kind"], trades["side"], trades["price"], trades["size"] = Kind.TRADE, 1, 500, 3

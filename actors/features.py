@@ -9,18 +9,18 @@ from msgspec import Meta
 from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType, BookType, DataType, InstrumentId, OrderBookDeltas, TradeTick
 
-from actors.feature_stream import FeatureStream, RecordedFeatureStream
-from data_catalog.catalog import Catalog
-from data_catalog.instruments import Grid
-from data_catalog.recorded_arrivals import RecordedArrivals
-from data_catalog.recorded_flags import RecordedFlags
-from data_catalog.records import Records
-from data_catalog.types import TradeFlags
-from data_catalog.types_features import SCHEMAS_TOPIC, FeatureVector, feature_data_type
-from ml.feature_store import FeatureStore, open_store
-from ml.features import FeatureConfig, FeatureError, FeatureSet, Vectors
-from ml.features.config import MS
-from ml.features.micro_price import MicroPriceTable
+from fathom.actors.feature_stream import FeatureStream, RecordedFeatureStream
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.messages.features import SCHEMAS_TOPIC, FeatureVector, feature_data_type
+from fathom.data_catalog.messages.trade_flags import TradeFlags
+from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
+from fathom.data_catalog.replay.recorded_flags import RecordedFlags
+from fathom.data_catalog.replay.rows_of_objects import Records
+from fathom.ml.features import FeatureConfig, FeatureError, FeatureSet, Vectors
+from fathom.ml.features.config import MS
+from fathom.ml.features.micro_price import MicroPriceTable
+from fathom.ml.serving.redis_store import FeatureStore, open_store
 
 _TIMER: Final = "grid"
 
@@ -47,12 +47,13 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         custom data (`TradeFlags`) are used without it, unless rows are read.
     rows_from
         Folder of the catalog of which book and trades are replayed: the rows are read from there instead of being made
-        of the engine's objects (`data_catalog.recorded_arrivals`). The vectors are the same, at the same times, in less
+        of the engine's objects (`data_catalog.replay.recorded_arrivals`). The vectors are the same, at the same
+        times, in less
         time. For backtests, where it is the catalog of the data by default.
     record
         Whether to publish each vector as custom data too, for a recorder.
     store
-        URL of a feature store (see `ml.feature_store.open_store`), or `memory`; none by default.
+        URL of a feature store (see `fathom.ml.serving.redis_store.open_store`), or `memory`; none by default.
 
     Examples
     --------

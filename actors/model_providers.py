@@ -6,13 +6,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.artifacts import ArtifactError
-from ml.inference import Prediction, Predictor
-from ml.serving import ModelClient, ServerError, ServerTimeoutError
-from ml.serving.protocol import Card, card_of
+from fathom.ml.models.artifacts import ArtifactError
+from fathom.ml.models.inference import Prediction, Predictor
+from fathom.ml.serving import ModelClient, ServerError, ServerTimeoutError
+from fathom.ml.serving.protocol import Card, card_of
+from fathom.settings.errors import FathomError
 
 
-class ProviderError(Exception):
+class ProviderError(FathomError):
     """A provider has no answer; the message says why.
 
     Parameters
@@ -69,7 +70,7 @@ class InProcess:
     >>> InProcess("no/such/model").open()
     Traceback (most recent call last):
     ...
-    actors.model_providers.ProviderError: no/such/model: Expected the directory of an artifact, was none; ...
+    fathom.actors.model_providers.ProviderError: no/such/model: Expected the directory of an artifact, was none; ...
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -109,7 +110,7 @@ class Remote:
     >>> Remote(ModelClient("http://127.0.0.1:1", deadline_ms=50.0, retries=0)).open()
     Traceback (most recent call last):
     ...
-    actors.model_providers.ProviderError: http://127.0.0.1:1/model: no connection (Connection refused)
+    fathom.actors.model_providers.ProviderError: http://127.0.0.1:1/model: no connection (Connection refused)
     """
 
     def __init__(self, client: ModelClient) -> None:
@@ -154,7 +155,7 @@ def checked(prediction: Prediction) -> Prediction:
     >>> checked(Prediction(1, (0.2, 0.7, 0.1), 7.0, 1.5, 0.9))
     Traceback (most recent call last):
     ...
-    actors.model_providers.ProviderError: Expected a confidence from 0 to 1, was 7.0
+    fathom.actors.model_providers.ProviderError: Expected a confidence from 0 to 1, was 7.0
     """
     total = sum(prediction.probabilities)
     if prediction.direction not in (-1, 0, 1):

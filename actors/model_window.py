@@ -5,13 +5,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.artifacts import ModelSchema
-from ml.features import FeatureSchema, SchemaMismatchError
+from fathom.ml.features import FeatureSchema, SchemaMismatchError
+from fathom.ml.models.artifacts import ModelSchema
+from fathom.settings.errors import FathomError
 
 _MS: Final = 1_000_000
 
 
-class WindowUnfitError(Exception):
+class WindowUnfitError(FathomError):
     """There is no window that a model may look at; the message says why in a few words.
 
     Parameters

@@ -30,7 +30,7 @@ class PredictionRow(msgspec.Struct, frozen=True, kw_only=True):
     model_version
         Empty where the model is not known.
     direction, p_hold, p_buy, p_sell, confidence, expected_return_bps
-        The prediction (see `ml.inference.Prediction`); NaN where there is none.
+        The prediction (see `fathom.ml.models.inference.Prediction`); NaN where there is none.
     inference_ms
         Time charged to the clock; 0 for a challenger in shadow.
     breaker

@@ -9,15 +9,15 @@ from msgspec import Meta
 from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
 
-from actors.model_providers import InProcess, Provider, ProviderError, Remote
-from actors.model_window import ModelWindow, WindowUnfitError
-from actors.prediction_log import PredictionLog, PredictionRow
-from data_catalog.messages import SIGNALS_TOPIC, Signal, ValidatedSignal
-from data_catalog.types_features import FEATURES_TOPIC, SCHEMAS_TOPIC
-from ml.inference import Prediction
-from ml.serving import ModelClient
-from ml.serving.protocol import Card
-from ml.validation import Blending, BreakerConfig, CircuitBreaker, Fallback, is_challenged
+from fathom.actors.model_providers import InProcess, Provider, ProviderError, Remote
+from fathom.actors.model_window import ModelWindow, WindowUnfitError
+from fathom.actors.prediction_log import PredictionLog, PredictionRow
+from fathom.data_catalog.messages.features import FEATURES_TOPIC, SCHEMAS_TOPIC
+from fathom.data_catalog.messages.signals import SIGNALS_TOPIC, Signal, ValidatedSignal
+from fathom.ml.models.inference import Prediction
+from fathom.ml.serving import ModelClient
+from fathom.ml.serving.protocol import Card
+from fathom.ml.serving.validation import Blending, BreakerConfig, CircuitBreaker, Fallback, is_challenged
 
 _MS: Final = 1_000_000
 _DAY_NS: Final = 86_400 * 10**9
@@ -49,7 +49,7 @@ class ValidationActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     model_age_days
         How long after the end of its data a model may answer; without a limit by default.
     blending, breaker, fallback
-        See `ml.validation`.
+        See `fathom.ml.serving.validation`.
     imbalance_feature
         The feature in which the fallback `RULE_BASED` reads the imbalance of the book.
 

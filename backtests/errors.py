@@ -1,28 +1,16 @@
 """What can go wrong with a backtest, as one small error tree."""
 
+from fathom.settings.errors import FathomError
 
-class BacktestError(Exception):
+
+class BacktestError(FathomError):
     """Anything that keeps a backtest from ending in a report; the message says what, where, and the remedy.
 
     Examples
     --------
-    >>> issubclass(ConfigError, BacktestError), issubclass(RunError, BacktestError)
-    (True, True)
+    >>> issubclass(RunError, BacktestError)
+    True
     """
-
-
-class ConfigError(BacktestError):
-    """A configuration is wrong: the message names the file and the path in it.
-
-    Examples
-    --------
-    >>> str(ConfigError("Expected float, was 'x' (str).", source="a.toml", path="venue.fees.maker"))
-    "a.toml: venue.fees.maker: Expected float, was 'x' (str)."
-    """
-
-    def __init__(self, problem: str, *, source: str = "", path: str = "") -> None:
-        self.problem, self.source, self.path = problem, source, path
-        super().__init__(": ".join(part for part in (source, path, problem) if part))
 
 
 class RunError(BacktestError):

@@ -10,14 +10,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from backtests import artifacts, decisions, equity, figures, ledger, tables
-from backtests.component_notes import notes_of
-from backtests.config import Resolved, fitting_interval, interval_ns, load
-from backtests.data_feed import Feed, open_feed
-from backtests.engine import Finished, Tick, peak_rss_mib, simulate
-from backtests.marks import Marks, read_marks
-from backtests.periods import Period, period_ends
-from backtests.summary import Summary
+from fathom.backtests.account import equity, figures, ledger, tables
+from fathom.backtests.account.marks import Marks, read_marks
+from fathom.backtests.account.periods import Period, period_ends
+from fathom.backtests.account.summary import Summary
+from fathom.backtests.engine import decisions
+from fathom.backtests.engine.component_notes import notes_of
+from fathom.backtests.engine.simulation import Finished, Tick, peak_rss_mib, simulate
+from fathom.backtests.setup import run_files as artifacts
+from fathom.backtests.setup.config import Resolved, fitting_interval, interval_ns, load
+from fathom.backtests.setup.data_feed import Feed, open_feed
 
 _PACKAGES: Final = ("fathom-trader", "nautilus_trader", "numpy", "numba", "pyarrow", "pandas", "TA-Lib", "quantstats")
 
@@ -44,11 +46,11 @@ def run(
     Parameters
     ----------
     files, assignments
-        See `backtests.config.load`.
+        See `fathom.backtests.setup.config.load`.
     out
         The folder of runs; the run gets a folder of its own in it, whole or not at all.
     log_level
-        The engine's log, see `backtests.engine.simulate`.
+        The engine's log, see `fathom.backtests.engine.simulation.simulate`.
     pages
         Whether to write `tearsheet.html` and `execution.html`.
     started
@@ -88,7 +90,7 @@ def run(
             content = decisions.completed(kept, written) if table == "decisions" else kept
             artifacts.write_kept_table(new.folder, table, content)
         if pages:
-            from backtests.report import write_pages
+            from fathom.backtests.reports.report import write_pages
 
             write_pages(new.folder, name)
     return Outcome(new.path, summary, timing)

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data_catalog.arrow import bar_rows, book_rows, trade_rows
-from data_catalog.definitions import held_instruments, is_held, stage_instrument
-from data_catalog.errors import CatalogError, InstrumentError
-from data_catalog.flag_lookup import FlagLookup
-from data_catalog.instruments import Grid
-from data_catalog.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, Span, parse_interval
-from data_catalog.merge import merge_by_time
-from data_catalog.reading import open_parquet, read_rows
-from data_catalog.staging import Staging, recover
-from data_catalog.writers import BarWriter, RowWriter
-from ml.book.events import Kind
+from fathom.data_catalog.errors import CatalogError, InstrumentError
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.store.arrow import bar_rows, book_rows, trade_rows
+from fathom.data_catalog.store.definitions import held_instruments, is_held, stage_instrument
+from fathom.data_catalog.store.flag_lookup import FlagLookup
+from fathom.data_catalog.store.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, Span, parse_interval
+from fathom.data_catalog.store.merge import merge_by_time
+from fathom.data_catalog.store.reading import open_parquet, read_rows
+from fathom.data_catalog.store.staging import Staging, recover
+from fathom.data_catalog.store.writers import BarWriter, RowWriter
+from fathom.market.events import Kind
 
 _DATA_FOLDERS = {BOOK, TRADES, BARS, "quotes", "order_book_depths", "mark_prices", "index_prices", "custom"}
 
@@ -34,14 +34,14 @@ class Catalog:
     Examples
     --------
     >>> import tempfile
-    >>> from data_catalog.instruments import default_instruments
+    >>> from fathom.data_catalog.instruments import default_instruments
     >>> catalog = Catalog(tempfile.mkdtemp())
     >>> catalog.put_instrument(default_instruments()["BTCUSDT"])
     >>> [str(instrument.id) for instrument in catalog.instruments()]
     ['BTCUSDT-LINEAR.BYBIT']
     >>> catalog.instrument("BTCUSD-LINEAR.BYBIT")
     Traceback (most recent call last):
-    data_catalog.errors.InstrumentError: Expected an instrument of the catalog, was 'BTCUSD-LINEAR.BYBIT'. Did you mean 'BTCUSDT-LINEAR.BYBIT'?
+    fathom.data_catalog.errors.InstrumentError: Expected an instrument of the catalog, was 'BTCUSD-LINEAR.BYBIT'. Did you mean 'BTCUSDT-LINEAR.BYBIT'?
     """  # noqa: E501
 
     def __init__(self, path: Path | str) -> None:
@@ -145,7 +145,7 @@ class Catalog:
                 yield rows[start : start + batch_rows]
 
     def bars(self, bar_type: str, *, start_ns: int | None = None, end_ns: int | None = None) -> NDArray[np.void]:
-        """Return the bars (`data_catalog.arrow.BAR`) of a bar type, in order of ts_init."""
+        """Return the bars (`fathom.data_catalog.store.arrow.BAR`) of a bar type, in order of ts_init."""
         grid = Grid.of(self.instrument(_instrument_of(bar_type)))
         parts = list(read_rows(self.files(BARS, bar_type), lambda batch: bar_rows(batch, grid), start_ns, end_ns))
         if not parts:

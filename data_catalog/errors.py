@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from fathom.settings.errors import FathomError
 
-class CatalogError(Exception):
+
+class CatalogError(FathomError):
     """Anything the data catalog refuses; the message says what was expected, what was found and the remedy.
 
     Examples
@@ -46,7 +48,7 @@ class OverlapError(CatalogError):
     --------
     >>> raise OverlapError("Expected a span without data, was one with data.")
     Traceback (most recent call last):
-    data_catalog.errors.OverlapError: Expected a span without data, was one with data.
+    fathom.data_catalog.errors.OverlapError: Expected a span without data, was one with data.
     """
 
 
@@ -57,7 +59,7 @@ class InstrumentError(CatalogError):
     --------
     >>> raise InstrumentError("Expected an instrument of the catalog, was 'X'.")
     Traceback (most recent call last):
-    data_catalog.errors.InstrumentError: Expected an instrument of the catalog, was 'X'.
+    fathom.data_catalog.errors.InstrumentError: Expected an instrument of the catalog, was 'X'.
     """
 
 
@@ -68,5 +70,5 @@ class DownloadError(CatalogError):
     --------
     >>> raise DownloadError("Expected status 200, was 500.")
     Traceback (most recent call last):
-    data_catalog.errors.DownloadError: Expected status 200, was 500.
+    fathom.data_catalog.errors.DownloadError: Expected status 200, was 500.
     """

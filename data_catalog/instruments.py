@@ -19,7 +19,7 @@ from nautilus_trader.model import (
     Symbol,
 )
 
-from data_catalog.errors import InstrumentError
+from fathom.data_catalog.errors import InstrumentError
 
 type Instrument = CryptoPerpetual | CurrencyPair
 """The kinds of instrument that this package makes; the catalog reads any other kind of the engine too."""
@@ -57,7 +57,7 @@ class Grid:
     ('61800.20', '2.909')
     >>> grid.ticks("61800.25")
     Traceback (most recent call last):
-    data_catalog.errors.InstrumentError: Expected a price that is a multiple of 0.10 (BTCUSDT-LINEAR.BYBIT), was '61800.25'.
+    fathom.data_catalog.errors.InstrumentError: Expected a price that is a multiple of 0.10 (BTCUSDT-LINEAR.BYBIT), was '61800.25'.
     """  # noqa: E501
 
     instrument_id: str

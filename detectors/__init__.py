@@ -3,19 +3,19 @@
 Every detector is one compiled recurrence: fed row by row or many rows at once it says the same, to the last bit.
 """
 
-from detectors.alerts import ALERT, AlertKind
-from detectors.bars import Bar, bars_of
-from detectors.elliott_wave import ElliottWave, ElliottWaveConfig, Wave, WaveReading
-from detectors.errors import DetectorError
-from detectors.flat_market import FlatMarket, FlatMarketConfig, FlatReading
-from detectors.layering import LayeringConfig
-from detectors.market_watch import BarFindings, Findings, MarketWatch, MarketWatchConfig, Zones
-from detectors.quote_stuffing import QuoteStuffingConfig
-from detectors.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
-from detectors.rpi import RpiReading
-from detectors.spoofing import SpoofingConfig
-from detectors.support_resistance import Level, LevelsReading, SupportResistance, SupportResistanceConfig
-from detectors.surveillance import Surveillance, SurveillanceConfig
+from fathom.detectors.bars.detector import Bar, bars_of
+from fathom.detectors.bars.elliott_wave import ElliottWave, ElliottWaveConfig, Wave, WaveReading
+from fathom.detectors.bars.flat_market import FlatMarket, FlatMarketConfig, FlatReading
+from fathom.detectors.bars.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
+from fathom.detectors.bars.support_resistance import Level, LevelsReading, SupportResistance, SupportResistanceConfig
+from fathom.detectors.book.alerts import ALERT, AlertKind
+from fathom.detectors.book.layering import LayeringConfig
+from fathom.detectors.book.quote_stuffing import QuoteStuffingConfig
+from fathom.detectors.book.rpi import RpiReading
+from fathom.detectors.book.spoofing import SpoofingConfig
+from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
+from fathom.detectors.errors import DetectorError
+from fathom.detectors.market_watch import BarFindings, Findings, MarketWatch, MarketWatchConfig, Zones
 
 __all__ = [
     "ALERT",

@@ -8,23 +8,23 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from detectors.alerts import ALERT
-from detectors.bars import BAR_FIELDS, Bar, BarDetector, FloatArray
-from detectors.elliott_wave import ElliottWave, ElliottWaveConfig, WaveReading
-from detectors.errors import DetectorError
-from detectors.flat_market import FlatMarket, FlatMarketConfig, FlatReading
-from detectors.market_bars import (
+from fathom.detectors.bars.detector import BAR_FIELDS, Bar, BarDetector, FloatArray
+from fathom.detectors.bars.elliott_wave import ElliottWave, ElliottWaveConfig, WaveReading
+from fathom.detectors.bars.flat_market import FlatMarket, FlatMarketConfig, FlatReading
+from fathom.detectors.bars.market_bars import (
     EDGE,
     MarketBars,
     begin,
     new_market_bars,
     write_walls,
 )
-from detectors.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
-from detectors.rpi import RpiReading
-from detectors.support_resistance import SupportResistance, SupportResistanceConfig
-from detectors.surveillance import Surveillance, SurveillanceConfig
-from detectors.surveillance_kernel import NOT_DUE, WRITTEN
+from fathom.detectors.bars.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
+from fathom.detectors.bars.support_resistance import SupportResistance, SupportResistanceConfig
+from fathom.detectors.book.alerts import ALERT
+from fathom.detectors.book.kernel import NOT_DUE, WRITTEN
+from fathom.detectors.book.rpi import RpiReading
+from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
+from fathom.detectors.errors import DetectorError
 
 type DetectorName = Literal["manipulation", "levels", "flat", "waves", "regime"]
 
@@ -124,7 +124,7 @@ class BarFindings(NamedTuple):
     Examples
     --------
     >>> watch = MarketWatch(MarketWatchConfig(detectors=("waves",), bars="outside"))
-    >>> from ml.book import EVENT
+    >>> from fathom.market import EVENT
     >>> found = watch.update(np.zeros(0, EVENT), np.array([5]), np.array([[2.0, 1.0, 1.5, 0.0, *[np.nan] * 4]]))
     >>> found.bars[0].ts_ns, found.bars[0].bar.close, found.bars[0].regime
     (5, 1.5, None)
@@ -174,7 +174,7 @@ class MarketWatch:
 
     Examples
     --------
-    >>> from ml.book import EVENT, Kind
+    >>> from fathom.market import EVENT, Kind
     >>> trades = np.zeros(3, EVENT)
     >>> trades["kind"], trades["size"], trades["price"] = Kind.TRADE, 1, [500, 502, 501]
     >>> trades["ts_init"] = trades["ts_event"] = [100_000_000, 300_000_000, 1_200_000_000]
@@ -208,7 +208,7 @@ class MarketWatch:
         Parameters
         ----------
         rows : ndarray
-            `ml.book.EVENT`, ordered by ``ts_init``, from no earlier than those before.
+            `fathom.market.EVENT`, ordered by ``ts_init``, from no earlier than those before.
         bars_ns, bars : ndarray, optional
             Times at which closed bars were known, and the bars in ticks and lots, shape (n, 8), walls left NaN; where
             ``bars = "outside"``. A bar comes before the rows of its time.

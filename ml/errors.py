@@ -1,7 +1,9 @@
 """What can go wrong between a feature table and a trained model, as one small error tree."""
 
+from fathom.settings.errors import FathomError
 
-class TrainingError(Exception):
+
+class TrainingError(FathomError):
     """Anything that keeps a training from ending in results; the message says what was expected and the remedy.
 
     Examples

@@ -3,6 +3,6 @@
 A page is a list of sections; a new section is a new function that returns one.
 """
 
-from pages.page import Page, Section, Tile
+from fathom.pages.page import Page, Section, Tile
 
 __all__ = ["Page", "Section", "Tile"]

@@ -7,8 +7,8 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from pages.charts import AMBER, BAD, BLUE, GOOD
-from pages.formats import number
+from fathom.pages.charts import AMBER, BAD, BLUE, GOOD
+from fathom.pages.formats import number
 
 _SOFT: Final = "#5b6773"
 _INK: Final = "#1c2530"

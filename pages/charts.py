@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from pages.thinning import keep
+from fathom.pages.thinning import keep
 
 BLUE: Final = "#1f5fa8"
 AMBER: Final = "#b9791c"

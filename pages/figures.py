@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from markupsafe import Markup
 
-from pages.charts import AMBER, BAD, BLUE
+from fathom.pages.charts import AMBER, BAD, BLUE
 
 SIZE: Final = (7.6, 3.1)
 

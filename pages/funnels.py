@@ -5,8 +5,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from pages.charts import BLUE
-from pages.formats import integer, percent
+from fathom.pages.charts import BLUE
+from fathom.pages.formats import integer, percent
 
 _SOFT: Final = "#5b6773"
 _INK: Final = "#1c2530"

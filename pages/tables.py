@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from pages.formats import percent
+from fathom.pages.formats import percent
 
 
 class Cell(NamedTuple):

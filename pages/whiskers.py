@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from markupsafe import Markup, escape
 
-from pages.charts import BAD, GOOD
-from pages.formats import number
+from fathom.pages.charts import BAD, GOOD
+from fathom.pages.formats import number
 
 _SOFT: Final = "#5b6773"
 _INK: Final = "#1c2530"

@@ -6,16 +6,16 @@ import msgspec
 from msgspec import Meta
 from nautilus_trader.model import Bar
 
-from data_catalog.messages import Signal
-from ml.features.snapshot import SavedArray, pack_all, unpack_all
-from strategies.momentum import MomentumConfig
-from strategies.numbers import nearest
-from strategies.policy.ensemble import EnsembleVote
-from strategies.policy_strategy import PolicyStrategy, PolicyStrategyConfig
-from strategies.sar_wave import SarWaveConfig
-from strategies.signal_strategy import SignalStrategyConfig
-from strategies.supertrend import SuperTrendConfig
-from strategies.volume_profile import VolumeProfileConfig
+from fathom.data_catalog.messages.signals import Signal
+from fathom.market.saved_arrays import SavedArray, pack_all, unpack_all
+from fathom.strategies.momentum import MomentumConfig
+from fathom.strategies.policy.ensemble import EnsembleVote
+from fathom.strategies.sar_wave import SarWaveConfig
+from fathom.strategies.supertrend import SuperTrendConfig
+from fathom.strategies.trading.engine_numbers import nearest
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
+from fathom.strategies.trading.signal_strategy import SignalStrategyConfig
+from fathom.strategies.volume_profile import VolumeProfileConfig
 
 _STATE = "votes"
 _NAMES = ("momentum", "sar_wave", "supertrend", "volume_profile")

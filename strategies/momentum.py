@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 from nautilus_trader.model import BarType
 
-from ml.features import FeatureConfig
-from strategies.member import Member, check_flow_features
-from strategies.policy.momentum import MomentumPolicy
-from strategies.policy_strategy import PolicyStrategy, PolicyStrategyConfig
+from fathom.ml.features import FeatureConfig
+from fathom.strategies.policy.momentum import MomentumPolicy
+from fathom.strategies.trading.member import Member, check_flow_features
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
 
 
 class MomentumConfig(PolicyStrategyConfig, frozen=True, kw_only=True):

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 from nautilus_trader.model import BarType
 
-from detectors import ElliottWaveConfig, FlatMarketConfig
-from strategies.member import Member
-from strategies.policy.sar_wave import SarWavePolicy
-from strategies.policy_strategy import PolicyStrategy, PolicyStrategyConfig
+from fathom.detectors import ElliottWaveConfig, FlatMarketConfig
+from fathom.strategies.policy.sar_wave import SarWavePolicy
+from fathom.strategies.trading.member import Member
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
 
 
 class SarWaveConfig(PolicyStrategyConfig, frozen=True, kw_only=True):

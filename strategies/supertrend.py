@@ -6,10 +6,12 @@ A strategy of Fathom has three parts, and this file shows how they meet:
    can be tested bar by bar, swept over arrays, and run live unchanged. Every `if` about the market belongs there.
 2. **The configuration** (`SuperTrendConfig`) is a frozen msgspec struct. Its fields are what a TOML file may set under
    `[strategies.parameters]`; a wrong name or type is an error that names the file and the path. `member` builds the
-   policy, and says what feeds it (`strategies.member`).
-3. **The engine strategy** (`SuperTrend`) is thin: `strategies.policy_strategy` subscribes, converts what arrives to
-   plain numbers, asks the policy, and hands the answer to `propose`; `strategies.signal_strategy` has it validated and
-   filtered, `strategies.brackets` makes orders of it. It saves and loads the policy's state.
+   policy, and says what feeds it (`fathom.strategies.trading.member`).
+3. **The engine strategy** (`SuperTrend`) is thin: `strategies.trading.policy_strategy` subscribes, converts what
+arrives to
+   plain numbers, asks the policy, and hands the answer to `propose`; `strategies.trading.signal_strategy` has it
+   validated and
+   filtered, `fathom.strategies.trading.brackets` makes orders of it. It saves and loads the policy's state.
 
 To add one of your own: write its policy with a test, copy this file, and name it in `strategies.system.STRATEGIES` (or
 write `name = "my.module:MyStrategy,my.module:MyConfig"` in the configuration). `fathom backtest run` and `fathom live`
@@ -21,9 +23,9 @@ from typing import Annotated
 from msgspec import Meta
 from nautilus_trader.model import BarType
 
-from strategies.member import Member
-from strategies.policy.supertrend import SuperTrendPolicy
-from strategies.policy_strategy import PolicyStrategy, PolicyStrategyConfig
+from fathom.strategies.policy.supertrend import SuperTrendPolicy
+from fathom.strategies.trading.member import Member
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
 
 
 class SuperTrendConfig(PolicyStrategyConfig, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from strategies.policy.risk_book import RiskBook
+from fathom.strategies.risk.book import RiskBook
 
 
 class Entry(NamedTuple):
@@ -18,18 +18,20 @@ class Entry(NamedTuple):
 
 
 STRATEGIES: Final[Mapping[str, Entry]] = {
-    "ensemble": Entry("strategies.ensemble:Ensemble", "strategies.ensemble:EnsembleConfig"),
-    "momentum": Entry("strategies.momentum:Momentum", "strategies.momentum:MomentumConfig"),
-    "sar_wave": Entry("strategies.sar_wave:SarWave", "strategies.sar_wave:SarWaveConfig"),
-    "supertrend": Entry("strategies.supertrend:SuperTrend", "strategies.supertrend:SuperTrendConfig"),
-    "volume_profile": Entry("strategies.volume_profile:VolumeProfile", "strategies.volume_profile:VolumeProfileConfig"),
+    "ensemble": Entry("fathom.strategies.ensemble:Ensemble", "fathom.strategies.ensemble:EnsembleConfig"),
+    "momentum": Entry("fathom.strategies.momentum:Momentum", "fathom.strategies.momentum:MomentumConfig"),
+    "sar_wave": Entry("fathom.strategies.sar_wave:SarWave", "fathom.strategies.sar_wave:SarWaveConfig"),
+    "supertrend": Entry("fathom.strategies.supertrend:SuperTrend", "fathom.strategies.supertrend:SuperTrendConfig"),
+    "volume_profile": Entry(
+        "fathom.strategies.volume_profile:VolumeProfile", "fathom.strategies.volume_profile:VolumeProfileConfig"
+    ),
 }
 """Name in the configuration -> path strings, so that only the strategies of a run are imported."""
 
 ACTORS: Final[Mapping[str, Entry]] = {
-    "detection": Entry("actors.detection:DetectionActor", "actors.detection:DetectionActorConfig"),
-    "features": Entry("actors.features:FeatureActor", "actors.features:FeatureActorConfig"),
-    "validation": Entry("actors.validation:ValidationActor", "actors.validation:ValidationActorConfig"),
+    "detection": Entry("fathom.actors.detection:DetectionActor", "fathom.actors.detection:DetectionActorConfig"),
+    "features": Entry("fathom.actors.features:FeatureActor", "fathom.actors.features:FeatureActorConfig"),
+    "validation": Entry("fathom.actors.validation:ValidationActor", "fathom.actors.validation:ValidationActorConfig"),
 }
 """The same for actors: they speak with the strategies over the message bus only."""
 
@@ -39,7 +41,7 @@ def load(path: str) -> Any:
 
     Examples
     --------
-    >>> load("strategies.supertrend:SuperTrendConfig").__name__
+    >>> load("fathom.strategies.supertrend:SuperTrendConfig").__name__
     'SuperTrendConfig'
     """
     module, _, name = path.partition(":")
@@ -115,7 +117,7 @@ def book_depth(actors: Iterable[Any]) -> int | None:
     Examples
     --------
     >>> import msgspec
-    >>> from ml.features import FeatureConfig
+    >>> from fathom.ml.features import FeatureConfig
     >>> features, detection = (load(find(name, "actor").config) for name in ("features", "detection"))
     >>> names = ("BTCUSDT-LINEAR.BYBIT",)
     >>> ours = features(instruments=names, features=msgspec.convert({"depth": 50}, FeatureConfig))

@@ -1,13 +1,13 @@
-"""Volume Profile as an engine strategy: the policy of `strategies.policy.volume_profile` on bars."""
+"""Volume Profile as an engine strategy: the policy of `fathom.strategies.policy.volume_profile` on bars."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 from nautilus_trader.model import BarType
 
-from strategies.member import Member
-from strategies.policy.volume_profile import VolumeProfilePolicy
-from strategies.policy_strategy import PolicyStrategy, PolicyStrategyConfig
+from fathom.strategies.policy.volume_profile import VolumeProfilePolicy
+from fathom.strategies.trading.member import Member
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
 
 
 class VolumeProfileConfig(PolicyStrategyConfig, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 
 from isal import igzip, isal_zlib
 
-from data_catalog.errors import BadInputError
+from fathom.data_catalog.errors import BadInputError
 
 _READ_BYTES: Final = 1 << 20
 CHUNK_BYTES: Final = 4 << 20

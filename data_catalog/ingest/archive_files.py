@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from data_catalog.errors import DownloadError
+from fathom.data_catalog.errors import DownloadError
 
 TRADES_URL: Final = "https://public.bybit.com/trading"
 BOOKS_URL: Final = "https://quote-saver.bycsi.com/orderbook/linear"
@@ -28,7 +28,7 @@ class DownloadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     3
     >>> read_config("atempts = 3", "download.toml")
     Traceback (most recent call last):
-    data_catalog.errors.DownloadError: download.toml: Object contains unknown field `atempts`
+    fathom.data_catalog.errors.DownloadError: download.toml: Object contains unknown field `atempts`
     """
 
     books_url: str | None = None

@@ -9,15 +9,15 @@ import numpy as np
 from nautilus_trader.model import BarAggregation, BarType
 from numpy.typing import NDArray
 
-from data_catalog.arrow import BAR
-from data_catalog.catalog import Catalog
-from data_catalog.errors import CatalogError
-from data_catalog.ingest.cells import TimeUnit, counts, float_numbers, times_ns
-from data_catalog.ingest.once import Once
-from data_catalog.ingest.table_file import Naming, OnProgress, TableFile
-from data_catalog.instruments import Grid
-from data_catalog.layout import time_text
-from data_catalog.writers import BarWriter
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.errors import CatalogError
+from fathom.data_catalog.ingest.cells import TimeUnit, counts, float_numbers, times_ns
+from fathom.data_catalog.ingest.once import Once
+from fathom.data_catalog.ingest.table_file import Naming, OnProgress, TableFile
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.store.arrow import BAR
+from fathom.data_catalog.store.layout import time_text
+from fathom.data_catalog.store.writers import BarWriter
 
 type Stamp = Literal["open", "close"]
 type VolumeUnit = Literal["base", "quote"]
@@ -57,7 +57,7 @@ def bar_type_of(instrument: Any, bar: str) -> BarType:
 
     Examples
     --------
-    >>> from data_catalog.instruments import default_instruments
+    >>> from fathom.data_catalog.instruments import default_instruments
     >>> str(bar_type_of(default_instruments()["BTCUSD"], "1-MINUTE-LAST-EXTERNAL"))
     'BTCUSD.BITSTAMP-1-MINUTE-LAST-EXTERNAL'
     """

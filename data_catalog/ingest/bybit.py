@@ -8,15 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from data_catalog.catalog import Catalog
-from data_catalog.errors import BadInputError, InstrumentError, OverlapError
-from data_catalog.ingest.archive import Advance
-from data_catalog.ingest.bybit_book import BookFile, Timing
-from data_catalog.ingest.bybit_trades import TradeFile
-from data_catalog.instruments import Grid, Instrument, default_instruments, toml_example
-from data_catalog.layout import interval_name
-from data_catalog.ledger import Entry, Ledger, content_hash
-from data_catalog.writers import RowWriter
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.errors import BadInputError, InstrumentError, OverlapError
+from fathom.data_catalog.ingest.archive import Advance
+from fathom.data_catalog.ingest.bybit_book import BookFile, Timing
+from fathom.data_catalog.ingest.bybit_trades import TradeFile
+from fathom.data_catalog.instruments import Grid, Instrument, default_instruments, toml_example
+from fathom.data_catalog.store.imported import Entry, Ledger, content_hash
+from fathom.data_catalog.store.layout import interval_name
+from fathom.data_catalog.store.writers import RowWriter
 
 _BOOK_NAME: Final = re.compile(r"(?:(?P<day>\d{4}-\d{2}-\d{2})_)?(?P<symbol>[A-Za-z0-9-]{1,30}?)_ob\d+\.data\.zip")
 _TRADES_NAME: Final = re.compile(r"(?P<symbol>[A-Za-z0-9-]{1,30}?)(?P<day>\d{4}-\d{2}-\d{2})\.csv\.gz")

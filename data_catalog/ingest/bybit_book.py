@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from data_catalog.errors import BadInputError
-from data_catalog.ingest.archive import Advance, zip_chunks
-from data_catalog.ingest.bybit_lines import (
+from fathom.data_catalog.errors import BadInputError
+from fathom.data_catalog.ingest.archive import Advance, zip_chunks
+from fathom.data_catalog.ingest.bybit_lines import (
     BREAKS,
     HELD,
     LEVELS,
@@ -25,10 +25,10 @@ from data_catalog.ingest.bybit_lines import (
     new_state,
     parse_lines,
 )
-from data_catalog.ingest.bybit_message import MessageError, read_message
-from data_catalog.ingest.decimal_text import Step
-from data_catalog.instruments import Grid
-from ml.book.events import EVENT
+from fathom.data_catalog.ingest.bybit_message import MessageError, read_message
+from fathom.data_catalog.ingest.decimal_text import Step
+from fathom.data_catalog.instruments import Grid
+from fathom.market.events import EVENT
 
 _MAX_LINE_BYTES: Final = 64 << 20
 

@@ -11,11 +11,11 @@ reads it as JSON or says what is wrong with it.
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from data_catalog.ingest.decimal_text import Step
-from ml.book.events import Action, Flag, Kind, Side
+from fathom.data_catalog.ingest.decimal_text import Step
+from fathom.market.events import Action, Flag, Kind, Side
+from fathom.market.kernel_cache import cached
 
 MS: Final = 1_000_000
 """Nanoseconds a millisecond."""
@@ -116,7 +116,7 @@ def new_state(earliest_ms: int = 0, latest_ms: int = MAX_MS) -> NDArray[np.int64
     return state
 
 
-@njit(cache=True)
+@cached
 def accept(
     state: NDArray[np.int64], ts: int, update: int, snapshot: bool, levels: int, latency: int, tolerance: int
 ) -> int:
@@ -140,7 +140,7 @@ def accept(
     return OK
 
 
-@njit(cache=True)
+@cached
 def finish_message(
     rows: NDArray[np.void], first: int, end: int, ts_event: int, ts_init: int, sequence: int, snapshot: bool
 ) -> None:
@@ -159,7 +159,7 @@ def finish_message(
         rows[end - 1].flags |= _LAST
 
 
-@njit(cache=True)
+@cached
 def _match(text: NDArray[np.uint8], at: int, pattern: NDArray[np.uint8]) -> int:
     for i in range(pattern.shape[0]):
         if text[at + i] != pattern[i]:
@@ -167,12 +167,12 @@ def _match(text: NDArray[np.uint8], at: int, pattern: NDArray[np.uint8]) -> int:
     return at + len(pattern)
 
 
-@njit(cache=True)
+@cached
 def _digit(text: NDArray[np.uint8], at: int) -> int:
     return np.int64(text[at]) - 48  # type: ignore[return-value]
 
 
-@njit(cache=True)
+@cached
 def _integer(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
     value, start = 0, at
     while True:
@@ -186,7 +186,7 @@ def _integer(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
     return value, at
 
 
-@njit(cache=True)
+@cached
 def _decimal(text: NDArray[np.uint8], at: int, step: Step) -> tuple[int, int]:
     # The text as a multiple of the step, and where it ends: -1 if it is no such multiple.
     places, mantissa, most = step
@@ -229,7 +229,7 @@ def _decimal(text: NDArray[np.uint8], at: int, step: Step) -> tuple[int, int]:
     return value, at
 
 
-@njit(cache=True)
+@cached
 def _levels(
     text: NDArray[np.uint8],
     at: int,
@@ -266,7 +266,7 @@ def _levels(
         at += 1
 
 
-@njit(cache=True)
+@cached
 def _line(
     text: NDArray[np.uint8],
     at: int,
@@ -354,7 +354,7 @@ def _line(
     return at + 1, count
 
 
-@njit(cache=True)
+@cached
 def parse_lines(
     text: NDArray[np.uint8],
     at: int,

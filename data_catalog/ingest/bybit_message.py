@@ -6,11 +6,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from data_catalog.errors import InstrumentError
-from data_catalog.ingest.bybit_lines import EARLIEST, LAST_INIT, LAST_TS, LATEST, MS, OK, accept, finish_message
-from data_catalog.instruments import Grid
-from data_catalog.layout import time_text
-from ml.book.events import EVENT, Action, Side
+from fathom.data_catalog.errors import InstrumentError
+from fathom.data_catalog.ingest.bybit_lines import EARLIEST, LAST_INIT, LAST_TS, LATEST, MS, OK, accept, finish_message
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.store.layout import time_text
+from fathom.market.events import EVENT, Action, Side
 
 
 class MessageError(Exception):
@@ -20,7 +20,7 @@ class MessageError(Exception):
     --------
     >>> raise MessageError("Expected field 'ts', was none.")
     Traceback (most recent call last):
-    data_catalog.ingest.bybit_message.MessageError: Expected field 'ts', was none.
+    fathom.data_catalog.ingest.bybit_message.MessageError: Expected field 'ts', was none.
     """
 
 

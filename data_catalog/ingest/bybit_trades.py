@@ -15,17 +15,17 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
-from data_catalog.arrow import TRADE_ID, TRADE_ID_WORDS
-from data_catalog.errors import BadInputError, InstrumentError
-from data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
-from data_catalog.ingest.bybit_book import Timing, counted, times_near
-from data_catalog.ingest.bybit_lines import MAX_MS, MS
-from data_catalog.ingest.bybit_message import milliseconds
-from data_catalog.ingest.csv_errors import malformed_csv
-from data_catalog.ingest.decimal_text import Step, parse_decimals
-from data_catalog.instruments import Grid
-from data_catalog.layout import time_text
-from ml.book.events import EVENT, Kind, Side, TradeFlag
+from fathom.data_catalog.errors import BadInputError, InstrumentError
+from fathom.data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
+from fathom.data_catalog.ingest.bybit_book import Timing, counted, times_near
+from fathom.data_catalog.ingest.bybit_lines import MAX_MS, MS
+from fathom.data_catalog.ingest.bybit_message import milliseconds
+from fathom.data_catalog.ingest.csv_errors import malformed_csv
+from fathom.data_catalog.ingest.decimal_text import Step, parse_decimals
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.store.arrow import TRADE_ID, TRADE_ID_WORDS
+from fathom.data_catalog.store.layout import time_text
+from fathom.market.events import EVENT, Kind, Side, TradeFlag
 
 type TradeBatch = tuple[NDArray[np.void], pa.Array]
 """Rows (`EVENT`) and their trade ids."""

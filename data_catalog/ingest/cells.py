@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data_catalog.arrow import TRADE_ID, TRADE_ID_WORDS
-from data_catalog.fixed_point import decode_fixed
-from data_catalog.instruments import FIXED_PRECISION, MAX_PRICE_RAW, MAX_SIZE_RAW
-from data_catalog.layout import time_text
-from ml.book.events import Side
+from fathom.data_catalog.instruments import FIXED_PRECISION, MAX_PRICE_RAW, MAX_SIZE_RAW
+from fathom.data_catalog.store.arrow import TRADE_ID, TRADE_ID_WORDS
+from fathom.data_catalog.store.fixed_point import decode_fixed
+from fathom.data_catalog.store.layout import time_text
+from fathom.market.events import Side
 
 type TimeUnit = Literal["s", "ms", "us", "ns"]
 
@@ -83,7 +83,7 @@ def times_ns(column: Any, unit: TimeUnit | None) -> NDArray[np.int64]:
     array([1430438405885000000])
     >>> times_ns(pa.array([1430438405885]), None)
     Traceback (most recent call last):
-    data_catalog.ingest.cells.BadCellError: Expected a time unit for numbers such as 1430438405885, was none. Say --time-unit ms if they are milliseconds.
+    fathom.data_catalog.ingest.cells.BadCellError: Expected a time unit for numbers such as 1430438405885, was none. Say --time-unit ms if they are milliseconds.
     """  # noqa: E501
     column = _plain(column)
     _refuse_null(column, "a time")
@@ -133,7 +133,7 @@ def counts(column: Any, unit_raw: int, name: str) -> NDArray[np.int64]:
     array([3])
     >>> counts(pa.array([0.25]), 10**15, "price")
     Traceback (most recent call last):
-    data_catalog.ingest.cells.BadCellError: Expected a price that is a multiple of 0.1, was 0.25. Name the instrument's own tick and lot with --instruments FILE.
+    fathom.data_catalog.ingest.cells.BadCellError: Expected a price that is a multiple of 0.1, was 0.25. Name the instrument's own tick and lot with --instruments FILE.
     """  # noqa: E501
     column = _plain(column)
     _refuse_null(column, f"a {name}")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from data_catalog.errors import BadInputError
+from fathom.data_catalog.errors import BadInputError
 
 _BAD_ROW: Final = re.compile(
     r"Row #(?P<row>\d+): Expected (?P<expected>\d+) columns, got (?P<found>\d+): (?P<text>.*)", re.DOTALL

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
-from data_catalog.instruments import FIXED_PRECISION, MAX_PRICE_RAW, MAX_SIZE_RAW
+from fathom.data_catalog.instruments import FIXED_PRECISION, MAX_PRICE_RAW, MAX_SIZE_RAW
+from fathom.market.kernel_cache import cached
 
 _DOT, _ZERO = ord("."), ord("0")
 _MAX = 2**63 - 1
@@ -54,7 +54,7 @@ class Step(NamedTuple):
         return cls(places, raw, most)
 
 
-@njit(cache=True)
+@cached
 def _parse(
     text: NDArray[np.uint8],
     offsets: NDArray[np.int32],

@@ -13,9 +13,9 @@ import requests
 import urllib3.exceptions
 import urllib3.util
 
-from data_catalog.errors import DownloadError
-from data_catalog.ingest.archive_files import ArchiveFile, Kind
-from data_catalog.ingest.transfer import OnBytes, Transfer, TryAgainError
+from fathom.data_catalog.errors import DownloadError
+from fathom.data_catalog.ingest.archive_files import ArchiveFile, Kind
+from fathom.data_catalog.ingest.transfer import OnBytes, Transfer, TryAgainError
 
 type Status = Literal["downloaded", "kept", "absent", "failed"]
 

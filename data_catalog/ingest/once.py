@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_catalog.layout import interval_name
-from data_catalog.ledger import Entry, Ledger, content_hash
-from data_catalog.writers import SpanWriter
+from fathom.data_catalog.store.imported import Entry, Ledger, content_hash
+from fathom.data_catalog.store.layout import interval_name
+from fathom.data_catalog.store.writers import SpanWriter
 
 
 class Once:

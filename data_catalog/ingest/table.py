@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from data_catalog.catalog import Catalog
-from data_catalog.errors import CatalogError
-from data_catalog.ingest.cells import (
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.errors import CatalogError
+from fathom.data_catalog.ingest.cells import (
     BOOK_SIDES,
     TRADE_SIDES,
     YES_NO,
@@ -21,13 +21,13 @@ from data_catalog.ingest.cells import (
     trade_ids,
     whole_numbers,
 )
-from data_catalog.ingest.cells import words as meanings
-from data_catalog.ingest.once import Once
-from data_catalog.ingest.table_file import Naming, OnProgress, TableFile
-from data_catalog.instruments import Grid
-from data_catalog.layout import time_text
-from data_catalog.writers import RowWriter
-from ml.book.events import EVENT, Action, Flag, Kind, Side, TradeFlag
+from fathom.data_catalog.ingest.cells import words as meanings
+from fathom.data_catalog.ingest.once import Once
+from fathom.data_catalog.ingest.table_file import Naming, OnProgress, TableFile
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.store.layout import time_text
+from fathom.data_catalog.store.writers import RowWriter
+from fathom.market.events import EVENT, Action, Flag, Kind, Side, TradeFlag
 
 BOOK_COLUMNS: Final = ("ts_init", "side", "price", "size")
 BOOK_OPTIONAL: Final = ("ts_event", "sequence")

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from data_catalog.errors import BadInputError, CatalogError
-from data_catalog.ingest.cells import BadCellError
-from data_catalog.ingest.csv_errors import malformed_csv
+from fathom.data_catalog.errors import BadInputError, CatalogError
+from fathom.data_catalog.ingest.cells import BadCellError
+from fathom.data_catalog.ingest.csv_errors import malformed_csv
 
 type OnProgress = Callable[[float], None]
 """Called with the share of the input that is read, 0 to 1."""
@@ -40,7 +40,7 @@ class Naming:
     {'price': 'price', 'size': 'qty'}
     >>> Naming().find("x.csv", ("price", "size"), (), ["price", "sizes"])
     Traceback (most recent call last):
-    data_catalog.errors.BadInputError: x.csv: Expected a column 'size', was none. Did you mean --map size=sizes?
+    fathom.data_catalog.errors.BadInputError: x.csv: Expected a column 'size', was none. Did you mean --map size=sizes?
     """
 
     mapping: Mapping[str, str]
@@ -66,7 +66,7 @@ class Naming:
         ({'ts_init': 'time'}, {'ts_init': 'when', 'trade_id': 'id'})
         >>> Naming({"trades.ts_int": "time"}).part("book", parts)
         Traceback (most recent call last):
-        data_catalog.errors.CatalogError: Expected --map NAME=COLUMN with NAME a column of the import, was 'trades.ts_int'. Did you mean 'trades.ts_init'?
+        fathom.data_catalog.errors.CatalogError: Expected --map NAME=COLUMN with NAME a column of the import, was 'trades.ts_int'. Did you mean 'trades.ts_init'?
         """  # noqa: E501
         known = [column for columns in parts.values() for column in columns]
         known += [f"{one}.{column}" for one, columns in parts.items() for column in columns]

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import requests
 
-from data_catalog.errors import DownloadError
+from fathom.data_catalog.errors import DownloadError
 
 type OnBytes = Callable[[str, int, int | None], None]
 """Called with the file's name, the bytes of it on disk and its size (None while unknown)."""

@@ -1,51 +1,31 @@
 """How the kernels of the simulator are compiled, and the constants they share."""
 
-import functools
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
 from numba import njit
 
+from fathom.market.kernel_cache import kept
+
 # Without numba's reference counts a kernel runs twice as fast; it must not allocate, and the caller holds every array.
 _OPTIONS: Final[dict[str, Any]] = {"cache": True, "_nrt": False}
-_MODULES: Final = (
-    *("compiler", "kinds", "memory", "rng", "orders", "matching", "quotes"),
-    *("flow", "feed", "episodes", "faults", "loop"),
-)
 _njit: Any = njit
 
 
 def entry[F: Callable[..., Any]](function: F) -> F:
     """Compile a function that Python calls."""
-    return cast("F", _kept(_njit(**_OPTIONS)(function)))
+    return cast("F", kept(_njit(**_OPTIONS)(function)))
 
 
 def kernel[F: Callable[..., Any]](function: F) -> F:
     """Compile a function that only other kernels call: without wrappers for Python, in half the time."""
-    return cast("F", _kept(_njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)))
+    return cast("F", kept(_njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)))
 
 
 def typed(number: int) -> int:
     """Return a constant for kernels: numba would compile a function anew for each plain `int` passed to it."""
     return cast("int", np.int64(number))
-
-
-def _kept(compiled: Any) -> Any:
-    # Numba's cache looks at the file of a function only; here a change of any module of kernels compiles all anew.
-    index = compiled._cache._cache_file
-    index._source_stamp = (index._source_stamp, _sources())
-    return compiled
-
-
-@functools.cache
-def _sources() -> str:
-    digest = hashlib.sha256()
-    for path in (Path(__file__).parent / f"{name}.py" for name in _MODULES):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 BUY: Final = typed(1)

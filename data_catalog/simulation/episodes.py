@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from data_catalog.simulation.compiler import BUY, NEVER, NOBODY, NONE, SECOND, SELL, YES, kernel, typed
-from data_catalog.simulation.kinds import Act, Episode, Stream
-from data_catalog.simulation.matching import note_episode, take_touch
-from data_catalog.simulation.memory import Market
-from data_catalog.simulation.orders import add_order, is_last_at_touch, outward, remove_order
-from data_catalog.simulation.rng import below, between, exponential, uniform
+from fathom.data_catalog.simulation.compiler import BUY, NEVER, NOBODY, NONE, SECOND, SELL, YES, kernel, typed
+from fathom.data_catalog.simulation.kinds import Act, Episode, Stream
+from fathom.data_catalog.simulation.matching import note_episode, take_touch
+from fathom.data_catalog.simulation.memory import Market
+from fathom.data_catalog.simulation.orders import add_order, is_last_at_touch, outward, remove_order
+from fathom.data_catalog.simulation.rng import below, between, exponential, uniform
 
 _START, _PLACE, _CANCEL, _BENEFIT, _END = (typed(a) for a in (Act.START, Act.PLACE, Act.CANCEL, Act.BENEFIT, Act.END))
 _SPOOFING: Final = typed(Episode.SPOOFING)

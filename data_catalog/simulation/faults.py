@@ -2,14 +2,14 @@
 
 from typing import Any, Final
 
-from data_catalog.simulation.compiler import BUY, NEVER, NONE, SECOND, SELL, kernel, typed
-from data_catalog.simulation.feed import publish_snapshot
-from data_catalog.simulation.flow import schedule_flow
-from data_catalog.simulation.kinds import Act, Channel, Fault, Stream
-from data_catalog.simulation.matching import note
-from data_catalog.simulation.memory import Market
-from data_catalog.simulation.orders import mark, outward
-from data_catalog.simulation.rng import between, exponential, uniform
+from fathom.data_catalog.simulation.compiler import BUY, NEVER, NONE, SECOND, SELL, kernel, typed
+from fathom.data_catalog.simulation.feed import publish_snapshot
+from fathom.data_catalog.simulation.flow import schedule_flow
+from fathom.data_catalog.simulation.kinds import Act, Channel, Fault, Stream
+from fathom.data_catalog.simulation.matching import note
+from fathom.data_catalog.simulation.memory import Market
+from fathom.data_catalog.simulation.orders import mark, outward
+from fathom.data_catalog.simulation.rng import between, exponential, uniform
 
 _START: Final = typed(Act.START)
 _END: Final = typed(Act.END)

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from data_catalog.simulation.compiler import BUY, NONE, SELL, kernel, typed
-from data_catalog.simulation.kinds import Act, Channel, Episode, Stream
-from data_catalog.simulation.matching import note
-from data_catalog.simulation.memory import Market
-from data_catalog.simulation.orders import mark, outward
-from data_catalog.simulation.rng import exponential
+from fathom.data_catalog.simulation.compiler import BUY, NONE, SELL, kernel, typed
+from fathom.data_catalog.simulation.kinds import Act, Channel, Episode, Stream
+from fathom.data_catalog.simulation.matching import note
+from fathom.data_catalog.simulation.memory import Market
+from fathom.data_catalog.simulation.orders import mark, outward
+from fathom.data_catalog.simulation.rng import exponential
 
 _BOOK: Final = typed(1)
 _ADD, _UPDATE, _DELETE, _CLEAR = (typed(a) for a in (1, 2, 3, 4))

@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from data_catalog.simulation.compiler import BUY, NOBODY, SELL, kernel, typed
-from data_catalog.simulation.kinds import Stream
-from data_catalog.simulation.matching import take_hidden, take_touch
-from data_catalog.simulation.memory import Market
-from data_catalog.simulation.orders import add_order, is_last_at_touch, outward, remove_order
-from data_catalog.simulation.quotes import draw_size
-from data_catalog.simulation.rng import below, exponential, uniform
+from fathom.data_catalog.simulation.compiler import BUY, NOBODY, SELL, kernel, typed
+from fathom.data_catalog.simulation.kinds import Stream
+from fathom.data_catalog.simulation.matching import take_hidden, take_touch
+from fathom.data_catalog.simulation.memory import Market
+from fathom.data_catalog.simulation.orders import add_order, is_last_at_touch, outward, remove_order
+from fathom.data_catalog.simulation.quotes import draw_size
+from fathom.data_catalog.simulation.rng import below, exponential, uniform
 
 _FLOW: Final = typed(Stream.FLOW)
 

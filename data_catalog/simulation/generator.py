@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from data_catalog.simulation import loop
-from data_catalog.simulation.config import DISTURBANCE_KINDS, EPISODE_KINDS, InstrumentSpec, Simulation
-from data_catalog.simulation.kinds import Stream
-from data_catalog.simulation.memory import (
+from fathom.data_catalog.simulation import loop
+from fathom.data_catalog.simulation.config import DISTURBANCE_KINDS, EPISODE_KINDS, InstrumentSpec, Simulation
+from fathom.data_catalog.simulation.kinds import Stream
+from fathom.data_catalog.simulation.memory import (
     EPISODE_SPEC,
     FAULT,
     HIDDEN,
@@ -28,9 +28,9 @@ from data_catalog.simulation.memory import (
     TRADED_PENDING,
     Market,
 )
-from data_catalog.simulation.moves import state_moves, transition_rows, up_probability
-from data_catalog.simulation.rng import seed_stream
-from ml.book.events import EVENT
+from fathom.data_catalog.simulation.moves import state_moves, transition_rows, up_probability
+from fathom.data_catalog.simulation.rng import seed_stream
+from fathom.market.events import EVENT
 
 SECOND: Final = 1_000_000_000
 _HOUR_SECS: Final = 3600.0
@@ -176,7 +176,7 @@ class Generator:
 
     Examples
     --------
-    >>> from data_catalog.simulation.config import Simulation
+    >>> from fathom.data_catalog.simulation.config import Simulation
     >>> batches = list(Generator(Simulation(scenario="null"), seed=7).run(0.5))
     >>> int(batches[0].book["flags"][0])  # a snapshot begins
     32

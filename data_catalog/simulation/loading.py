@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from data_catalog.simulation.config import Simulation
-from data_catalog.simulation.moves import SimulationError
+from fathom.data_catalog.simulation.config import Simulation
+from fathom.data_catalog.simulation.moves import SimulationError
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`")
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")

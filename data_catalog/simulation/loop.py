@@ -4,17 +4,29 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_catalog.simulation.compiler import BUY, NEVER, NO, NOBODY, NONE, SECOND, SELL, YES, entry, kernel, typed
-from data_catalog.simulation.episodes import schedule_start, start_episode, step_episodes
-from data_catalog.simulation.faults import next_fault, schedule_fault, step_faults
-from data_catalog.simulation.feed import publish, publish_snapshot
-from data_catalog.simulation.flow import flow_event, schedule_flow
-from data_catalog.simulation.kinds import Act, Channel, Stream
-from data_catalog.simulation.matching import note
-from data_catalog.simulation.memory import Market
-from data_catalog.simulation.orders import add_order
-from data_catalog.simulation.quotes import draw_move, draw_size, requote
-from data_catalog.simulation.rng import below, exponential, uniform
+from fathom.data_catalog.simulation.compiler import (
+    BUY,
+    NEVER,
+    NO,
+    NOBODY,
+    NONE,
+    SECOND,
+    SELL,
+    YES,
+    entry,
+    kernel,
+    typed,
+)
+from fathom.data_catalog.simulation.episodes import schedule_start, start_episode, step_episodes
+from fathom.data_catalog.simulation.faults import next_fault, schedule_fault, step_faults
+from fathom.data_catalog.simulation.feed import publish, publish_snapshot
+from fathom.data_catalog.simulation.flow import flow_event, schedule_flow
+from fathom.data_catalog.simulation.kinds import Act, Channel, Stream
+from fathom.data_catalog.simulation.matching import note
+from fathom.data_catalog.simulation.memory import Market
+from fathom.data_catalog.simulation.orders import add_order
+from fathom.data_catalog.simulation.quotes import draw_move, draw_size, requote
+from fathom.data_catalog.simulation.rng import below, exponential, uniform
 
 _OWN: Final = typed(Stream.OWN_PRICE)
 _COMMON: Final = typed(Stream.COMMON_PRICE)

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from data_catalog.simulation.compiler import BUY, NONE, SELL, kernel, typed
-from data_catalog.simulation.kinds import Act, Channel, Episode, Stream
-from data_catalog.simulation.memory import Market
-from data_catalog.simulation.orders import add_order, reduce_order, remove_order
-from data_catalog.simulation.rng import exponential
+from fathom.data_catalog.simulation.compiler import BUY, NONE, SELL, kernel, typed
+from fathom.data_catalog.simulation.kinds import Act, Channel, Episode, Stream
+from fathom.data_catalog.simulation.memory import Market
+from fathom.data_catalog.simulation.orders import add_order, reduce_order, remove_order
+from fathom.data_catalog.simulation.rng import exponential
 
 _TRADE: Final = typed(2)
 _RPI: Final = typed(1)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from data_catalog.errors import CatalogError
-from data_catalog.simulation.config import HiddenState, InstrumentSpec, Simulation
+from fathom.data_catalog.errors import CatalogError
+from fathom.data_catalog.simulation.config import HiddenState, InstrumentSpec, Simulation
 
 BPS: Final = 1e-4
 
@@ -19,7 +19,7 @@ class SimulationError(CatalogError):
     --------
     >>> raise SimulationError("Expected a drift that the moves can carry, was 5.0 bps/s.")
     Traceback (most recent call last):
-    data_catalog.simulation.moves.SimulationError: Expected a drift that the moves can carry, was 5.0 bps/s.
+    fathom.data_catalog.simulation.moves.SimulationError: Expected a drift that the moves can carry, was 5.0 bps/s.
     """
 
 

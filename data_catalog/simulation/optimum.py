@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from data_catalog.simulation.config import InstrumentSpec, Simulation
-from data_catalog.simulation.moves import state_moves, tick_bps, transition_rows, up_probability
+from fathom.data_catalog.simulation.config import InstrumentSpec, Simulation
+from fathom.data_catalog.simulation.moves import state_moves, tick_bps, transition_rows, up_probability
 
 _YEAR_SECS: Final = 365 * 86_400.0
 _TERMS: Final = 18
@@ -38,7 +38,7 @@ class Optimum(msgspec.Struct, frozen=True, kw_only=True):
 
     Examples
     --------
-    >>> from data_catalog.simulation.config import Simulation
+    >>> from fathom.data_catalog.simulation.config import Simulation
     >>> o = optimum(Simulation(scenario="null"), 0)[1]
     >>> o.horizon_secs, round(o.direction_accuracy, 3), o.decisions[0].traded_share
     (5.0, 0.5, 0.0)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from data_catalog.simulation.compiler import BUY, kernel
-from data_catalog.simulation.memory import Market
+from fathom.data_catalog.simulation.compiler import BUY, kernel
+from fathom.data_catalog.simulation.memory import Market
 
 
 @kernel

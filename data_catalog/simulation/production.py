@@ -9,15 +9,15 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from data_catalog.catalog import Catalog
-from data_catalog.instruments import Instrument
-from data_catalog.instruments import InstrumentSpec as InstrumentDefinition
-from data_catalog.layout import BOOK, TRADES
-from data_catalog.simulation.config import InstrumentSpec, Simulation
-from data_catalog.simulation.generator import Generator
-from data_catalog.simulation.memory import LOG
-from data_catalog.simulation.moves import SimulationError
-from data_catalog.simulation.truth import truth_files, truth_folder
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import Instrument
+from fathom.data_catalog.instruments import InstrumentSpec as InstrumentDefinition
+from fathom.data_catalog.simulation.config import InstrumentSpec, Simulation
+from fathom.data_catalog.simulation.generator import Generator
+from fathom.data_catalog.simulation.memory import LOG
+from fathom.data_catalog.simulation.moves import SimulationError
+from fathom.data_catalog.simulation.truth import truth_files, truth_folder
+from fathom.data_catalog.store.layout import BOOK, TRADES
 
 GENERATOR_VERSION: Final = 1
 """Raised whenever the same seed and scenario would give other rows."""
@@ -30,7 +30,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
 
     Examples
     --------
-    >>> from data_catalog.simulation.config import Simulation
+    >>> from fathom.data_catalog.simulation.config import Simulation
     >>> stamp_of(Simulation(scenario="null"), 0, seed=1) == stamp_of(Simulation(scenario="null"), 0, seed=2)
     False
     """

@@ -4,12 +4,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from data_catalog.simulation.compiler import BUY, NOBODY, NONE, SELL, kernel, typed
-from data_catalog.simulation.kinds import Act, Channel, Episode, Stream
-from data_catalog.simulation.matching import note, note_episode, take_level
-from data_catalog.simulation.memory import SIZE_TABLE, Market
-from data_catalog.simulation.orders import add_order, is_last_at_touch, outward, remove_order
-from data_catalog.simulation.rng import below, uniform
+from fathom.data_catalog.simulation.compiler import BUY, NOBODY, NONE, SELL, kernel, typed
+from fathom.data_catalog.simulation.kinds import Act, Channel, Episode, Stream
+from fathom.data_catalog.simulation.matching import note, note_episode, take_level
+from fathom.data_catalog.simulation.memory import SIZE_TABLE, Market
+from fathom.data_catalog.simulation.orders import add_order, is_last_at_touch, outward, remove_order
+from fathom.data_catalog.simulation.rng import below, uniform
 
 _CANCEL: Final = typed(Act.CANCEL)
 _FIRST_DECOY: Final = typed(Episode.DECOY_FLICKER)

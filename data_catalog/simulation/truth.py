@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data_catalog.layout import OWN_DATA
-from data_catalog.simulation.config import InstrumentSpec, Simulation
-from data_catalog.simulation.kinds import Act, Channel, Episode, Fault
-from data_catalog.simulation.optimum import optimum, state_shares
-from ml.book.events import Side
+from fathom.data_catalog.simulation.config import InstrumentSpec, Simulation
+from fathom.data_catalog.simulation.kinds import Act, Channel, Episode, Fault
+from fathom.data_catalog.simulation.optimum import optimum, state_shares
+from fathom.data_catalog.store.layout import OWN_DATA
+from fathom.market.events import Side
 
 TIME: Final = pa.timestamp("ns", tz="UTC")
 _SIDES: Final = {int(Side.BUY): "BUY", int(Side.SELL): "SELL", int(Side.NONE): "NONE"}

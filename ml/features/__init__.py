@@ -3,13 +3,13 @@
 A feature is written once and driven live, in backtests and in batch.
 """
 
-from ml.features.bars import BAR
-from ml.features.config import FeatureConfig
-from ml.features.errors import FeatureError, SchemaMismatchError, UnknownFeatureError
-from ml.features.feature_set import FeatureSet, Vectors
-from ml.features.normalisation import Normalisation, fit
-from ml.features.schema import Column, FeatureSchema
-from ml.features.spec import FeatureSpec
+from fathom.market.bar_rows import BAR
+from fathom.ml.features.config import FeatureConfig
+from fathom.ml.features.errors import FeatureError, SchemaMismatchError, UnknownFeatureError
+from fathom.ml.features.feature_set import FeatureSet, Vectors
+from fathom.ml.features.normalisation import Normalisation, fit
+from fathom.ml.features.schema import Column, FeatureSchema
+from fathom.ml.features.spec import FeatureSpec
 
 __all__ = [
     "BAR",

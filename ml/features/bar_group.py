@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ml.features import candles, indicators
-from ml.features.bars import (
+from fathom.market.bar_rows import (
     CLOSED,
     END,
     HELD,
@@ -19,7 +17,9 @@ from ml.features.bars import (
     new_clock,
     new_columns,
 )
-from ml.features.spec import FeatureSpec
+from fathom.market.kernel_cache import cached
+from fathom.ml.features import candles, indicators
+from fathom.ml.features.spec import FeatureSpec
 
 SPECS: Final = (*candles.SPECS, *indicators.SPECS)
 VERSIONS: Final[Mapping[str, int]] = {"candles": 1, "indicators": 1}
@@ -27,7 +27,7 @@ VERSIONS: Final[Mapping[str, int]] = {"candles": 1, "indicators": 1}
 _CANDLES = len(candles.SPECS)
 
 
-@njit(cache=True)
+@cached
 def _refresh(columns, clock, seen, scale, values):  # type: ignore[no-untyped-def]
     if seen[0] == clock[CLOSED]:
         return
@@ -46,14 +46,14 @@ def _refresh(columns, clock, seen, scale, values):  # type: ignore[no-untyped-de
         values[i] *= scale[i]
 
 
-@njit(cache=True)
+@cached
 def _sample(columns, clock, forming, seen, scale, values, ts_ns, out):  # type: ignore[no-untyped-def]
     close_until(columns, clock, forming, ts_ns)
     _refresh(columns, clock, seen, scale, values)
     out[:] = values
 
 
-@njit(cache=True)
+@cached
 def _run(columns, clock, forming, seen, scale, values, rows, times, cuts, out):  # type: ignore[no-untyped-def]
     done = 0
     for i in range(len(times)):
@@ -63,7 +63,7 @@ def _run(columns, clock, forming, seen, scale, values, rows, times, cuts, out): 
     add_trades(columns, clock, forming, rows, done, len(rows))
 
 
-@njit(cache=True)
+@cached
 def _run_bars(columns, clock, seen, scale, values, bars, times, cuts, out):  # type: ignore[no-untyped-def]
     done = 0
     for i in range(len(times)):
@@ -97,7 +97,7 @@ class BarGroup:
 
     Examples
     --------
-    >>> from ml.book import EVENT, Kind
+    >>> from fathom.market import EVENT, Kind
     >>> trades = np.zeros(3, EVENT)
     >>> trades["kind"] = Kind.TRADE
     >>> trades["ts_init"] = [100, 900, 2500]
@@ -140,7 +140,7 @@ class BarGroup:
             add_trades(self._columns, self._clock, self._forming, rows, 0, len(rows))
 
     def absorb_bars(self, bars: NDArray[np.void]) -> None:
-        """Take closed bars (`ml.features.bars.BAR`) from outside.
+        """Take closed bars (`fathom.market.bar_rows.BAR`) from outside.
 
         Raises
         ------

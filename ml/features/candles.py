@@ -4,12 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from numba import njit
-
-from ml.features.bar_kernels.averages import mean
-from ml.features.bar_kernels.oscillators import ratio
-from ml.features.bar_kernels.shapes import garman_klass, parkinson, realized, weighted_return
-from ml.features.spec import FeatureSpec
+from fathom.market.kernel_cache import cached
+from fathom.ml.features.bar_kernels.averages import mean
+from fathom.ml.features.bar_kernels.oscillators import ratio
+from fathom.ml.features.bar_kernels.shapes import garman_klass, parkinson, realized, weighted_return
+from fathom.ml.features.spec import FeatureSpec
 
 BARS: Final = 20
 """Bars over which volatilities, the mean volume and the price-volume trend look back."""
@@ -145,7 +144,7 @@ NEUTRAL: Final[Mapping[str, float]] = {
 """Values that say "nothing happened" where a feature is undefined after its warm-up (see `ml.features.filling`)."""
 
 
-@njit(cache=True)
+@cached
 def candle_values(open_, high, low, close, volume, out):  # type: ignore[no-untyped-def]
     """Write the candle features of the window of closed bars (oldest first) into `out`, in the order of `SPECS`.
 

@@ -1,13 +1,13 @@
-"""Write what the features say of themselves as Markdown: ``python -m ml.features.docs docs/features.md``."""
+"""Write what the features say of themselves as Markdown: ``python -m fathom.ml.features.docs docs/features.md``."""
 
 import sys
 from itertools import groupby
 from pathlib import Path
 
-from ml.features import filling
-from ml.features.bars import WINDOW
-from ml.features.registry import ALIKE, NEUTRAL, SPECS
-from ml.features.spec import FeatureSpec
+from fathom.market.bar_rows import WINDOW
+from fathom.ml.features import filling
+from fathom.ml.features.registry import ALIKE, NEUTRAL, SPECS
+from fathom.ml.features.spec import FeatureSpec
 
 _GROUPS = {
     "orderbook": "Order book",
@@ -29,7 +29,7 @@ _NOTES = {
 _HEAD = """\
 # Features
 
-Written by `python -m ml.features.docs docs/features.md` from the code; do not edit.
+Written by `python -m fathom.ml.features.docs docs/features.md` from the code; do not edit.
 
 {count} features: {counts}. Of these, {stationary} are stationary: a model may take them as they
 are (`features = "stationary"`). Prices and sums of volume stay available beside them; the column *Form* names the
@@ -139,7 +139,7 @@ def _row(spec: FeatureSpec) -> str:
 def main() -> None:
     """Write the document to the path that is given."""
     if len(sys.argv) != 2:
-        raise SystemExit("usage: python -m ml.features.docs docs/features.md")
+        raise SystemExit("usage: python -m fathom.ml.features.docs docs/features.md")
     Path(sys.argv[1]).write_text(render())
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from fathom.settings.errors import FathomError
 
-class FeatureError(ValueError):
+
+class FeatureError(FathomError, ValueError):
     """A feature set, a schema or a state cannot be used as asked.
 
     Examples

@@ -8,18 +8,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book import EVENT
-from ml.features import registry
-from ml.features.bar_group import BarGroup
-from ml.features.bars import BAR
-from ml.features.config import MS, FeatureConfig
-from ml.features.errors import FeatureError
-from ml.features.filling import Filling
-from ml.features.grid import EventGrid
-from ml.features.group import Group
-from ml.features.micro_price import MicroPriceTable
-from ml.features.schema import FeatureSchema
-from ml.features.snapshot import SavedArray, pack, pack_all, unpack, unpack_all
+from fathom.market import EVENT
+from fathom.market.bar_rows import BAR
+from fathom.market.saved_arrays import SavedArray, pack, pack_all, unpack, unpack_all
+from fathom.ml.features import registry
+from fathom.ml.features.bar_group import BarGroup
+from fathom.ml.features.config import MS, FeatureConfig
+from fathom.ml.features.errors import FeatureError
+from fathom.ml.features.filling import Filling
+from fathom.ml.features.grid import EventGrid
+from fathom.ml.features.group import Group
+from fathom.ml.features.micro_price import MicroPriceTable
+from fathom.ml.features.schema import FeatureSchema
 
 NO_BARS: Final = np.zeros(0, BAR)
 _NO_ROWS: Final = np.zeros(0, EVENT)
@@ -89,7 +89,7 @@ class FeatureSet:
 
     Examples
     --------
-    >>> from ml.book import EVENT, Kind
+    >>> from fathom.market import EVENT, Kind
     >>> trades = np.zeros(3, EVENT)
     >>> trades["kind"], trades["size"] = Kind.TRADE, 1
     >>> trades["ts_init"] = np.array([100, 1_200, 2_700]) * 1_000_000
@@ -164,9 +164,9 @@ class FeatureSet:
         Parameters
         ----------
         rows : ndarray
-            Book changes and trades (`ml.book.EVENT`), ordered by ``ts_init``, from no earlier than those before.
+            Book changes and trades (`fathom.market.EVENT`), ordered by ``ts_init``, from no earlier than those before.
         bars : ndarray
-            Closed bars (`ml.features.bars.BAR`) of the same span of time, where ``bars = "outside"``.
+            Closed bars (`fathom.market.bar_rows.BAR`) of the same span of time, where ``bars = "outside"``.
         """
         ts, bars_ts = rows["ts_init"], bars["ts_init"]
         newest = _newest(ts, bars_ts)

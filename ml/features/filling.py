@@ -10,11 +10,12 @@ Nothing later than the vector is read, so the rule cannot look ahead.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fathom.market.kernel_cache import cached
 
-@njit(cache=True)
+
+@cached
 def _fill(values, neutral, last):  # type: ignore[no-untyped-def]
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features.spec import FeatureSpec
+from fathom.ml.features.spec import FeatureSpec
 
 
 class Group(Protocol):
@@ -46,7 +46,7 @@ class Group(Protocol):
     ...         return {"state": self.state.copy()}
     ...     def restore(self, state):
     ...         self.state[:] = state["state"]
-    >>> from ml.book import EVENT
+    >>> from fathom.market import EVENT
     >>> out = np.empty((2, 1))
     >>> Count().run(np.zeros(5, EVENT), np.array([10, 20]), np.array([2, 5]), out)
     >>> out.ravel().tolist()
@@ -64,7 +64,7 @@ class Group(Protocol):
         ...
 
     def absorb(self, rows: NDArray[np.void]) -> None:
-        """Take rows (`ml.book.EVENT`, in ``ts_init`` order) that no pending grid time cuts."""
+        """Take rows (`fathom.market.EVENT`, in ``ts_init`` order) that no pending grid time cuts."""
         ...
 
     def sample(self, ts_ns: int, out: NDArray[np.float64]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from ml.features.spec import FeatureSpec
+from fathom.ml.features.spec import FeatureSpec
 
 ACCUMULATION: Final = 200
 """Bars over which OBV and A/D accumulate. A running sum since the start would depend on when the stream was joined."""
@@ -319,7 +319,7 @@ STATIONARY: Final = (
 """The stationary form of each indicator that is a price, a difference of prices or a volume."""
 
 SPECS: Final = (*RAW, *STATIONARY)
-"""The indicator features, in the order in which `ml.features.indicators.indicator_values` writes them."""
+"""The indicator features, in the order in which `fathom.ml.features.indicators.indicator_values` writes them."""
 
 NEUTRAL: Final[Mapping[str, float]] = {
     "rsi_14": 50.0,

@@ -3,10 +3,9 @@
 import math
 from typing import Final
 
-from numba import njit
-
-from ml.features.bar_kernels.averages import average_true_range, convergence, deviation, exponential, mean
-from ml.features.bar_kernels.oscillators import (
+from fathom.market.kernel_cache import cached
+from fathom.ml.features.bar_kernels.averages import average_true_range, convergence, deviation, exponential, mean
+from fathom.ml.features.bar_kernels.oscillators import (
     chaikin,
     commodity_channel,
     money_flow,
@@ -17,8 +16,8 @@ from ml.features.bar_kernels.oscillators import (
     traded_price,
     williams,
 )
-from ml.features.bar_kernels.trends import directional, midpoint, parabolic, supertrend
-from ml.features.indicator_specs import ACCUMULATION, NEUTRAL, RAW, SPECS, STATIONARY, TRADED_PRICE
+from fathom.ml.features.bar_kernels.trends import directional, midpoint, parabolic, supertrend
+from fathom.ml.features.indicator_specs import ACCUMULATION, NEUTRAL, RAW, SPECS, STATIONARY, TRADED_PRICE
 
 __all__ = ["NEUTRAL", "RAW", "SPECS", "STATIONARY", "indicator_values"]
 
@@ -29,7 +28,7 @@ _DIFFERENCES: Final = (8, 9, 10, 20, 26)
 _SUMS: Final = (29, 31)
 
 
-@njit(cache=True)
+@cached
 def indicator_values(high, low, close, volume, turnover, out):  # type: ignore[no-untyped-def]
     """Write the indicators of the window of closed bars (oldest first) into `out`, in the order of `SPECS`.
 

@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.events import Flag, Kind
-from ml.book.kernel import kernel
-from ml.book.levels import ASK, BEST, BID, COUNT, LOTS, BookArrays, first_place, slot_at
-from ml.book.lifecycle import SNAPSHOT_LAST, book_row, grown, is_full, new_book
-from ml.features.errors import FeatureError
+from fathom.market.events import Flag, Kind
+from fathom.market.kernel import kernel
+from fathom.market.levels import ASK, BEST, BID, COUNT, LOTS, BookArrays, first_place, slot_at
+from fathom.market.lifecycle import SNAPSHOT_LAST, book_row, grown, is_full, new_book
+from fathom.ml.features.errors import FeatureError
 
 _BOOK: Final = int(Kind.BOOK)
 _LAST: Final = int(Flag.LAST)
@@ -105,7 +105,7 @@ def quotes(rows: NDArray[np.void]) -> NDArray[np.int64]:
     Parameters
     ----------
     rows : ndarray
-        Event rows (`ml.book.EVENT`) from the start of a book.
+        Event rows (`fathom.market.EVENT`) from the start of a book.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def fit_micro_price(
     Parameters
     ----------
     rows : ndarray
-        Event rows (`ml.book.EVENT`) of one instrument from the start of a book.
+        Event rows (`fathom.market.EVENT`) of one instrument from the start of a book.
     instrument : str
         Name for the table.
     imbalance_buckets : int, default 10

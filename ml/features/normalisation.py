@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features.errors import FeatureError
+from fathom.ml.features.errors import FeatureError
 
 _NORMAL_IQR = 1.3489795003921634
 """Distance of the quartiles of a normal distribution with unit variance."""

@@ -15,15 +15,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.flow import FlowArrays, new_flow
-from ml.book.levels import BookArrays
-from ml.book.lifecycle import DEPTH, grown, new_book
-from ml.features.errors import FeatureError
-from ml.features.kernels import orderbook as kernels
-from ml.features.kernels.levels import LevelArrays, copied, new_level_arrays
-from ml.features.kernels.windows import new_scratch
-from ml.features.micro_price import MicroPriceTable
-from ml.features.spec import FeatureSpec
+from fathom.market.flow import FlowArrays, new_flow
+from fathom.market.levels import BookArrays
+from fathom.market.lifecycle import DEPTH, grown, new_book
+from fathom.ml.features.errors import FeatureError
+from fathom.ml.features.kernels import orderbook as kernels
+from fathom.ml.features.kernels.levels import LevelArrays, copied, new_level_arrays
+from fathom.ml.features.kernels.windows import new_scratch
+from fathom.ml.features.micro_price import MicroPriceTable
+from fathom.ml.features.spec import FeatureSpec
 
 SPECS: Final = kernels.orderbook_specs(micro_price=True)
 """Every order-book feature on the default grid, those included that need a micro-price table."""
@@ -85,7 +85,7 @@ class OrderBookFeatures:
 
     Examples
     --------
-    >>> from ml.book import EVENT, Action, Flag, Kind, Side
+    >>> from fathom.market import EVENT, Action, Flag, Kind, Side
     >>> rows = np.zeros(2, EVENT)
     >>> rows["kind"], rows["action"], rows["size"], rows["ts_init"] = Kind.BOOK, Action.ADD, [30, 10], 100
     >>> rows["price"], rows["side"] = [999, 1001], [Side.BUY, Side.SELL]
@@ -148,7 +148,7 @@ class OrderBookFeatures:
         return self._flow
 
     def absorb(self, rows: NDArray[np.void]) -> None:
-        """Take rows (`ml.book.EVENT`)."""
+        """Take rows (`fathom.market.EVENT`)."""
         count = len(rows)
         done = kernels.absorb(self._words, rows, 0, count)
         while done < count:

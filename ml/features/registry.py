@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ml.features import bar_group, candles, indicators, orderbook
-from ml.features.bar_group import BarGroup
-from ml.features.config import MS, FeatureConfig
-from ml.features.errors import UnknownFeatureError
-from ml.features.group import Group
-from ml.features.micro_price import MicroPriceTable
-from ml.features.orderbook import OrderBookFeatures
-from ml.features.spec import FeatureSpec
+from fathom.ml.features import bar_group, candles, indicators, orderbook
+from fathom.ml.features.bar_group import BarGroup
+from fathom.ml.features.config import MS, FeatureConfig
+from fathom.ml.features.errors import UnknownFeatureError
+from fathom.ml.features.group import Group
+from fathom.ml.features.micro_price import MicroPriceTable
+from fathom.ml.features.orderbook import OrderBookFeatures
+from fathom.ml.features.spec import FeatureSpec
 
 SPECS: Final[Mapping[str, FeatureSpec]] = MappingProxyType(
     {spec.name: spec for spec in (*orderbook.SPECS, *bar_group.SPECS)}
@@ -19,7 +19,7 @@ SPECS: Final[Mapping[str, FeatureSpec]] = MappingProxyType(
 """Every feature by name, in the order of the groups."""
 
 NEUTRAL: Final[Mapping[str, float]] = MappingProxyType({**orderbook.NEUTRAL, **candles.NEUTRAL, **indicators.NEUTRAL})
-"""Neutral values of the features that have one (see `ml.features.filling`)."""
+"""Neutral values of the features that have one (see `fathom.ml.features.filling`)."""
 
 ALIKE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
@@ -51,7 +51,7 @@ def spec(name: str) -> FeatureSpec:
     >>> spec("rsi_41")
     Traceback (most recent call last):
         ...
-    ml.features.errors.UnknownFeatureError: Expected the name of a feature, was 'rsi_41'; did you mean 'rsi_14'?
+    fathom.ml.features.errors.UnknownFeatureError: Expected the name of a feature, was 'rsi_41'; did you mean 'rsi_14'?
     """
     try:
         return SPECS[name]

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features.errors import SchemaMismatchError, UnknownFeatureError
-from ml.features.spec import FeatureSpec
+from fathom.ml.features.errors import SchemaMismatchError, UnknownFeatureError
+from fathom.ml.features.spec import FeatureSpec
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +50,8 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     >>> schema.require(schema.select(["close"]), "the model", "the feature set")
     Traceback (most recent call last):
         ...
-    ml.features.errors.SchemaMismatchError: Expected the features of the model, were those of ...: missing: rsi_14
+    fathom.ml.features.errors.SchemaMismatchError: Expected the features of the model, were those of ...: missing:
+    rsi_14
     """
 
     columns: tuple[Column, ...]

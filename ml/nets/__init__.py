@@ -3,11 +3,11 @@
 Each is registered by name; `build` returns a new one.
 """
 
-from ml.nets.compact import Compact
-from ml.nets.fusion import Fusion
-from ml.nets.heads import Heads, PredictionHeads
-from ml.nets.hybrid import HybridCnnLstm
-from ml.nets.registry import NETS, NetError, build
-from ml.nets.stockformer import Stockformer
+from fathom.ml.nets.compact import Compact
+from fathom.ml.nets.fusion import Fusion
+from fathom.ml.nets.heads import Heads, PredictionHeads
+from fathom.ml.nets.hybrid import HybridCnnLstm
+from fathom.ml.nets.registry import NETS, NetError, build
+from fathom.ml.nets.stockformer import Stockformer
 
 __all__ = ["NETS", "Compact", "Fusion", "Heads", "HybridCnnLstm", "NetError", "PredictionHeads", "Stockformer", "build"]

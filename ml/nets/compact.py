@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ml.nets.heads import Heads, PredictionHeads
+from fathom.ml.nets.heads import Heads, PredictionHeads
 
 
 class BilinearNorm(nn.Module):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from ml.nets.heads import AdditiveAttention, Heads, PredictionHeads
+from fathom.ml.nets.heads import AdditiveAttention, Heads, PredictionHeads
 
 
 class HybridCnnLstm(nn.Module):

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from torch import nn
 
-from ml.errors import TrainingError
-from ml.nets.compact import Compact
-from ml.nets.fusion import Fusion
-from ml.nets.hybrid import HybridCnnLstm
-from ml.nets.stockformer import Stockformer
+from fathom.ml.errors import TrainingError
+from fathom.ml.nets.compact import Compact
+from fathom.ml.nets.fusion import Fusion
+from fathom.ml.nets.hybrid import HybridCnnLstm
+from fathom.ml.nets.stockformer import Stockformer
 
 NETS: Final[Mapping[str, type[nn.Module]]] = MappingProxyType(
     {"compact": Compact, "fusion": Fusion, "hybrid_cnn_lstm": HybridCnnLstm, "stockformer": Stockformer}
@@ -30,7 +30,8 @@ class NetError(TrainingError):
     >>> build("hybrid", features=5)
     Traceback (most recent call last):
         ...
-    ml.nets.registry.NetError: Expected one of the nets compact, ...; was 'hybrid'. Did you mean 'hybrid_cnn_lstm'?
+    fathom.ml.nets.registry.NetError: Expected one of the nets compact, ...; was 'hybrid'. Did you mean
+    'hybrid_cnn_lstm'?
     """
 
 
@@ -51,7 +52,7 @@ def build(
     features, window : int
         Columns and rows of a window.
     groups : mapping, optional
-        Columns of each group of features (`ml.features.FeatureSchema.groups`).
+        Columns of each group of features (`fathom.ml.features.FeatureSchema.groups`).
     **parameters
         Settings of the net.
 
@@ -65,7 +66,7 @@ def build(
     >>> build("compact", features=5, hiden=3)
     Traceback (most recent call last):
         ...
-    ml.nets.registry.NetError: Expected a setting of compact (...), was 'hiden'. Did you mean 'hidden'?
+    fathom.ml.nets.registry.NetError: Expected a setting of compact (...), was 'hiden'. Did you mean 'hidden'?
     """
     if name not in NETS:
         near = get_close_matches(name, NETS, n=1, cutoff=0.4)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.nets.heads import Heads, PredictionHeads
+from fathom.ml.nets.heads import Heads, PredictionHeads
 
 
 class Attention(nn.Module):

@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.inference import Prediction
-from ml.serving.protocol import SCHEMA_HEADER, WINDOW_DTYPE, Card, Reply
+from fathom.ml.models.inference import Prediction
+from fathom.ml.serving.protocol import SCHEMA_HEADER, WINDOW_DTYPE, Card, Reply
+from fathom.settings.errors import FathomError
 
 _MOST_BYTES: Final = 4_000_000
 
 
-class ServerError(RuntimeError):
+class ServerError(FathomError, RuntimeError):
     """The model server did not answer, or not with an answer.
 
     Examples
@@ -64,7 +65,7 @@ class ModelClient:
     >>> ModelClient("http://127.0.0.1:1", deadline_ms=50.0, retries=0).card()
     Traceback (most recent call last):
     ...
-    ml.serving.client.ServerError: http://127.0.0.1:1/model: no connection (Connection refused)
+    fathom.ml.serving.client.ServerError: http://127.0.0.1:1/model: no connection (Connection refused)
     >>> ModelClient("127.0.0.1:1")
     Traceback (most recent call last):
     ...

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.artifacts import Artifact, ModelSchema
-from ml.inference import Prediction
+from fathom.ml.models.artifacts import Artifact, ModelSchema
+from fathom.ml.models.inference import Prediction
 
 SCHEMA_HEADER: Final = "x-fathom-schema"
 """Header of a request that holds the hash of the schema its window follows."""
@@ -44,7 +44,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A prediction as it travels; see `ml.inference.Prediction`.
+    """A prediction as it travels; see `fathom.ml.models.inference.Prediction`.
 
     Examples
     --------

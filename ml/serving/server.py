@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ml.inference import Predictor, WindowError
-from ml.serving.protocol import SCHEMA_HEADER, Reply, card_of, window_of
+from fathom.ml.models.inference import Predictor, WindowError
+from fathom.ml.serving.protocol import SCHEMA_HEADER, Reply, card_of, window_of
 
 
 def make_app(predictor: Predictor) -> Starlette:
-    """Return the application that answers with this predictor; see `ml.serving.protocol`.
+    """Return the application that answers with this predictor; see `fathom.ml.serving.protocol`.
 
     Parameters
     ----------

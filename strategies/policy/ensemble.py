@@ -6,9 +6,9 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from data_catalog.messages import Signal
-from ml.book.kernel import kernel
-from strategies.policy.policy import Floats
+from fathom.data_catalog.messages.signals import Signal
+from fathom.market.kernel import kernel
+from fathom.strategies.policy.policy import Floats
 
 DIRECTION: Final = 0
 CONFIDENCE: Final = 1

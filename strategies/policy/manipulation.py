@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from data_catalog.messages import Side
+from fathom.data_catalog.messages.signals import Side
 
 type Action = Literal["off", "block", "scale"]
 type Outcome = Literal["off", "passed", "blocked", "scaled"]

@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from data_catalog.messages import Signal
-from ml.book.kernel import kernel
-from strategies.policy.policy import Floats, MarketBar, Policy
+from fathom.data_catalog.messages.signals import Signal
+from fathom.market.kernel import kernel
+from fathom.strategies.policy.policy import Floats, MarketBar, Policy
 
 COUNT: Final = 0
 CLOSE: Final = 1

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from ml.book.kernel import kernel
-from strategies.policy.policy import Floats
+from fathom.market.kernel import kernel
+from fathom.strategies.policy.policy import Floats
 
 KNOWN: Final = 0
 BID: Final = 1

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from data_catalog.messages import Signal
+from fathom.data_catalog.messages.signals import Signal
 
 type Positive = Annotated[float, Meta(gt=0)]
 

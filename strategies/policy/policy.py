@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from data_catalog.messages import Signal
+from fathom.data_catalog.messages.signals import Signal
 
 type Floats = NDArray[np.float64]
 

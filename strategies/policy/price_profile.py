@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ml.book.kernel import kernel
-from strategies.policy.policy import Floats
+from fathom.market.kernel import kernel
+from fathom.strategies.policy.policy import Floats
 
 COUNT: Final = 0
 CENTRE: Final = 1

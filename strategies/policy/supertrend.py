@@ -3,10 +3,10 @@
 from typing import Final
 
 import numpy as np
-from numba import njit
 
-from data_catalog.messages import Signal
-from strategies.policy.policy import Floats, MarketBar, Policy
+from fathom.data_catalog.messages.signals import Signal
+from fathom.market.kernel_cache import cached
+from fathom.strategies.policy.policy import Floats, MarketBar, Policy
 
 COUNT: Final = 0
 CLOSE: Final = 1
@@ -24,7 +24,7 @@ def new_state(volume_window: int) -> Floats:
     return np.zeros(VOLUMES + volume_window)
 
 
-@njit(cache=True)
+@cached
 def step(
     state: Floats, period: int, multiplier: float, high: float, low: float, close: float, volume: float
 ) -> int:  # pragma: no cover - compiled
@@ -79,7 +79,7 @@ def step(
     return 0
 
 
-@njit(cache=True)
+@cached
 def run(
     state: Floats, period: int, multiplier: float, high: Floats, low: Floats, close: Floats, volume: Floats
 ) -> Floats:  # pragma: no cover - compiled

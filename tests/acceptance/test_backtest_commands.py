@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backtests.artifacts import RunFiles
-from tests.unit.backtests.odd_strategies import FAILING
-from tests.unit.backtests.small_market import config_file, make_market
+from fathom.backtests.setup.run_files import RunFiles
+from tests.makers.odd_strategies import FAILING
+from tests.makers.small_market import config_file, make_market
 
 
 def fathom(project: Path, *arguments: object, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:

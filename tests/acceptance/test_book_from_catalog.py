@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from nautilus_trader.model import BookType, InstrumentId, OrderBook
 from nautilus_trader.persistence import ParquetDataCatalog
 
-from fathom import main
+from fathom.commands.main import main
 
 type Levels = dict[Decimal, Decimal]
 type Book = tuple[Levels, Levels]

@@ -11,17 +11,17 @@ from click.testing import CliRunner, Result
 from nautilus_trader.model import NautilusDataType
 from nautilus_trader.persistence import ParquetDataCatalog
 
-from data_catalog.catalog import Catalog
-from data_catalog.detection_config import DetectionConfig
-from data_catalog.detection_figures import sizes_over_time
-from data_catalog.detection_run import detect, episodes, strongest
-from data_catalog.instruments import default_instruments
-from detectors import MarketWatchConfig
-from fathom import main
-from ml.book import Action, Kind, Side
+from fathom.commands.main import main
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import default_instruments
+from fathom.detectors import MarketWatchConfig
+from fathom.market import Action, Kind, Side
+from fathom.studies.detection.config import DetectionConfig
+from fathom.studies.detection.figures import sizes_over_time
+from fathom.studies.detection.run import detect, episodes, strongest
+from tests.makers.random_market import random_market
+from tests.makers.reading_pages import loads, read
 from tests.parity.test_market_watch_laws import EVERYTHING
-from tests.random_market import random_market
-from tests.unit.backtests.reading_pages import loads, read
 
 BTC, ETH = "BTCUSDT-LINEAR.BYBIT", "ETHUSDT-LINEAR.BYBIT"
 LOW = """
@@ -152,7 +152,7 @@ def test_what_is_wrong_is_named(config: Path, tmp_path: Path, change: str, told:
 
 
 def test_the_shipped_configurations_are_valid(project: Path, tmp_path: Path) -> None:
-    from data_catalog.detection_config import load_detection_config
+    from fathom.studies.detection.config import load_detection_config
 
     names = sorted(path.name for path in (project / "configs" / "detection").glob("*.toml"))
     assert "detect.toml" in names

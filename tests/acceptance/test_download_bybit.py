@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from data_catalog.catalog import Catalog
-from data_catalog.cli import data
-from tests.archive_server import Answer, ArchiveServer, archive_server
+from fathom.commands.data.group import data
+from fathom.data_catalog.catalog import Catalog
+from tests.servers.archive_server import Answer, ArchiveServer, archive_server
 
 pytestmark = pytest.mark.real_data
 
@@ -25,7 +25,7 @@ XRP = "/linear/XRPUSDT/2024-12-01_XRPUSDT_ob500.data.zip"
 @pytest.fixture
 def archive(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveServer]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("data_catalog.ingest.download.time.sleep", lambda secs: None)
+    monkeypatch.setattr("fathom.data_catalog.ingest.download.time.sleep", lambda secs: None)
     files = {path: (real_data / "perp-ticks" / path.rpartition("/")[2]).read_bytes() for path in (BOOK, TRADES)}
     files[XRP] = (real_data / "bybit-archive" / XRP.rpartition("/")[2]).read_bytes()
     with archive_server(files) as server:
@@ -72,7 +72,10 @@ def test_ctrl_c_leaves_a_part_that_the_next_run_takes_up(archive: ArchiveServer,
     archive.script[BOOK].append(Answer(hold_after=1_000_000))
     arguments = ["bybit", "BTCUSDT", "--from", "2024-08-08", "--to", "2024-08-08", "--depths", "1000", "--books"]
     # A shell that runs the tests in the background lets them, and what they start, ignore Ctrl-C.
-    heed = "import signal, fathom; signal.signal(signal.SIGINT, signal.default_int_handler); fathom.main()"
+    heed = (
+        "import signal; from fathom.commands.main import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
+    )
     command = [sys.executable, "-c", heed, "data", "download", *arguments, "--out", str(tmp_path)]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import pytest
 
-from backtests.artifacts import RunFiles
-from backtests.run import run
-from tests.unit.backtests import odd_strategies
-from tests.unit.backtests.odd_strategies import SCRIPT, WATCH, Sample
-from tests.unit.backtests.small_market import BTC, ETH, config_file, make_market
+from fathom.backtests.run import run
+from fathom.backtests.setup.run_files import RunFiles
+from tests.makers import odd_strategies
+from tests.makers.odd_strategies import SCRIPT, WATCH, Sample
+from tests.makers.small_market import BTC, ETH, config_file, make_market
 
 CENT = Decimal("0.01")
 

@@ -16,22 +16,22 @@ import msgspec
 import numpy as np
 import pytest
 
-from actors.features import FeatureActor
-from actors.validation import ValidationActor
-from backtests.artifacts import RunFiles
-from backtests.run import run
-from data_catalog.catalog import Catalog
-from data_catalog.instruments import default_instruments
-from data_catalog.types_features import FeatureVector
-from ml.artifacts import load_artifact
-from ml.inference import Predictor
-from ml.serving.protocol import card_of
-from ml.serving.server import make_app
-from tests import redis_server
-from tests.served_app import served
-from tests.tiny_model import schema_of, write_model
-from tests.unit.actors.validated_run import FEATURES, NAMES, WINDOW, tiny, validated_config
-from tests.unit.backtests.small_market import SECOND, START, book_rows, make_market, trade_rows
+from fathom.actors.features import FeatureActor
+from fathom.actors.validation import ValidationActor
+from fathom.backtests.run import run
+from fathom.backtests.setup.run_files import RunFiles
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import default_instruments
+from fathom.data_catalog.messages.features import FeatureVector
+from fathom.ml.models.artifacts import load_artifact
+from fathom.ml.models.inference import Predictor
+from fathom.ml.serving.protocol import card_of
+from fathom.ml.serving.server import make_app
+from tests.makers.small_market import SECOND, START, book_rows, make_market, trade_rows
+from tests.makers.tiny_model import schema_of, write_model
+from tests.makers.validated_run import FEATURES, NAMES, WINDOW, tiny, validated_config
+from tests.servers import redis_server
+from tests.servers.served_app import served
 
 # After each failure the next signal: five open the breaker, which lets one try again after 20 s.
 SECONDS = (4, 8, 12, 16, 20, 24, 28, 45, 50, 60)

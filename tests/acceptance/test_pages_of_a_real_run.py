@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from fathom import main
-from pages.formats import number, percent
-from tests.unit.backtests.reading_pages import charts, loads, read, rows, tiles
+from fathom.commands.main import main
+from fathom.pages.formats import number, percent
+from tests.makers.reading_pages import charts, loads, read, rows, tiles
 
 CONFIG = """
 name = "bitstamp"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fathom import main
+from fathom.commands.main import main
 
 
 def fathom(*arguments: object) -> Result:

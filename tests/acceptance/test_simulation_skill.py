@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data_catalog.simulation.kinds import Channel
-from data_catalog.simulation.loading import load_scenario
-from data_catalog.simulation.moves import tick_bps
-from data_catalog.simulation.optimum import optimum
-from tests.simulated_features import (
+from fathom.data_catalog.simulation.kinds import Channel
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.data_catalog.simulation.moves import tick_bps
+from fathom.data_catalog.simulation.optimum import optimum
+from tests.makers.simulated_features import (
     FEATURES,
     grid_features,
     merged,

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from backtests.artifacts import RunFiles
-from backtests.config import load
-from backtests.run import run
-from data_catalog.cli import data
+from fathom.backtests.run import run
+from fathom.backtests.setup.config import load
+from fathom.backtests.setup.run_files import RunFiles
+from fathom.commands.data.group import data
 
 PAIRS = [("demo", f"system/{name}") for name in ("ensemble", "momentum", "sar_wave", "supertrend", "volume_profile")]
 PAIRS += [(market, f"backtest/{market}-ensemble") for market in ("perp-ticks", "bitstamp-24h")]

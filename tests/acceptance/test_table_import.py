@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from data_catalog.catalog import Catalog
-from data_catalog.cli import data
-from ml.book.events import Action, Kind, Side
+from fathom.commands.data.group import data
+from fathom.data_catalog.catalog import Catalog
+from fathom.market.events import Action, Kind, Side
 
 pytestmark = pytest.mark.real_data
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fathom import main
+from fathom.commands.main import main
 
 
 @pytest.mark.real_data

@@ -1,12 +1,14 @@
 """Every detector stands under the laws."""
 
 import detectors
-from tests.detector_registry import DETECTORS
+from tests.makers.detector_registry import DETECTORS
 
 
 def test_every_detector_is_registered() -> None:
     public = {name for name in detectors.__all__ if hasattr(getattr(detectors, name), "restore")}
-    assert public == set(DETECTORS), "tests/detector_registry.py lists every detector, so that the laws hold for it"
+    assert public == set(DETECTORS), (
+        "tests/makers/detector_registry.py lists every detector, so that the laws hold for it"
+    )
 
 
 def test_every_detector_can_be_driven_saved_and_restored() -> None:

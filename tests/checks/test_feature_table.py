@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.features import FeatureConfig, FeatureSet
-from ml.features.config import MS
-from ml.features.group import Group
-from ml.features.micro_price import fit_micro_price
-from ml.features.registry import ALIKE, NEUTRAL, SPECS, build_groups
-from tests import raw_books
+from fathom.ml.features import FeatureConfig, FeatureSet
+from fathom.ml.features.config import MS
+from fathom.ml.features.group import Group
+from fathom.ml.features.micro_price import fit_micro_price
+from fathom.ml.features.registry import ALIKE, NEUTRAL, SPECS, build_groups
+from tests.makers import raw_books
 
 pytestmark = pytest.mark.real_data
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.features import BAR, FeatureConfig, FeatureSet, Vectors
-from ml.features.bar_group import SPECS, BarGroup
-from ml.features.bars import WINDOW
-from ml.features.group import run_slowly
-from tests import naive_bars, raw_books, trade_streams
-from tests.trade_streams import SECOND
+from fathom.market.bar_rows import WINDOW
+from fathom.ml.features import BAR, FeatureConfig, FeatureSet, Vectors
+from fathom.ml.features.bar_group import SPECS, BarGroup
+from fathom.ml.features.group import run_slowly
+from tests.makers import raw_books, trade_streams
+from tests.makers.trade_streams import SECOND
+from tests.twins import naive_bars
 
 NAMES = [spec.name for spec in SPECS]
 RECORDED = ("BTCUSDT", "ETHUSDT", "bitstamp")

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_catalog.simulation.injection_simulated import simulated
-from data_catalog.simulation.loading import load_scenario
-from detectors import Bar
-from detectors.bars import BarDetector
-from ml.book.events import Flag, Kind
+from fathom.data_catalog.simulation.injection.simulated import simulated
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.detectors import Bar
+from fathom.detectors.bars.detector import BarDetector
+from fathom.market.events import Flag, Kind
 from tests.conftest import PROJECT
-from tests.detector_registry import DETECTORS, Registered, Said, bars_of_events, ends_of_messages, fed
-from tests.random_market import random_market
-from tests.raw_books import perp_events
-from tests.unit.detectors.bar_cases import BAR_DETECTORS, walk
-from tests.unit.detectors.hand_made import MID, HandMade
+from tests.makers.bar_cases import BAR_DETECTORS, walk
+from tests.makers.detector_registry import DETECTORS, Registered, Said, bars_of_events, ends_of_messages, fed
+from tests.makers.hand_made import MID, HandMade
+from tests.makers.random_market import random_market
+from tests.makers.raw_books import perp_events
 
 MakeBar = Callable[[], BarDetector[object]]
 Stream = tuple[np.ndarray, np.ndarray, int]  # events, bars, depth

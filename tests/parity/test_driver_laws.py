@@ -8,14 +8,14 @@ from click.testing import CliRunner
 from nautilus_trader.model import NautilusDataType, OrderBookDeltas
 from nautilus_trader.persistence import ParquetDataCatalog
 
-from data_catalog.catalog import Catalog
-from data_catalog.feature_config import TableConfig
-from data_catalog.feature_table import build
-from data_catalog.feature_vectors import read_vectors
-from data_catalog.instruments import Grid
-from data_catalog.records import Records
-from fathom import main
-from tests.feature_replay import Collector, assert_same, make_actor, offline, replay, stacked
+from fathom.commands.main import main
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.replay.rows_of_objects import Records
+from fathom.ml.tables.build import build
+from fathom.ml.tables.config import TableConfig
+from fathom.ml.tables.file import read_vectors
+from tests.makers.feature_replay import Collector, assert_same, make_actor, offline, replay, stacked
 
 pytestmark = pytest.mark.real_data
 BTC, ETH, XRP = (f"{symbol}-LINEAR.BYBIT" for symbol in ("BTCUSDT", "ETHUSDT", "XRPUSDT"))

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data_catalog.catalog import Catalog
-from data_catalog.simulation.loading import load_scenario
-from data_catalog.simulation.production import simulate
-from ml.features import FeatureConfig, FeatureSet, Vectors
-from ml.features.micro_price import fit_micro_price
-from ml.features.registry import SPECS
-from tests import raw_books, trade_streams
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.data_catalog.simulation.production import simulate
+from fathom.ml.features import FeatureConfig, FeatureSet, Vectors
+from fathom.ml.features.micro_price import fit_micro_price
+from fathom.ml.features.registry import SPECS
+from tests.makers import raw_books, trade_streams
 
 RECORDED = ["BTCUSDT", "ETHUSDT", "bitstamp"]
 SIMULATED = ["manipulated", "stress"]  # RPI trades and honest decoys; gaps, crossed books, duplicates and clock steps

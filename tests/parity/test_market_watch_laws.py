@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from detectors import BarFindings, Findings, MarketWatch, MarketWatchConfig
-from detectors.layering import LayeringConfig
-from detectors.quote_stuffing import QuoteStuffingConfig
-from detectors.spoofing import SpoofingConfig
-from detectors.surveillance import SurveillanceConfig
-from ml.features import FeatureConfig, FeatureSet
-from tests.naive_market_bars import naive_bars
-from tests.random_market import random_market
+from fathom.detectors import BarFindings, Findings, MarketWatch, MarketWatchConfig
+from fathom.detectors.book.layering import LayeringConfig
+from fathom.detectors.book.quote_stuffing import QuoteStuffingConfig
+from fathom.detectors.book.spoofing import SpoofingConfig
+from fathom.detectors.book.surveillance import SurveillanceConfig
+from fathom.ml.features import FeatureConfig, FeatureSet
+from tests.makers.random_market import random_market
+from tests.twins.naive_market_bars import naive_bars
 
 SECOND = 1_000_000_000
 # Whatever is weighed is reported: the laws want many alerts, not good ones.

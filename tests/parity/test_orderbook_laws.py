@@ -5,14 +5,14 @@ from typing import Final
 import numpy as np
 import pytest
 
-from ml.book.events import EVENT, Action, Flag, Kind, Side
-from ml.features.config import FeatureConfig
-from ml.features.feature_set import FeatureSet
-from ml.features.orderbook import OrderBookFeatures
-from ml.features.snapshot import pack_all, unpack_all
-from tests.naive_orderbook import naive_vector
-from tests.random_market import random_market
-from tests.raw_books import PERP_STEPS, bitstamp_events, perp_events
+from fathom.market.events import EVENT, Action, Flag, Kind, Side
+from fathom.market.saved_arrays import pack_all, unpack_all
+from fathom.ml.features.config import FeatureConfig
+from fathom.ml.features.feature_set import FeatureSet
+from fathom.ml.features.orderbook import OrderBookFeatures
+from tests.makers.random_market import random_market
+from tests.makers.raw_books import PERP_STEPS, bitstamp_events, perp_events
+from tests.twins.naive_orderbook import naive_vector
 
 NS: Final = 1_000_000_000
 GRID_NS: Final = NS

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.features.snapshot import pack_all, unpack_all
-from strategies.policy import momentum, order_flow, sar_wave, volume_profile
-from strategies.policy.policy import Policy
-from tests.unit.strategies.policy.market_bars import (
+from fathom.market.saved_arrays import pack_all, unpack_all
+from fathom.strategies.policy import momentum, order_flow, sar_wave, volume_profile
+from fathom.strategies.policy.policy import Policy
+from tests.makers.market_bars import (
     POLICIES,
     market_bars,
     mirrored,
     rows,
     told,
 )
-from tests.unit.strategies.policy.market_bars import momentum as make_momentum
-from tests.unit.strategies.policy.market_bars import sar_wave as make_sar_wave
-from tests.unit.strategies.policy.market_bars import volume_profile as make_volume_profile
+from tests.makers.market_bars import momentum as make_momentum
+from tests.makers.market_bars import sar_wave as make_sar_wave
+from tests.makers.market_bars import volume_profile as make_volume_profile
 
 MakePolicy = Callable[[], Policy]
 KERNELS: tuple[tuple[Any, MakePolicy, int, int], ...] = (

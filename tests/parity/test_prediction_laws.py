@@ -5,22 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtests.artifacts import RunFiles
-from backtests.run import run
-from data_catalog.feature_config import TableConfig
-from data_catalog.feature_table import build
-from data_catalog.feature_vectors import read_vectors
-from ml.inference import Predictor
-from tests.random_market import random_market
-from tests.unit.actors.validated_run import FEATURES, NAMES, WINDOW, tiny, validated_config
-from tests.unit.backtests.small_market import BTC
+from fathom.backtests.run import run
+from fathom.backtests.setup.run_files import RunFiles
+from fathom.ml.models.inference import Predictor
+from fathom.ml.tables.build import build
+from fathom.ml.tables.config import TableConfig
+from fathom.ml.tables.file import read_vectors
+from tests.makers.random_market import random_market
+from tests.makers.small_market import BTC
+from tests.makers.validated_run import FEATURES, NAMES, WINDOW, tiny, validated_config
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from data_catalog.catalog import Catalog
-    from data_catalog.instruments import default_instruments
-    from ml.book.events import Kind
+    from fathom.data_catalog.catalog import Catalog
+    from fathom.data_catalog.instruments import default_instruments
+    from fathom.market.events import Kind
 
     rows = random_market(5, seconds=120.0)
     catalog, instrument = Catalog(tmp_path_factory.mktemp("market")), default_instruments()["BTCUSDT"]

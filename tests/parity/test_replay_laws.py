@@ -8,21 +8,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actors.detection import DetectionActor
-from actors.features import FeatureActor
-from backtests.config import load
-from backtests.data_feed import open_feed
-from backtests.engine import simulate
-from backtests.records import Fill
-from data_catalog.catalog import Catalog
-from data_catalog.ingest.bybit import Archive, import_archive
-from data_catalog.ingest.bybit_book import Timing
-from data_catalog.instruments import Grid, default_instruments
-from data_catalog.simulation.loading import load_scenario
-from data_catalog.simulation.production import simulate as make_market
-from ml.features import FeatureSet
+from fathom.actors.detection import DetectionActor
+from fathom.actors.features import FeatureActor
+from fathom.backtests.engine.records import Fill
+from fathom.backtests.engine.simulation import simulate
+from fathom.backtests.setup.config import load
+from fathom.backtests.setup.data_feed import open_feed
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.ingest.bybit import Archive, import_archive
+from fathom.data_catalog.ingest.bybit_book import Timing
+from fathom.data_catalog.instruments import Grid, default_instruments
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.data_catalog.simulation.production import simulate as make_market
+from fathom.ml.features import FeatureSet
 from tests.conftest import PROJECT
-from tests.unit.backtests.small_market import BTC, ETH
+from tests.makers.small_market import BTC, ETH
 
 CONFIGS = [PROJECT / "configs" / "backtest" / name for name in ("perp-ticks.toml", "perp-ticks-ensemble.toml")]
 RISK = PROJECT / "configs" / "system" / "risk.toml"

@@ -19,11 +19,11 @@ import json, sys, tempfile, time
 from pathlib import Path
 from statistics import median
 import numpy as np
-from data_catalog.catalog import Catalog
-from data_catalog.ingest.bybit import Archive, import_archive
-from data_catalog.ingest.bybit_book import Timing
-from data_catalog.instruments import default_instruments
-from ml.book.events import Kind
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.ingest.bybit import Archive, import_archive
+from fathom.data_catalog.ingest.bybit_book import Timing
+from fathom.data_catalog.instruments import default_instruments
+from fathom.market.events import Kind
 
 source, repeats = Path(sys.argv[1]), int(sys.argv[4])
 folder = tempfile.TemporaryDirectory()
@@ -53,11 +53,11 @@ sets = [f"data.catalog={catalog.path}"]
 """
 
 _SPEED = """
-from backtests.config import load
-from backtests.data_feed import open_feed
-from backtests.engine import simulate
-from backtests.run import run
-from backtests.venue_models import venue_config
+from fathom.backtests.setup.config import load
+from fathom.backtests.setup.data_feed import open_feed
+from fathom.backtests.engine.simulation import simulate
+from fathom.backtests.run import run
+from fathom.backtests.setup.venue_models import venue_config
 from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
 from nautilus_trader.common import LoggerConfig, LogLevel
 
@@ -94,10 +94,10 @@ print(json.dumps({name: feed.rows / median(taken) for name, taken in times.items
 """
 
 _MEMORY = """
-from backtests.run import run
+from fathom.backtests.run import run
 
 script = (
-    "import sys; from backtests.run import run; from backtests.engine import peak_rss_mib;"
+    "import sys; from fathom.backtests.run import run; from fathom.backtests.engine.simulation import peak_rss_mib;"
     "run([sys.argv[1]], out=sys.argv[2], assignments=[sys.argv[3]], pages=False); print(peak_rss_mib())"
 )
 import subprocess

@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from detectors import MarketWatch
-from ml.book.events import Flag, Kind
-from ml.book.kernel import kernel
-from ml.book.levels import BookArrays
-from ml.book.lifecycle import book_row, new_book, trade_row
+from fathom.detectors import MarketWatch
+from fathom.market.events import Flag, Kind
+from fathom.market.kernel import kernel
+from fathom.market.levels import BookArrays
+from fathom.market.lifecycle import book_row, new_book, trade_row
+from tests.makers.raw_books import perp_events
 from tests.performance import Measure
-from tests.raw_books import perp_events
 
 _PROJECT: Final = Path(__file__).resolve().parent.parent.parent
 _REAL_DATA: Final = Path(os.environ.get("FATHOM_REAL_DATA", _PROJECT.parent / "shared" / "data"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.feature_store import RedisStore
-from ml.features import FeatureConfig, FeatureSet
+from fathom.ml.features import FeatureConfig, FeatureSet
+from fathom.ml.serving.redis_store import RedisStore
 from tests.performance import Measure
-from tests.redis_server import Server, installed
+from tests.servers.redis_server import Server, installed
 
 _VECTORS = 5_000
 _SYMBOLS = 100

@@ -11,12 +11,12 @@ import numpy as np
 import talib
 from numpy.typing import NDArray
 
-from ml.features import FeatureConfig, FeatureSet
-from ml.features.bar_group import SPECS, BarGroup
-from ml.features.bars import WINDOW
-from tests import raw_books, trade_streams
+from fathom.market.bar_rows import WINDOW
+from fathom.ml.features import FeatureConfig, FeatureSet
+from fathom.ml.features.bar_group import SPECS, BarGroup
+from tests.makers import raw_books, trade_streams
+from tests.makers.trade_streams import SECOND
 from tests.performance import Measure
-from tests.trade_streams import SECOND
 
 _REAL_DATA = Path(os.environ.get("FATHOM_REAL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 _REPEATS = 3

@@ -10,10 +10,10 @@ import numpy as np
 import psutil
 from numba import njit
 
-from ml.book.events import EVENT, Action, Flag, Kind, Side
-from ml.features.orderbook import OrderBookFeatures
+from fathom.market.events import EVENT, Action, Flag, Kind, Side
+from fathom.ml.features.orderbook import OrderBookFeatures
+from tests.makers.raw_books import PERP_STEPS, perp_events
 from tests.performance import Measure
-from tests.raw_books import PERP_STEPS, perp_events
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 _REAL_DATA = Path(os.environ.get("FATHOM_REAL_DATA", _PROJECT.parent / "shared" / "data"))

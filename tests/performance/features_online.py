@@ -13,15 +13,15 @@ from click.testing import CliRunner
 from nautilus_trader.model import OrderBookDeltas
 from nautilus_trader.persistence import ParquetDataCatalog
 
-from actors.feature_stream import FeatureStream
-from actors.features import FeatureActor, FeatureActorConfig
-from data_catalog.catalog import Catalog
-from data_catalog.instruments import Grid
-from data_catalog.records import Records
-from fathom import main
-from ml.book import Flag, Kind
-from ml.features import FeatureSet
-from tests.feature_replay import replay
+from fathom.actors.feature_stream import FeatureStream
+from fathom.actors.features import FeatureActor, FeatureActorConfig
+from fathom.commands.main import main
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.replay.rows_of_objects import Records
+from fathom.market import Flag, Kind
+from fathom.ml.features import FeatureSet
+from tests.makers.feature_replay import replay
 from tests.performance import Measure
 
 _PROJECT: Final = Path(__file__).resolve().parent.parent.parent

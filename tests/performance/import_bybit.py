@@ -26,10 +26,10 @@ _IMPORT = """
 import json, resource, sys, tempfile, time
 from pathlib import Path
 from nautilus_trader.persistence import ParquetDataCatalog
-from data_catalog.catalog import Catalog
-from data_catalog.ingest.bybit import Archive, import_archive
-from data_catalog.ingest.bybit_book import Timing
-from data_catalog.instruments import default_instruments
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.ingest.bybit import Archive, import_archive
+from fathom.data_catalog.ingest.bybit_book import Timing
+from fathom.data_catalog.instruments import default_instruments
 
 small, large, repeats = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 instrument = default_instruments()["BTCUSDT"]

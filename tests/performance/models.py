@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ml.artifacts import Artifact, ModelSchema
-from ml.datamodules import WindowDataModule
-from ml.datasets import Arrays
-from ml.export import Source, export
-from ml.features import Column, FeatureConfig, FeatureSchema, FeatureSet, fit
-from ml.fit_config import FitConfig
-from ml.inference import Predictor
-from ml.label_config import LabelConfig
-from ml.modules import MultitaskModule, losses, total
-from ml.nets import build
-from ml.splits import Fold
+from fathom.ml.features import Column, FeatureConfig, FeatureSchema, FeatureSet, fit
+from fathom.ml.models.artifacts import Artifact, ModelSchema
+from fathom.ml.models.export import Source, export
+from fathom.ml.models.inference import Predictor
+from fathom.ml.nets import build
+from fathom.ml.samples.datamodules import WindowDataModule
+from fathom.ml.samples.datasets import Arrays
+from fathom.ml.samples.label_config import LabelConfig
+from fathom.ml.samples.splits import Fold
+from fathom.ml.training.fit_config import FitConfig
+from fathom.ml.training.modules import MultitaskModule, losses, total
 from tests.performance import Measure
 
 _WINDOW = 60

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from data_catalog.catalog import Catalog
-from data_catalog.simulation.generator import Generator
-from data_catalog.simulation.loading import load_scenario
-from data_catalog.simulation.production import simulate
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.simulation.generator import Generator
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.data_catalog.simulation.production import simulate
 from tests.performance import Measure
 
 _SCENARIO = Path(__file__).resolve().parents[2] / "configs" / "simulation" / "null.toml"

@@ -17,20 +17,20 @@ import pytest
 from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
 from nautilus_trader.common import LoggerConfig, LogLevel
 
-from actors.detection import DetectionActor
-from actors.features import FeatureActor
-from actors.validation import ValidationActor
-from backtests.config import Resolved, load
-from backtests.data_feed import Feed, open_feed
-from backtests.engine import simulate
-from backtests.venue_models import venue_config
-from data_catalog.catalog import Catalog
-from data_catalog.ingest.bybit import Archive, import_archive
-from data_catalog.ingest.bybit_book import Timing
-from data_catalog.instruments import Grid, InstrumentSpec, default_instruments
-from ml.book.events import Flag, Kind
-from ml.features import FeatureSet
-from strategies.ensemble import Ensemble
+from fathom.actors.detection import DetectionActor
+from fathom.actors.features import FeatureActor
+from fathom.actors.validation import ValidationActor
+from fathom.backtests.engine.simulation import simulate
+from fathom.backtests.setup.config import Resolved, load
+from fathom.backtests.setup.data_feed import Feed, open_feed
+from fathom.backtests.setup.venue_models import venue_config
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.ingest.bybit import Archive, import_archive
+from fathom.data_catalog.ingest.bybit_book import Timing
+from fathom.data_catalog.instruments import Grid, InstrumentSpec, default_instruments
+from fathom.market.events import Flag, Kind
+from fathom.ml.features import FeatureSet
+from fathom.strategies.ensemble import Ensemble
 from tests.performance import Measure
 
 _PROJECT: Final = Path(__file__).resolve().parent.parent.parent
@@ -241,10 +241,10 @@ def _export(catalog: str, folder: str, known_after: int | None = None) -> dict[s
     # The production net in full size, without training: time does not depend on the weights. Scaled on real vectors.
     import torch
 
-    from ml.artifacts import ModelSchema
-    from ml.export import Source, export
-    from ml.features import fit
-    from ml.nets import build
+    from fathom.ml.features import fit
+    from fathom.ml.models.artifacts import ModelSchema
+    from fathom.ml.models.export import Source, export
+    from fathom.ml.nets import build
 
     torch.set_num_threads(1)
     torch.manual_seed(1)

@@ -3,6 +3,6 @@
 Each reads the whole window and keeps nothing between calls, so that a value is a function of the window alone.
 """
 
-from ml.features.bar_kernels import averages, oscillators, shapes, trends
+from fathom.ml.features.bar_kernels import averages, oscillators, shapes, trends
 
 __all__ = ["averages", "oscillators", "shapes", "trends"]

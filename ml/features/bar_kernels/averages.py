@@ -7,13 +7,13 @@ TA-Lib seeds them: a simple mean of the first values of the window.
 import math
 from typing import Final
 
-from numba import njit
+from fathom.market.kernel_cache import cached
 
 ROUNDING: Final = 1e-13
 """Relative size below which a spread is taken for the rounding of a mean; a price tick is never so small."""
 
 
-@njit(cache=True)
+@cached
 def mean(values, length):  # type: ignore[no-untyped-def]
     """Mean of the last `length` values."""
     end = len(values)
@@ -25,7 +25,7 @@ def mean(values, length):  # type: ignore[no-untyped-def]
     return total / length
 
 
-@njit(cache=True)
+@cached
 def deviation(values, length):  # type: ignore[no-untyped-def]
     """Population standard deviation of the last `length` values, in two passes; 0 where they are equal."""
     end = len(values)
@@ -40,7 +40,7 @@ def deviation(values, length):  # type: ignore[no-untyped-def]
     return spread if spread > ROUNDING * abs(centre) else 0.0
 
 
-@njit(cache=True)
+@cached
 def exponential(values, length):  # type: ignore[no-untyped-def]
     """Exponential average with weight 2 / (length + 1), seeded by the mean of the first `length` values."""
     end = len(values)
@@ -53,7 +53,7 @@ def exponential(values, length):  # type: ignore[no-untyped-def]
     return average
 
 
-@njit(cache=True)
+@cached
 def convergence(values, fast, slow, signal):  # type: ignore[no-untyped-def]
     """MACD line, its signal and their difference (Appel 1979).
 
@@ -82,13 +82,13 @@ def convergence(values, fast, slow, signal):  # type: ignore[no-untyped-def]
     return line, average, line - average
 
 
-@njit(cache=True)
+@cached
 def true_range(high, low, close, i):  # type: ignore[no-untyped-def]
     """Largest of the bar's range and its reach from the close before (Wilder 1978); needs ``i >= 1``."""
     return max(high[i] - low[i], abs(high[i] - close[i - 1]), abs(low[i] - close[i - 1]))
 
 
-@njit(cache=True)
+@cached
 def average_true_range(high, low, close, length):  # type: ignore[no-untyped-def]
     """Wilder's average of the true range, seeded by the mean of the first `length` true ranges."""
     end = len(close)
@@ -103,7 +103,7 @@ def average_true_range(high, low, close, length):  # type: ignore[no-untyped-def
     return average
 
 
-@njit(cache=True)
+@cached
 def highest(values, length, end):  # type: ignore[no-untyped-def]
     """Highest of the `length` values that end before index `end`."""
     top = values[end - length]
@@ -112,7 +112,7 @@ def highest(values, length, end):  # type: ignore[no-untyped-def]
     return top
 
 
-@njit(cache=True)
+@cached
 def lowest(values, length, end):  # type: ignore[no-untyped-def]
     """Lowest of the `length` values that end before index `end`."""
     bottom = values[end - length]

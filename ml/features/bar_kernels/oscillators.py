@@ -5,12 +5,11 @@ TA-Lib answers 0 where nothing moved, which reads as the strongest of falls. Und
 
 import math
 
-from numba import njit
+from fathom.market.kernel_cache import cached
+from fathom.ml.features.bar_kernels.averages import ROUNDING, highest, lowest, mean
 
-from ml.features.bar_kernels.averages import ROUNDING, highest, lowest, mean
 
-
-@njit(cache=True)
+@cached
 def relative_strength(close, length):  # type: ignore[no-untyped-def]
     """Wilder's RSI: average gain as a percentage of average gain plus average loss."""
     end = len(close)
@@ -33,7 +32,7 @@ def relative_strength(close, length):  # type: ignore[no-untyped-def]
     return 100.0 * gain / (gain + loss)
 
 
-@njit(cache=True)
+@cached
 def stochastic(high, low, close, length, slow_k, slow_d):  # type: ignore[no-untyped-def]
     """Lane's slow stochastic: %K smoothed over `slow_k` bars, and its mean over `slow_d` bars."""
     end = len(close)
@@ -58,7 +57,7 @@ def stochastic(high, low, close, length, slow_k, slow_d):  # type: ignore[no-unt
     return k, total / slow_d
 
 
-@njit(cache=True)
+@cached
 def williams(high, low, close, length):  # type: ignore[no-untyped-def]
     """Williams' %R: -100 at the lowest price of the last `length` bars, 0 at the highest."""
     end = len(close)
@@ -71,7 +70,7 @@ def williams(high, low, close, length):  # type: ignore[no-untyped-def]
     return -100.0 * (top - close[end - 1]) / (top - bottom)
 
 
-@njit(cache=True)
+@cached
 def commodity_channel(high, low, close, length):  # type: ignore[no-untyped-def]
     """Lambert's CCI: distance of the typical price from its mean, in units of 0.015 mean absolute deviations."""
     end = len(close)
@@ -91,7 +90,7 @@ def commodity_channel(high, low, close, length):  # type: ignore[no-untyped-def]
     return (last - centre) / (0.015 * spread)
 
 
-@njit(cache=True)
+@cached
 def money_flow(high, low, close, volume, length):  # type: ignore[no-untyped-def]
     """Money flow index: turnover of bars with a rising typical price, as a percentage of that of all that moved."""
     end = len(close)
@@ -113,7 +112,7 @@ def money_flow(high, low, close, volume, length):  # type: ignore[no-untyped-def
     return 100.0 * rising / (rising + falling)
 
 
-@njit(cache=True)
+@cached
 def chaikin(high, low, close, volume, length):  # type: ignore[no-untyped-def]
     """Accumulation/distribution over the last `length` bars: volume weighted by where in its range each bar closes."""
     end = len(close)
@@ -126,7 +125,7 @@ def chaikin(high, low, close, volume, length):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@cached
 def on_balance(close, volume, length):  # type: ignore[no-untyped-def]
     """Granville's on-balance volume over the last `length` bars: volume of rising minus volume of falling bars."""
     end = len(close)
@@ -141,13 +140,13 @@ def on_balance(close, volume, length):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@cached
 def ratio(value, scale):  # type: ignore[no-untyped-def]
     """`value` / `scale`; NaN where the scale is not positive."""
     return value / scale if scale > 0.0 else math.nan
 
 
-@njit(cache=True)
+@cached
 def traded_price(turnover, volume, length):  # type: ignore[no-untyped-def]
     """Volume-weighted average price of the last `length` bars; NaN where nothing traded."""
     if len(volume) < length:

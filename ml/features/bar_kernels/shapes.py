@@ -2,10 +2,10 @@
 
 import math
 
-from numba import njit
+from fathom.market.kernel_cache import cached
 
 
-@njit(cache=True)
+@cached
 def realized(close, length):  # type: ignore[no-untyped-def]
     """Root mean square of the last `length` log returns (Andersen, Bollerslev, Diebold and Labys 2003)."""
     end = len(close)
@@ -18,7 +18,7 @@ def realized(close, length):  # type: ignore[no-untyped-def]
     return math.sqrt(total / length)
 
 
-@njit(cache=True)
+@cached
 def parkinson(high, low, length):  # type: ignore[no-untyped-def]
     """Parkinson's (1980) volatility per bar from the last `length` ranges."""
     end = len(high)
@@ -31,7 +31,7 @@ def parkinson(high, low, length):  # type: ignore[no-untyped-def]
     return math.sqrt(total / (4.0 * math.log(2.0) * length))
 
 
-@njit(cache=True)
+@cached
 def garman_klass(open_, high, low, close, length):  # type: ignore[no-untyped-def]
     """Garman and Klass's (1980) volatility per bar from the last `length` ranges and bodies."""
     end = len(close)
@@ -45,7 +45,7 @@ def garman_klass(open_, high, low, close, length):  # type: ignore[no-untyped-de
     return math.sqrt(max(total, 0.0) / length)
 
 
-@njit(cache=True)
+@cached
 def weighted_return(close, volume, length):  # type: ignore[no-untyped-def]
     """Mean simple return of the last `length` bars, weighted by volume; NaN where nothing traded."""
     end = len(close)

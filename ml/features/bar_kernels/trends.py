@@ -2,12 +2,11 @@
 
 import math
 
-from numba import njit
+from fathom.market.kernel_cache import cached
+from fathom.ml.features.bar_kernels.averages import highest, lowest, true_range
 
-from ml.features.bar_kernels.averages import highest, lowest, true_range
 
-
-@njit(cache=True)
+@cached
 def _moves(high, low, i):  # type: ignore[no-untyped-def]
     up = high[i] - high[i - 1]
     down = low[i - 1] - low[i]
@@ -18,7 +17,7 @@ def _moves(high, low, i):  # type: ignore[no-untyped-def]
     return 0.0, 0.0
 
 
-@njit(cache=True)
+@cached
 def directional(high, low, close, length):  # type: ignore[no-untyped-def]
     """Wilder's ADX, +DI and -DI.
 
@@ -58,7 +57,7 @@ def directional(high, low, close, length):  # type: ignore[no-untyped-def]
     return adx, 100.0 * plus / reach, 100.0 * minus / reach
 
 
-@njit(cache=True)
+@cached
 def parabolic(high, low, step, limit):  # type: ignore[no-untyped-def]
     """Wilder's parabolic stop and reverse at the last bar of the window."""
     end = len(high)
@@ -100,7 +99,7 @@ def parabolic(high, low, step, limit):  # type: ignore[no-untyped-def]
     return shown
 
 
-@njit(cache=True)
+@cached
 def supertrend(high, low, close, length, multiple):  # type: ignore[no-untyped-def]
     """Seban's SuperTrend: a band of ATRs around the middle that only tightens until the close breaks through it.
 
@@ -128,7 +127,7 @@ def supertrend(high, low, close, length, multiple):  # type: ignore[no-untyped-d
     return lower if rising else upper
 
 
-@njit(cache=True)
+@cached
 def midpoint(high, low, length, shift):  # type: ignore[no-untyped-def]
     """Middle between the highest and the lowest price of the `length` bars that end `shift` bars ago."""
     end = len(high) - shift

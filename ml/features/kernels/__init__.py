@@ -3,6 +3,6 @@
 A module holds the step and, beside it, what each value is (`ml.features.spec.FeatureSpec`), in the order it writes.
 """
 
-from ml.features.kernels.orderbook import Scratch, new_scratch, orderbook_specs, run, sample, step
+from fathom.ml.features.kernels.orderbook import Scratch, new_scratch, orderbook_specs, run, sample, step
 
 __all__ = ["Scratch", "new_scratch", "orderbook_specs", "run", "sample", "step"]

@@ -5,12 +5,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.flow import FlowArrays
-from ml.book.kernel import kernel
-from ml.book.levels import ASK, BEST, BID, COUNT, BookArrays
-from ml.features.kernels.describe import Describe
-from ml.features.kernels.windows import NEAR, Scratch
-from ml.features.spec import FeatureSpec
+from fathom.market.flow import FlowArrays
+from fathom.market.kernel import kernel
+from fathom.market.levels import ASK, BEST, BID, COUNT, BookArrays
+from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.kernels.windows import NEAR, Scratch
+from fathom.ml.features.spec import FeatureSpec
 
 SIZE: Final = 10
 

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.flow import MID, SAMPLES, FlowArrays
-from ml.book.kernel import kernel
-from ml.book.levels import (
+from fathom.market.flow import MID, SAMPLES, FlowArrays
+from fathom.market.kernel import kernel
+from fathom.market.levels import (
     ASK,
     BEST,
     BID,
@@ -23,9 +23,9 @@ from ml.book.levels import (
     next_place,
     slot_at,
 )
-from ml.features.kernels.describe import Describe
-from ml.features.kernels.windows import BAND, NEAR, Q5, Q10, QD5, QD10, TICKS5, Scratch, bucket_at, buckets_of
-from ml.features.spec import FeatureSpec
+from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.kernels.windows import BAND, NEAR, Q5, Q10, QD5, QD10, TICKS5, Scratch, bucket_at, buckets_of
+from fathom.ml.features.spec import FeatureSpec
 
 SIZE: Final = 29
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ml.features.spec import FeatureSpec
+from fathom.ml.features.spec import FeatureSpec
 
 OWN: Final = "Fathom"
 CKS: Final = "Cont, Kukanov & Stoikov (2014), doi:10.1093/jjfinec/nbt003"

@@ -5,14 +5,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bars import BAR_FIELDS, HIGH, LOW
-from detectors.market_bars import MarketBars, add_trade, begin, close_bar, is_due, new_market_bars
-from detectors.support_resistance import new_levels_state
-from detectors.support_resistance import step as levels_step
-from ml.book.kernel import kernel
-from ml.book.levels import ASK, BEST, BID, COUNT, BookArrays
-from ml.features.kernels.describe import Describe
-from ml.features.spec import FeatureSpec
+from fathom.detectors.bars.detector import BAR_FIELDS, HIGH, LOW
+from fathom.detectors.bars.market_bars import MarketBars, add_trade, begin, close_bar, is_due, new_market_bars
+from fathom.detectors.bars.support_resistance import new_levels_state
+from fathom.detectors.bars.support_resistance import step as levels_step
+from fathom.market.kernel import kernel
+from fathom.market.levels import ASK, BEST, BID, COUNT, BookArrays
+from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.spec import FeatureSpec
 
 SIZE: Final = 4
 
@@ -30,7 +30,7 @@ class LevelArrays(NamedTuple):
     Parameters
     ----------
     clock, forming : ndarray
-        Of `detectors.market_bars.MarketBars`.
+        Of `fathom.detectors.bars.market_bars.MarketBars`.
     state, params : ndarray of float64
         Of the recurrence of `detectors.SupportResistance`.
     bar : ndarray of float64, shape (8,)

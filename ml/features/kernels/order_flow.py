@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.flow import (
+from fathom.market.flow import (
     ASK_ADDS,
     BID_ADDS,
     BUCKETS,
@@ -28,10 +28,10 @@ from ml.book.flow import (
     WEIGHT,
     FlowArrays,
 )
-from ml.book.kernel import kernel
-from ml.features.kernels.describe import CKS, NO_TRADES, XGH, Describe
-from ml.features.kernels.windows import W1, W5, W10, W60, Scratch, bucket_at, buckets_of, is_warm
-from ml.features.spec import FeatureSpec
+from fathom.market.kernel import kernel
+from fathom.ml.features.kernels.describe import CKS, NO_TRADES, XGH, Describe
+from fathom.ml.features.kernels.windows import W1, W5, W10, W60, Scratch, bucket_at, buckets_of, is_warm
+from fathom.ml.features.spec import FeatureSpec
 
 SIZE: Final = 22
 

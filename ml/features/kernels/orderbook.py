@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.events import Flag, Kind
-from ml.book.flow import (
+from fathom.market.events import Flag, Kind
+from fathom.market.flow import (
     GRID_NS,
     GRID_TS,
     FlowArrays,
@@ -17,14 +17,14 @@ from ml.book.flow import (
     flow_trade,
     new_flow,
 )
-from ml.book.kernel import kernel
-from ml.book.levels import UNSEEN, BookArrays
-from ml.book.lifecycle import book_row, is_full, new_book, trade_row
-from ml.book.pack import ArrayPack
-from ml.features.kernels import clusters, depth, levels, order_flow, rolling, stoikov, trade_cost
-from ml.features.kernels.levels import LevelArrays, new_level_arrays
-from ml.features.kernels.windows import Scratch, add_up, new_scratch
-from ml.features.spec import FeatureSpec
+from fathom.market.kernel import kernel
+from fathom.market.levels import UNSEEN, BookArrays
+from fathom.market.lifecycle import book_row, is_full, new_book, trade_row
+from fathom.market.pack import ArrayPack
+from fathom.ml.features.kernels import clusters, depth, levels, order_flow, rolling, stoikov, trade_cost
+from fathom.ml.features.kernels.levels import LevelArrays, new_level_arrays
+from fathom.ml.features.kernels.windows import Scratch, add_up, new_scratch
+from fathom.ml.features.spec import FeatureSpec
 
 SIZE: Final = depth.SIZE + clusters.SIZE + levels.SIZE + order_flow.SIZE + trade_cost.SIZE + rolling.SIZE
 

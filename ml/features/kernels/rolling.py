@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.flow import (
+from fathom.market.flow import (
     DEPTH_10,
     IMBALANCE_5,
     MICRO_OFFSET,
@@ -21,10 +21,10 @@ from ml.book.flow import (
     WEIGHT,
     FlowArrays,
 )
-from ml.book.kernel import kernel
-from ml.features.kernels.describe import Describe
-from ml.features.kernels.windows import bucket_at, buckets_of, is_warm
-from ml.features.spec import FeatureSpec
+from fathom.market.kernel import kernel
+from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.kernels.windows import bucket_at, buckets_of, is_warm
+from fathom.ml.features.spec import FeatureSpec
 
 ROLLING_S: Final = (10, 30, 60)
 SIZE: Final = 3 * (3 * STATES - 2)

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.kernel import kernel
-from ml.book.levels import ASK, BEST, BID, COUNT, LOTS, BookArrays, first_place, slot_at
-from ml.features.kernels.describe import Describe
-from ml.features.spec import FeatureSpec
+from fathom.market.kernel import kernel
+from fathom.market.levels import ASK, BEST, BID, COUNT, LOTS, BookArrays, first_place, slot_at
+from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.spec import FeatureSpec
 
 SIZE: Final = 2
 
@@ -47,7 +47,7 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
     return (
         micro(
             "stoikov_micro_price", "price",
-            "mid + g(spread, imbalance of the best sizes), g fitted by `ml.features.micro_price`",
+            "mid + g(spread, imbalance of the best sizes), g fitted by `fathom.ml.features.micro_price`",
             "Expected mid after the moves to come, given spread and imbalance: a martingale, unlike the weighted mid.",
             source=source, stationary=False,
         ),

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.book.flow import COUNTS, GRID_NS, PLAIN_SUMS, SAMPLES, FlowArrays
-from ml.book.kernel import kernel
+from fathom.market.flow import COUNTS, GRID_NS, PLAIN_SUMS, SAMPLES, FlowArrays
+from fathom.market.kernel import kernel
 
 NEAR: Final = 100
 """Best levels a side in which clusters are looked for."""

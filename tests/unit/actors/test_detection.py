@@ -12,14 +12,12 @@ from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId, NautilusDataType
 from nautilus_trader.persistence import ParquetDataCatalog
 
-from actors.detection import DetectionActor, DetectionActorConfig
-from actors.detection_stream import DetectionStream
-from data_catalog.arrow import BAR as STORED
-from data_catalog.catalog import Catalog
-from data_catalog.detections import SureAlerts, detector_bars, messages_of
-from data_catalog.instruments import Grid, default_instruments
-from data_catalog.records import closed_bars
-from data_catalog.types_detection import (
+from fathom.actors.detection import DetectionActor, DetectionActorConfig
+from fathom.actors.detection_stream import DetectionStream
+from fathom.commands.main import main
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import Grid, default_instruments
+from fathom.data_catalog.messages.detections import (
     Detection,
     LevelUpdate,
     ManipulationAlert,
@@ -27,14 +25,16 @@ from data_catalog.types_detection import (
     WaveUpdate,
     detection_data_type,
 )
-from detectors import DetectorError, MarketWatch, MarketWatchConfig, RegimeConfig
-from fathom import main
-from ml.book import Kind
-from strategies.system import build_actor, find, load
-from tests.feature_replay import play
+from fathom.data_catalog.messages.findings import SureAlerts, detector_bars, messages_of
+from fathom.data_catalog.replay.rows_of_objects import closed_bars
+from fathom.data_catalog.store.arrow import BAR as STORED
+from fathom.detectors import DetectorError, MarketWatch, MarketWatchConfig, RegimeConfig
+from fathom.market import Kind
+from fathom.strategies.system import build_actor, find, load
+from tests.makers.feature_replay import play
+from tests.makers.random_market import random_market
+from tests.makers.small_market import BTC, ETH, SECOND, START
 from tests.parity.test_market_watch_laws import EVERYTHING
-from tests.random_market import random_market
-from tests.unit.backtests.small_market import BTC, ETH, SECOND, START
 
 WATCH = MarketWatchConfig(bar_ms=500, surveillance=EVERYTHING, regime=RegimeConfig(warm_up=10))
 BARS = "5-SECOND-LAST-EXTERNAL"

@@ -5,11 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from actors.feature_stream import FeatureStream
-from ml.book import Flag, Kind
-from ml.features import FeatureConfig, FeatureError, FeatureSet, Vectors
-from tests.feature_replay import assert_same
-from tests.random_market import random_market
+from fathom.actors.feature_stream import FeatureStream
+from fathom.market import Flag, Kind
+from fathom.ml.features import FeatureConfig, FeatureError, FeatureSet, Vectors
+from tests.makers.feature_replay import assert_same
+from tests.makers.random_market import random_market
 
 MS = 1_000_000
 CONFIG = FeatureConfig(max_silence_ms=8_000)

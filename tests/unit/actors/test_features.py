@@ -21,17 +21,17 @@ from nautilus_trader.model import (
 )
 from nautilus_trader.persistence import ParquetDataCatalog
 
-from actors.features import FeatureActor, FeatureActorConfig
-from data_catalog.arrow import BAR as STORED
-from data_catalog.catalog import Catalog
-from data_catalog.instruments import default_instruments
-from data_catalog.types import TradeFlags
-from ml.book import Flag, Kind
-from ml.features import FeatureConfig, FeatureSet
-from ml.features.micro_price import fit_micro_price
-from tests.feature_replay import QUIET, Collector, assert_same, make_actor, offline, replay, stacked
-from tests.random_market import random_market
-from tests.unit.backtests.small_market import BTC, ETH, SECOND, START
+from fathom.actors.features import FeatureActor, FeatureActorConfig
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import default_instruments
+from fathom.data_catalog.messages.trade_flags import TradeFlags
+from fathom.data_catalog.store.arrow import BAR as STORED
+from fathom.market import Flag, Kind
+from fathom.ml.features import FeatureConfig, FeatureSet
+from fathom.ml.features.micro_price import fit_micro_price
+from tests.makers.feature_replay import QUIET, Collector, assert_same, make_actor, offline, replay, stacked
+from tests.makers.random_market import random_market
+from tests.makers.small_market import BTC, ETH, SECOND, START
 
 SECONDS = 75
 CONFIG = FeatureConfig(max_silence_ms=6_000)

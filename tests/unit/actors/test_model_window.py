@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from actors.model_window import ModelWindow, WindowUnfitError
-from ml.artifacts import ModelSchema
-from tests.tiny_model import schema_of
-from tests.unit.actors.validated_run import FEATURES, NAMES
+from fathom.actors.model_window import ModelWindow, WindowUnfitError
+from fathom.ml.models.artifacts import ModelSchema
+from tests.makers.tiny_model import schema_of
+from tests.makers.validated_run import FEATURES, NAMES
 
 MS = 1_000_000
 GRID = 250 * MS

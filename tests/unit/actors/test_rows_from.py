@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.detection import DetectionActorConfig
-from actors.features import FeatureActorConfig
-from data_catalog import recorded_arrivals
-from data_catalog.catalog import Catalog
-from data_catalog.errors import CatalogError
-from data_catalog.instruments import default_instruments
-from data_catalog.recorded_arrivals import RecordedArrivals
-from detectors import MarketWatchConfig, SurveillanceConfig
-from ml.book import Kind
-from ml.features import FeatureConfig
-from tests.feature_replay import make_actor, play, replay
-from tests.random_market import random_market
+from fathom.actors.detection import DetectionActorConfig
+from fathom.actors.features import FeatureActorConfig
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.errors import CatalogError
+from fathom.data_catalog.instruments import default_instruments
+from fathom.data_catalog.replay import recorded_arrivals
+from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
+from fathom.detectors import MarketWatchConfig, SurveillanceConfig
+from fathom.market import Kind
+from fathom.ml.features import FeatureConfig
+from tests.makers import small_market
+from tests.makers.feature_replay import make_actor, play, replay
+from tests.makers.random_market import random_market
+from tests.makers.small_market import BTC, ETH, SECOND, START, make_market
 from tests.unit.actors import test_detection
 from tests.unit.actors.test_detection import WATCH, listen, make
-from tests.unit.backtests import small_market
-from tests.unit.backtests.small_market import BTC, ETH, SECOND, START, make_market
 
 catalog = test_detection.catalog
 SPANS: list[dict[str, int]] = [{}, {"start_ns": START + 31 * SECOND + 7, "end_ns": START + 60 * SECOND}]

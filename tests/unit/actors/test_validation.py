@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from actors.validation import ValidationActorConfig
-from backtests.artifacts import RunFiles
-from backtests.run import run
-from tests.unit.actors.validated_run import tiny, validated_config
-from tests.unit.backtests.small_market import make_market
+from fathom.actors.validation import ValidationActorConfig
+from fathom.backtests.run import run
+from fathom.backtests.setup.run_files import RunFiles
+from tests.makers.small_market import make_market
+from tests.makers.validated_run import tiny, validated_config
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,8 @@ def test_an_old_model_does_not_answer(market: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_of_other_features_does_not_answer(market: Path, tmp_path: Path) -> None:
-    from ml.features import FeatureConfig
-    from tests.tiny_model import schema_of, write_model
+    from fathom.ml.features import FeatureConfig
+    from tests.makers.tiny_model import schema_of, write_model
 
     other = schema_of(FeatureConfig(groups=("orderbook",), grid_ms=1_000), ("imbalance_5",))
     model = write_model(tmp_path / "other", other, window=8)

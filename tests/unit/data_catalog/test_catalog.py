@@ -13,16 +13,16 @@ from nautilus_trader.model import NautilusDataType
 from nautilus_trader.persistence import ParquetDataCatalog
 from numpy.typing import NDArray
 
-from data_catalog.arrow import BAR
-from data_catalog.catalog import Catalog
-from data_catalog.errors import CatalogError, InstrumentError, OverlapError
-from data_catalog.instruments import InstrumentSpec, default_instruments
-from data_catalog.layout import interval_name, parse_interval
-from data_catalog.merge import merge_by_time
-from data_catalog.staging import Staging
-from data_catalog.types import TradeFlags
-from data_catalog.writers import ROW_GROUP_ROWS
-from ml.book.events import EVENT, Action, Flag, Kind
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.errors import CatalogError, InstrumentError, OverlapError
+from fathom.data_catalog.instruments import InstrumentSpec, default_instruments
+from fathom.data_catalog.messages.trade_flags import TradeFlags
+from fathom.data_catalog.store.arrow import BAR
+from fathom.data_catalog.store.layout import interval_name, parse_interval
+from fathom.data_catalog.store.merge import merge_by_time
+from fathom.data_catalog.store.staging import Staging
+from fathom.data_catalog.store.writers import ROW_GROUP_ROWS
+from fathom.market.events import EVENT, Action, Flag, Kind
 
 BTC = default_instruments()["BTCUSDT"]
 ID = "BTCUSDT-LINEAR.BYBIT"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nautilus_trader.model import CryptoPerpetual, CurrencyPair, Price, Quantity
 
-from data_catalog.errors import InstrumentError
-from data_catalog.instruments import (
+from fathom.data_catalog.errors import InstrumentError
+from fathom.data_catalog.instruments import (
     MAX_PRICE_RAW,
     MAX_SIZE_RAW,
     Grid,

@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from data_catalog.simulation.config import Feed, InstrumentSpec, Price, Simulation, Takers
-from data_catalog.simulation.generator import Generator
-from data_catalog.simulation.kinds import Channel
-from data_catalog.simulation.loading import load_scenario
-from data_catalog.simulation.memory import Market
-from ml.book.events import Action, Flag, Kind, Side
-from tests.simulated_features import simulate_arrays
+from fathom.data_catalog.simulation.config import Feed, InstrumentSpec, Price, Simulation, Takers
+from fathom.data_catalog.simulation.generator import Generator
+from fathom.data_catalog.simulation.kinds import Channel
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.data_catalog.simulation.memory import Market
+from fathom.market.events import Action, Flag, Kind, Side
+from tests.makers.simulated_features import simulate_arrays
 
 SCENARIOS = ("null", "edge", "regimes", "manipulated", "stress", "demo")
 HONEST = tuple(name for name in SCENARIOS if name != "stress")

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from data_catalog.simulation.loading import ScenarioError, duration_secs, load_scenario
-from data_catalog.simulation.moves import SimulationError
+from fathom.data_catalog.simulation.loading import ScenarioError, duration_secs, load_scenario
+from fathom.data_catalog.simulation.moves import SimulationError
 
 
 @pytest.fixture

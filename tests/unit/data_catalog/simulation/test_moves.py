@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from data_catalog.simulation.config import HiddenState, InstrumentSpec, Price, Simulation
-from data_catalog.simulation.moves import SimulationError, move_sizes, state_moves, tick_bps, up_probability
+from fathom.data_catalog.simulation.config import HiddenState, InstrumentSpec, Price, Simulation
+from fathom.data_catalog.simulation.moves import SimulationError, move_sizes, state_moves, tick_bps, up_probability
 
 
 @pytest.mark.parametrize("rms", [1.5, 30.0, 120.0])

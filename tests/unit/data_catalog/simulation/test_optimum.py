@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data_catalog.simulation.config import HiddenState, InstrumentSpec, Labels, Price, Simulation
-from data_catalog.simulation.moves import state_moves, tick_bps, up_probability
-from data_catalog.simulation.optimum import optimum, price_distributions, state_shares
+from fathom.data_catalog.simulation.config import HiddenState, InstrumentSpec, Labels, Price, Simulation
+from fathom.data_catalog.simulation.moves import state_moves, tick_bps, up_probability
+from fathom.data_catalog.simulation.optimum import optimum, price_distributions, state_shares
 
 TWO = Simulation(
     scenario="x",

@@ -6,15 +6,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from data_catalog.catalog import Catalog
-from data_catalog.quality import check
-from data_catalog.simulation import production
-from data_catalog.simulation.config import Feed, InstrumentSpec, Rpi, Simulation
-from data_catalog.simulation.loading import load_scenario
-from data_catalog.simulation.moves import SimulationError
-from data_catalog.simulation.production import simulate
-from ml.book.events import TradeFlag
-from tests.simulated_features import simulate_arrays
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.quality.check import check
+from fathom.data_catalog.simulation import production
+from fathom.data_catalog.simulation.config import Feed, InstrumentSpec, Rpi, Simulation
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.data_catalog.simulation.moves import SimulationError
+from fathom.data_catalog.simulation.production import simulate
+from fathom.market.events import TradeFlag
+from tests.makers.simulated_features import simulate_arrays
 
 CONFIG = Simulation(scenario="x", duration_secs=25.0, feed=Feed(depth=50), rpi=Rpi(taker_share=0.2))
 ID = "BTCUSDT-LINEAR.SIM"

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from data_catalog.simulation.rng import below, between, exponential, next_word, seed_stream, uniform
+from fathom.data_catalog.simulation.rng import below, between, exponential, next_word, seed_stream, uniform
 
 MASK = 2**64 - 1
 

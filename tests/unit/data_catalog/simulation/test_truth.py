@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from data_catalog.simulation.config import DISTURBANCE_KINDS, EPISODE_KINDS, Simulation
-from data_catalog.simulation.generator import Generator
-from data_catalog.simulation.loading import load_scenario
-from data_catalog.simulation.truth import truth_files
-from ml.book.events import Action, Flag, Side, TradeFlag
+from fathom.data_catalog.simulation.config import DISTURBANCE_KINDS, EPISODE_KINDS, Simulation
+from fathom.data_catalog.simulation.generator import Generator
+from fathom.data_catalog.simulation.loading import load_scenario
+from fathom.data_catalog.simulation.truth import truth_files
+from fathom.market.events import Action, Flag, Side, TradeFlag
 
 type Run = tuple[Simulation, dict[str, Any], dict[str, pd.DataFrame]]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ml.features.candles import NEUTRAL, SPECS, candle_values
+from fathom.ml.features.candles import NEUTRAL, SPECS, candle_values
 
 LIST = """
     open high low close volume returns log_returns high_low_range close_open_diff upper_shadow lower_shadow

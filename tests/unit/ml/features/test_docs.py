@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from ml.features.docs import render
-from ml.features.registry import SPECS
+from fathom.ml.features.docs import render
+from fathom.ml.features.registry import SPECS
 
 
 def test_the_document_is_up_to_date(project: Path) -> None:
     text = (project / "docs" / "features.md").read_text()
     assert text == render(), (
-        "Expected docs/features.md to be up to date: run python -m ml.features.docs docs/features.md"
+        "Expected docs/features.md to be up to date: run python -m fathom.ml.features.docs docs/features.md"
     )
 
 

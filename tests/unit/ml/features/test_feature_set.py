@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from ml.book import EVENT, Kind
-from ml.features import BAR, FeatureConfig, FeatureError, FeatureSet, SchemaMismatchError
-from ml.features.group import Group, run_slowly
-from ml.features.spec import FeatureSpec
-from tests import trade_streams
-from tests.trade_streams import SECOND, START
+from fathom.market import EVENT, Kind
+from fathom.ml.features import BAR, FeatureConfig, FeatureError, FeatureSet, SchemaMismatchError
+from fathom.ml.features.group import Group, run_slowly
+from fathom.ml.features.spec import FeatureSpec
+from tests.makers import trade_streams
+from tests.makers.trade_streams import SECOND, START
 
 BARS_ONLY = FeatureConfig(groups=("candles", "indicators"))
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.features.grid import EventGrid
+from fathom.ml.features.grid import EventGrid
 
 NONE = np.zeros(0, np.int64)
 

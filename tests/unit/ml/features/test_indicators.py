@@ -10,12 +10,13 @@ import pytest
 import talib
 from numpy.typing import NDArray
 
-from ml.book import EVENT
-from ml.features import BAR, FeatureConfig, FeatureSet
-from ml.features.bars import WINDOW
-from ml.features.indicators import NEUTRAL, RAW, SPECS, STATIONARY, indicator_values
-from tests import naive_bars, raw_books, trade_streams
-from tests.trade_streams import SECOND
+from fathom.market import EVENT
+from fathom.market.bar_rows import WINDOW
+from fathom.ml.features import BAR, FeatureConfig, FeatureSet
+from fathom.ml.features.indicators import NEUTRAL, RAW, SPECS, STATIONARY, indicator_values
+from tests.makers import raw_books, trade_streams
+from tests.makers.trade_streams import SECOND
+from tests.twins import naive_bars
 
 Array = NDArray[np.float64]
 NAMES = [spec.name for spec in SPECS]

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from ml.book.events import EVENT, Action, Flag, Kind, Side
-from ml.features.errors import FeatureError
-from ml.features.micro_price import MicroPriceTable, fit_micro_price, quotes
-from ml.features.orderbook import OrderBookFeatures
+from fathom.market.events import EVENT, Action, Flag, Kind, Side
+from fathom.ml.features.errors import FeatureError
+from fathom.ml.features.micro_price import MicroPriceTable, fit_micro_price, quotes
+from fathom.ml.features.orderbook import OrderBookFeatures
 
 
 def stream(states: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.features import FeatureError, Normalisation, fit
+from fathom.ml.features import FeatureError, Normalisation, fit
 
 NAMES = ["a", "b", "c"]
 

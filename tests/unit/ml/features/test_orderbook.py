@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from ml.book.events import EVENT, Action, Flag, Kind, Side
-from ml.book.lifecycle import CLOSED_COUNT
-from ml.features.errors import FeatureError
-from ml.features.group import Group, run_slowly
-from ml.features.orderbook import NEUTRAL, SPECS, OrderBookFeatures
-from tests.naive_orderbook import naive_vector
-from tests.random_market import random_market
+from fathom.market.events import EVENT, Action, Flag, Kind, Side
+from fathom.market.lifecycle import CLOSED_COUNT
+from fathom.ml.features.errors import FeatureError
+from fathom.ml.features.group import Group, run_slowly
+from fathom.ml.features.orderbook import NEUTRAL, SPECS, OrderBookFeatures
+from tests.makers.random_market import random_market
+from tests.twins.naive_orderbook import naive_vector
 
 MS = 1_000_000
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from ml.features import FeatureConfig, FeatureSpec, UnknownFeatureError
-from ml.features.registry import NEUTRAL, SPECS, build_groups, spec
+from fathom.ml.features import FeatureConfig, FeatureSpec, UnknownFeatureError
+from fathom.ml.features.registry import NEUTRAL, SPECS, build_groups, spec
 
 GROUPS = {"orderbook", "candles", "indicators"}
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from ml.features import Column, FeatureSchema, SchemaMismatchError, UnknownFeatureError
-from ml.features.bar_group import SPECS, VERSIONS
+from fathom.ml.features import Column, FeatureSchema, SchemaMismatchError, UnknownFeatureError
+from fathom.ml.features.bar_group import SPECS, VERSIONS
 
 SCHEMA = FeatureSchema.of(SPECS, VERSIONS, {"grid_ms": 1000, "bar_ms": 1000})
 

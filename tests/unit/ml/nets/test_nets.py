@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from ml.nets import NETS, Heads, HybridCnnLstm, NetError, build
-from tests import training_problem as problem
+from fathom.ml.nets import NETS, Heads, HybridCnnLstm, NetError, build
+from tests.makers import training_problem as problem
 
 GROUPS = {"orderbook": [0, 3], "candles": [1], "indicators": [2, 4]}
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from actors.model_providers import ProviderError, Remote
-from ml.inference import Predictor
-from ml.serving import ModelClient, ServerError, ServerTimeoutError
-from ml.serving.server import make_app
-from tests.served_app import served
-from tests.unit.actors.validated_run import NAMES, WINDOW, tiny
+from fathom.actors.model_providers import ProviderError, Remote
+from fathom.ml.models.inference import Predictor
+from fathom.ml.serving import ModelClient, ServerError, ServerTimeoutError
+from fathom.ml.serving.server import make_app
+from tests.makers.validated_run import NAMES, WINDOW, tiny
+from tests.servers.served_app import served
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from data_catalog.messages import Signal
-from ml.features.snapshot import pack_all, unpack_all
-from strategies.policy.ensemble import Election, EnsembleVote, run
-from tests.naive_policies import Vote, elections
+from fathom.data_catalog.messages.signals import Signal
+from fathom.market.saved_arrays import pack_all, unpack_all
+from fathom.strategies.policy.ensemble import Election, EnsembleVote, run
+from tests.twins.naive_policies import Vote, elections
 
 MEMBERS = ("momentum", "sar_wave", "supertrend", "volume_profile")
 SECOND = 1_000_000_000

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.policy.ensemble_weights import learn_weights, skill
+from fathom.strategies.policy.ensemble_weights import learn_weights, skill
 
 RETURNS = st.lists(st.floats(-0.1, 0.1), max_size=60)
 

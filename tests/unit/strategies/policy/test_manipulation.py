@@ -2,8 +2,8 @@
 
 import pytest
 
-from data_catalog.messages import Side
-from strategies.policy.manipulation import Alert, ManipulationConfig, ManipulationFilter
+from fathom.data_catalog.messages.signals import Side
+from fathom.strategies.policy.manipulation import Alert, ManipulationConfig, ManipulationFilter
 
 SECOND = 1_000_000_000
 

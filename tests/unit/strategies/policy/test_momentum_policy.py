@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from strategies.policy.momentum import MomentumPolicy, run
-from tests.naive_policies import momentum_parts, momentum_sides
-from tests.unit.strategies.policy.market_bars import market_bars, momentum, rows
+from fathom.strategies.policy.momentum import MomentumPolicy, run
+from tests.makers.market_bars import market_bars, momentum, rows
+from tests.twins.naive_policies import momentum_parts, momentum_sides
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from strategies.policy.order_flow import OrderFlow, run
-from tests.naive_policies import order_flow
+from fathom.strategies.policy.order_flow import OrderFlow, run
+from tests.twins.naive_policies import order_flow
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_catalog.messages import Side, Signal
-from strategies.policy.placement import PlacementConfig, place
+from fathom.data_catalog.messages.signals import Side, Signal
+from fathom.strategies.policy.placement import PlacementConfig, place
 
 BOTH = PlacementConfig(stops=True, targets=True, margin_bps=10.0)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import talib
 
-from ml.features.bar_kernels.trends import parabolic
-from strategies.policy.policy import MarketBar
-from strategies.policy.sar_wave import ATR, run, wave_bias
-from tests.naive_policies import sar
-from tests.unit.strategies.policy.market_bars import market_bars, rows, sar_wave
+from fathom.ml.features.bar_kernels.trends import parabolic
+from fathom.strategies.policy.policy import MarketBar
+from fathom.strategies.policy.sar_wave import ATR, run, wave_bias
+from tests.makers.market_bars import market_bars, rows, sar_wave
+from tests.twins.naive_policies import sar
 
 
 def swings(seed: int, count: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import talib
 from numpy.typing import NDArray
 
-from strategies.policy.supertrend import SuperTrendPolicy, new_state, run, step
+from fathom.strategies.policy.supertrend import SuperTrendPolicy, new_state, run, step
 
 type Floats = NDArray[np.float64]
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from strategies.policy.policy import MarketBar
-from strategies.policy.price_profile import HIGH_NODE, LOW_NODE, RANGE
-from strategies.policy.volume_profile import VolumeProfilePolicy, run
-from tests.naive_policies import profile_events, value_area
-from tests.unit.strategies.policy.market_bars import market_bars, rows, told, volume_profile
+from fathom.strategies.policy.policy import MarketBar
+from fathom.strategies.policy.price_profile import HIGH_NODE, LOW_NODE, RANGE
+from fathom.strategies.policy.volume_profile import VolumeProfilePolicy, run
+from tests.makers.market_bars import market_bars, rows, told, volume_profile
+from tests.twins.naive_policies import profile_events, value_area
 
 
 @pytest.mark.parametrize("seed", [1, 2])

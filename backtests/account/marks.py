@@ -1,0 +1,151 @@
+"""Prices at given times: best bid, best ask and last price, read from the catalog in one pass."""
+
+from fractions import Fraction
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fathom.backtests.setup.config import Data
+from fathom.data_catalog.catalog import Catalog
+from fathom.market.events import Action, Kind
+from fathom.market.kernel import kernel
+from fathom.market.levels import ASK, BEST, BID, NO_KEY, BookArrays
+from fathom.market.lifecycle import book_row, grown, is_full, new_book
+
+type Floats = NDArray[np.float64]
+type Times = NDArray[np.int64]
+
+_NONE: Final = np.int64(-1)
+_TRADE: Final = int(Kind.TRADE)
+_CLEAR: Final = int(Action.CLEAR)
+
+
+class Marks(NamedTuple):
+    """Prices of one instrument at some times, each after every event with ts_init <= that time; NaN where unknown.
+
+    Attributes
+    ----------
+    times_ns
+        Ascending.
+    bid, ask
+        Best prices; NaN where the data have no book, or its side is empty.
+    last
+        Last trade, or close of the last bar.
+    whole
+        Whether the book began with a snapshot (True without a book). If not, levels that have not changed since the
+        start of the span are missing, for the engine too.
+    """
+
+    times_ns: Times
+    bid: Floats
+    ask: Floats
+    last: Floats
+    whole: bool = True
+
+    @property
+    def mark(self) -> Floats:
+        """Mid where both sides of the book are there, else the last price."""
+        mid = (self.bid + self.ask) / 2.0
+        return np.where(np.isnan(mid), self.last, mid)
+
+    def at(self, times_ns: Times) -> Floats:
+        """Return the marks of some of the times."""
+        where = np.searchsorted(self.times_ns, times_ns)
+        if times_ns.size and not np.array_equal(self.times_ns[np.minimum(where, len(self.times_ns) - 1)], times_ns):
+            raise KeyError("Expected times of which the marks were asked.")
+        return np.asarray(self.mark[where], np.float64)
+
+
+def read_marks(
+    catalog: Catalog, instrument: Any, data: Data, times_ns: Times, start_ns: int, end_ns: int
+) -> tuple[Marks, dict[str, int]]:
+    """Return the marks at ascending times, and how many rows of each kind lie in the span (both ends included)."""
+    name = str(instrument.id)
+    prices = np.full((3, times_ns.size), np.nan)
+    counts: dict[str, int] = {}
+    whole = True
+    for bars in data.bars:
+        table = catalog.bars(f"{name}-{bars}", start_ns=start_ns, end_ns=end_ns)
+        counts["bars"] = counts.get("bars", 0) + len(table)
+        where = np.searchsorted(table["ts_init"], times_ns, side="right") - 1
+        closes = _prices(table["close"], instrument)
+        prices[2] = np.where(where >= 0, closes[np.maximum(where, 0)], prices[2])
+    has_book, has_trades = data.has_book, "trades" in data.types
+    if has_book or has_trades:
+        ticks = np.full((3, times_ns.size), _NONE)
+        book, state = new_book(), np.array([0, _NONE], np.int64)
+        seen = {"book_deltas": 0, "trades": 0}
+        stream = catalog.events(name, start_ns=start_ns, end_ns=end_ns, book=has_book, trades=has_trades)
+        for rows in stream:
+            changes = rows["action"][rows["kind"] != _TRADE]
+            if not seen["book_deltas"] and changes.size:
+                whole = bool(changes[0] == _CLEAR)
+            traded = int(np.count_nonzero(rows["kind"] == _TRADE))
+            seen["trades"] += traded
+            seen["book_deltas"] += len(rows) - traded
+            book = _feed(book, rows, times_ns, ticks, state)
+        _note(book, state, times_ns, ticks, np.iinfo(np.int64).max)
+        counts |= {kind: seen[kind] for kind, there in (("book_deltas", has_book), ("trades", has_trades)) if there}
+        for column in (0, 1) if not has_trades else (0, 1, 2):
+            prices[column] = np.where(ticks[column] == _NONE, np.nan, _prices(ticks[column], instrument))
+    return Marks(times_ns, prices[0], prices[1], prices[2], whole), counts
+
+
+def _feed(book: BookArrays, rows: NDArray[np.void], times: Times, out: NDArray[np.int64], state: Times) -> BookArrays:
+    columns = [rows[name] for name in ("ts_init", "ts_event", "price", "size", "kind", "action", "side", "flags")]
+    done = 0
+    while True:
+        done = int(_run(book, *columns, done, times, out, state))
+        if done == len(rows):
+            return book
+        book = grown(book)
+
+
+@kernel
+def _run(
+    book: BookArrays,
+    ts_init: Times,
+    ts_event: Times,
+    price: Times,
+    size: Times,
+    kind: NDArray[np.uint8],
+    action: NDArray[np.uint8],
+    side: NDArray[np.uint8],
+    flags: NDArray[np.uint8],
+    first: int,
+    times: Times,
+    out: NDArray[np.int64],
+    state: Times,
+) -> int:  # pragma: no cover - compiled
+    for i in range(first, len(ts_init)):
+        if state[0] < len(times) and times[state[0]] < ts_init[i]:
+            _note(book, state, times, out, ts_init[i])
+        if kind[i] == _TRADE:
+            state[1] = price[i]
+        else:
+            if is_full(book):
+                return i
+            book_row(book, price[i], size[i], action[i], side[i], flags[i], ts_event[i])
+    return len(ts_init)
+
+
+@kernel
+def _note(
+    book: BookArrays, state: Times, times: Times, out: NDArray[np.int64], before: int
+) -> None:  # pragma: no cover - compiled
+    # Write down the prices for every wanted time before the next event.
+    while state[0] < len(times) and times[state[0]] < before:
+        at = state[0]
+        if book.sides[BID, BEST] != NO_KEY:
+            out[0, at] = -book.sides[BID, BEST]
+        if book.sides[ASK, BEST] != NO_KEY:
+            out[1, at] = book.sides[ASK, BEST]
+        out[2, at] = state[1]
+        state[0] = at + 1
+
+
+def _prices(ticks: NDArray[np.int64], instrument: Any) -> Floats:
+    # One correctly rounded division gives the float nearest to the exact decimal.
+    step = Fraction(str(instrument.price_increment).replace("_", ""))
+    return np.asarray(ticks * step.numerator / step.denominator, np.float64)

@@ -1,0 +1,255 @@
+"""Running the engine over a feed: streamed, with progress in simulated time, failing where a handler fails."""
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import pyarrow as pa
+from msgspec import structs
+from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
+from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, LogLevel, TimeEvent
+from nautilus_trader.data import DataEngineConfig
+from nautilus_trader.model import ActorId, BookType, InstrumentId
+
+from fathom.backtests.engine import escapes
+from fathom.backtests.engine.punctual import make_punctual
+from fathom.backtests.engine.records import Records, collect
+from fathom.backtests.errors import Interrupted, RunError
+from fathom.backtests.setup.config import Config, Resolved
+from fathom.backtests.setup.data_feed import Feed, constant_funding, iso
+from fathom.backtests.setup.run_files import TIMESTAMP
+from fathom.backtests.setup.venue_models import venue_config
+from fathom.strategies import system
+from fathom.strategies.risk.book import RiskBook
+
+type Tick = Callable[[int], None]
+
+_STEPS = 400
+
+
+class Finished(NamedTuple):
+    """What a simulation leaves.
+
+    Attributes
+    ----------
+    records
+        Orders, fills, funding and account states.
+    strategies
+        Ids of the strategies that ran.
+    messages
+        Data events that the engine processed (a book message counts once).
+    elapsed_secs
+        Wall clock of the simulation, loading included.
+    peak_rss_mib
+        Largest memory of the process so far.
+    tables
+        What strategies and actors with a method `tables` kept for the run directory, by name: alerts, decisions.
+    notes
+        What strategies and actors with a method `notes` want a reader of the run to know.
+    """
+
+    records: Records
+    strategies: list[str]
+    messages: int
+    elapsed_secs: float
+    peak_rss_mib: float
+    tables: dict[str, pa.Table]
+    notes: list[str]
+
+
+def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_level: str = "OFF") -> Finished:
+    """Run the actors and strategies over the feed.
+
+    Parameters
+    ----------
+    resolved
+        The configuration.
+    feed
+        Its data.
+    tick
+        Called now and then with the simulated time (ns).
+    log_level
+        The engine's own log on standard output: `OFF`, `ERROR`, `WARNING`, `INFO` or `DEBUG`.
+
+    Raises
+    ------
+    RunError
+        An exception left a strategy or an actor, the engine logged an error, or it stopped before the end of the data.
+    Interrupted
+        On Ctrl-C.
+    """
+    with tempfile.TemporaryDirectory(prefix="fathom-funding-") as scratch:
+        datasets = list(feed.datasets)
+        if resolved.config.funding.source == "constant":
+            datasets += constant_funding(feed, resolved.config.funding, Path(scratch))
+        run = BacktestRunConfig(
+            [venue_config(resolved.config)],
+            datasets,
+            engine=_engine_config(log_level),
+            chunk_size=resolved.config.data.chunk_events,
+            raise_exception=True,  # else a failure to load the data is an empty result
+            dispose_on_completion=False,
+        )
+        node = BacktestNode([run])
+        try:
+            return _run(node, run.id, resolved, feed, tick)
+        except RuntimeError as error:  # all that the engine raises
+            raise RunError(f"The engine refused: {error}") from error
+        finally:
+            node.dispose()
+
+
+def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: Tick | None) -> Finished:
+    node.build()
+    depth = system.book_depth(actor.parameters for actor in resolved.actors)
+    clock = Clockwork("Clockwork-001", max(1_000_000, (feed.end_ns - feed.start_ns) // _STEPS), tick)
+    node.add_actor(run_id, clock)
+    if resolved.config.venue.liquidation.enabled:
+        node.add_actor(run_id, Holder("Holder-001", list(feed.instruments), depth))
+    names: set[str] = set()
+    actors = [system.build_actor(actor.entry, actor.parameters, names) for actor in resolved.actors]
+    for actor in actors:
+        node.add_actor(run_id, actor)
+    taken: set[str] = set()
+    components: list[Any] = []
+    book = _risk_book(resolved.config)
+    for strategy in resolved.strategies:
+        components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken, book)
+    for component in components:
+        component.book_depth = depth
+        make_punctual(component, resolved.config.venue.latency)
+        node.add_strategy(run_id, component)
+    began = time.perf_counter()
+    results, escaped = escapes.call(node.run)
+    elapsed = time.perf_counter() - began
+    for escape in escaped:
+        if isinstance(escape.error, KeyboardInterrupt):
+            when = f"at {iso(clock.now_ns)} of simulated time" if clock.now_ns else "before the first event"
+            raise Interrupted(f"Stopped {when}.") from escape.error
+    if escaped:
+        first = escaped[0]
+        raise RunError(
+            f"An exception left {first.handler} after {iso(clock.now_ns)} of simulated time; "
+            f"the run has no result.\n\n{first.trace}"
+        ) from first.error
+    if not results:
+        raise RunError("Expected a result from the engine, was none: `--log-level INFO` shows how far it came.")
+    ended = max(clock.stopped_ns, clock.now_ns)
+    if ended < feed.end_ns:
+        raise RunError(
+            f"Expected a simulation until {iso(feed.end_ns)}, was one until {iso(ended)}: the engine logged an error, "
+            "which stands above, and stopped."
+        )
+    records = collect(node.get_engine_cache(run_id), feed.instruments)
+    ran = sorted(str(component.strategy_id) for component in components)
+    tables = _tables([*actors, *components]) | _risk_events(book)
+    notes = [note for one in (*actors, *components) if hasattr(one, "notes") for note in one.notes()]
+    return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables, notes)
+
+
+def _tables(components: list[Any]) -> dict[str, pa.Table]:
+    found: dict[str, list[pa.Table]] = {}
+    for component in components:
+        if hasattr(component, "tables"):
+            for name, table in component.tables().items():
+                found.setdefault(name, []).append(table)
+    return {name: pa.concat_tables(parts) for name, parts in found.items()}
+
+
+def _risk_book(config: Config) -> RiskBook:
+    # A halt may ask a live node to shut down; here it would cut the run short.
+    risk = config.risk
+    return RiskBook(structs.replace(risk, shutdown_on_halt=False) if risk is not None else None)
+
+
+def _risk_events(book: RiskBook) -> dict[str, pa.Table]:
+    rows = [structs.asdict(event) for event in book.events]
+    if not rows:
+        return {}
+    table = pa.Table.from_pylist(rows)
+    for at, name in ((0, "ts"), (table.column_names.index("until"), "until")):
+        table = table.set_column(at, name, pa.array([row[name] or None for row in rows], TIMESTAMP))
+    return {"risk_events": table}
+
+
+def _engine_config(log_level: str) -> BacktestEngineConfig:
+    level = {"WARN": "WARNING"}.get(log_level.upper(), log_level.upper())
+    return BacktestEngineConfig(
+        logging=LoggerConfig(stdout_level=getattr(LogLevel, level), print_config=False),
+        run_analysis=False,
+        shutdown_on_error=True,  # else the engine logs an exception of a handler, and goes on
+        data_engine=DataEngineConfig(emit_quotes_from_book=True),
+    )
+
+
+class Clockwork(DataActor):
+    """Tells the simulated time now and then, and when the engine stopped. It subscribes to nothing.
+
+    Parameters
+    ----------
+    actor_id
+        Its name.
+    step_ns
+        Simulated time between two calls.
+    tick
+        Called with the time (ns).
+    """
+
+    def __new__(cls, actor_id: str, step_ns: int, tick: Tick | None) -> Self:
+        return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
+
+    def __init__(self, actor_id: str, step_ns: int, tick: Tick | None) -> None:
+        super().__init__()
+        self.step_ns = step_ns
+        self.tick = tick
+        self.now_ns = 0
+        self.stopped_ns = 0
+
+    def on_start(self) -> None:
+        self.now_ns = self.clock.timestamp_ns()
+        self.clock.set_timer_ns("tick", self.step_ns)
+
+    def on_time_event(self, event: TimeEvent) -> None:
+        self.now_ns = event.ts_event
+        if self.tick is not None:
+            self.tick(event.ts_event)
+
+    def on_stop(self) -> None:
+        self.stopped_ns = self.clock.timestamp_ns()
+        self.clock.cancel_timers()
+
+
+class Holder(DataActor):
+    """Holds the books of the instruments, so that the engine has quotes: without them it liquidates nobody.
+
+    Parameters
+    ----------
+    actor_id
+        Its name.
+    instruments
+        Ids.
+    depth
+        Levels a side of the book, as all components ask for it; None for all.
+    """
+
+    def __new__(cls, actor_id: str, instruments: list[str], depth: int | None) -> Self:
+        return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
+
+    def __init__(self, actor_id: str, instruments: list[str], depth: int | None) -> None:
+        super().__init__()
+        self.instruments = instruments
+        self.depth = depth
+
+    def on_start(self) -> None:
+        for name in self.instruments:
+            self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, self.depth, managed=True)
+
+
+def peak_rss_mib() -> float:
+    """Return the largest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,65 @@
+"""Making the pages of a run directory, and finding run directories by path or by name."""
+
+import difflib
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from fathom.backtests.setup.run_files import RunFiles
+
+RUNS: Final = Path("runs")
+
+
+def write_pages(folder: Path, run_id: str | None = None) -> list[Path]:
+    """Write `tearsheet.html` and `execution.html` of a run directory, each whole or not at all; return their paths.
+
+    `run_id` is the name that the pages show, by default the name of the directory.
+    """
+    from fathom.backtests.account.performance import load
+    from fathom.backtests.reports.execution_page import execution_html
+    from fathom.backtests.reports.tearsheet import tearsheet_html
+
+    run = load(RunFiles(folder), run_id)
+    pages = {"tearsheet.html": tearsheet_html(run), "execution.html": execution_html(run)}
+    return [write_whole(folder / name, text) for name, text in pages.items()]
+
+
+def find_run(text: str, runs: Path = RUNS) -> RunFiles:
+    """Return the run directory at the path `text`, or of that name in `runs`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none, naming the nearest.
+    """
+    for path in (Path(text), runs / text):
+        if (path / "summary.json").is_file():
+            return RunFiles(path)
+    known = sorted(path.parent.name for path in runs.glob("*/summary.json"))
+    near = difflib.get_close_matches(Path(text).name, known, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else " `fathom backtest run` makes one."
+    where = f"a run directory (with a summary.json) or the name of one in {runs}"
+    raise FileNotFoundError(f"Expected {where}, was '{text}'.{hint}")
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a text file under a temporary name beside it, flush it to the disk, and rename it; return the path.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "a.html", "text").read_text()
+    'text'
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

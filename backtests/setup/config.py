@@ -1,0 +1,396 @@
+"""The configuration of a backtest: what is simulated, on which data, at which venue, with which strategies."""
+
+import datetime
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from fathom.backtests.setup import replayed_rows
+from fathom.backtests.setup.run_files import digest
+from fathom.settings.errors import SettingsError
+from fathom.settings.toml_files import Layers, decode, dotted, dump_toml
+from fathom.strategies.risk.config import RiskConfig
+
+_UNITS: Final = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
+_LONGEST_GRID: Final = 10_000
+
+type Rate = Annotated[float, Meta(ge=-0.01, le=0.1)]
+type Milliseconds = Annotated[float, Meta(ge=0.0, le=60_000.0)]
+type Moment = Annotated[datetime.datetime, Meta(tz=True)]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the configuration structs: immutable, and a name that is not known is an error.
+
+    Examples
+    --------
+    >>> Fees(maker=0.0002, taker=0.00055).taker
+    0.00055
+    """
+
+
+class Data(Strict, frozen=True, kw_only=True):
+    """What is replayed.
+
+    Attributes
+    ----------
+    catalog
+        Folder of the catalog, as `fathom data import --catalog`: relative to the current folder.
+    instruments
+        Ids, such as `BTCUSDT-LINEAR.BYBIT`; all of one venue, settled in one currency.
+    types
+        `book` (changes of the order book), `trades`, `bars`.
+    bars
+        Bar types of the catalog, without the instrument: `["1-MINUTE-LAST-EXTERNAL"]`. Needed with the type `bars`.
+    start, end
+        First and last `ts_init`, both included, as TOML date-times with a zone; all data without them.
+    chunk_events
+        How many events are read at a time.
+    rows
+        Where the actors `features` and `detection` take the rows of book and trades from: they read them in the
+        `catalog`, or make them of the engine's `objects`, as live. What they publish is the same, at the same times;
+        the first takes less time. See `fathom.backtests.setup.replayed_rows`.
+    flags
+        Whether these actors know the flags of the catalog's trades (RPI, block), as they do live and in feature tables.
+    """
+
+    catalog: str
+    instruments: Annotated[list[str], Meta(min_length=1)]
+    types: Annotated[list[Literal["book", "trades", "bars"]], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["book", "trades"]
+    )
+    bars: list[str] = []
+    start: Moment | None = None
+    end: Moment | None = None
+    chunk_events: Annotated[int, Meta(ge=1_000)] = 20_000
+    rows: Literal["catalog", "objects"] = "catalog"
+    flags: bool = True
+
+    def __post_init__(self) -> None:
+        venues = sorted({instrument.rpartition(".")[2] for instrument in self.instruments})
+        if len(venues) > 1:
+            raise ValueError(f"Expected data.instruments of one venue, was {', '.join(venues)}")
+        for what, names in (("instruments", self.instruments), ("types", self.types), ("bars", self.bars)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"Expected data.{what} without repetition, was {', '.join(names)}")
+        if ("bars" in self.types) != bool(self.bars):
+            raise ValueError("Expected data.bars together with the type 'bars', and only then")
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError(f"Expected data.start before data.end, was {self.start} and {self.end}")
+
+    @property
+    def has_book(self) -> bool:
+        """Whether the order book is replayed; without it, orders meet the last price only."""
+        return "book" in self.types
+
+
+class Fees(Strict, frozen=True, kw_only=True):
+    """Commission as a fraction of the notional; negative is a rebate. No default: it decides the result."""
+
+    maker: Rate
+    taker: Rate
+
+
+class Latency(Strict, frozen=True, kw_only=True):
+    """Time from a command to its effect at the venue: `base_ms` plus the one of the command.
+
+    The command meets the book as it is then. The time from the venue to us is in the data (`ts_init` of the catalog).
+    """
+
+    base_ms: Milliseconds = 20.0
+    insert_ms: Milliseconds = 0.0
+    update_ms: Milliseconds = 0.0
+    cancel_ms: Milliseconds = 0.0
+
+
+class Fill(Strict, frozen=True, kw_only=True):
+    """How orders meet the market.
+
+    Attributes
+    ----------
+    queue_position
+        A limit order waits until the size that stood before it has traded or was cancelled.
+    liquidity_consumption
+        What an order took from the book is gone until the level changes.
+    limit_probability
+        Chance that a limit order is filled when the market only touches it (1: always, where the queue allows).
+    slip_probability
+        Chance that a market order slips by one tick, where there is no book.
+    """
+
+    queue_position: bool = True
+    liquidity_consumption: bool = True
+    limit_probability: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    slip_probability: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+
+class Liquidation(Strict, frozen=True, kw_only=True):
+    """Whether the venue closes the positions when the equity falls to `trigger_ratio` * maintenance margin.
+
+    The maintenance margin is notional * margin_maint of the instrument. The engine decides by the quotes of a book that
+    somebody holds, so with liquidation each book is kept twice, and the run takes two to three times as long; without a
+    book in the data it cannot liquidate. Where it is not enabled, the run still looks at the equity on the grid, and
+    says in its notes when a venue would have liquidated it.
+    """
+
+    enabled: bool = False
+    trigger_ratio: Annotated[float, Meta(gt=0)] = 1.0
+    cancel_open_orders: bool = True
+
+
+class Venue(Strict, frozen=True, kw_only=True):
+    """The simulated exchange and the account at it (margin account, one-way positions).
+
+    Attributes
+    ----------
+    starting_balance
+        Amount and currency, such as `"100000 USDT"`: the currency in which the instruments settle.
+    leverage
+        Initial margin is notional * margin_init / leverage.
+    """
+
+    fees: Fees
+    starting_balance: str = "100000 USDT"
+    leverage: Annotated[float, Meta(ge=1, le=1_000)] = 10.0
+    latency: Latency = Latency()
+    fill: Fill = Fill()
+    liquidation: Liquidation = Liquidation()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9][0-9_]*(\.[0-9]+)? [A-Z0-9]+", self.starting_balance):
+            raise ValueError(f"Expected venue.starting_balance such as '100000 USDT', was '{self.starting_balance}'")
+
+
+class FundingRates(Strict, frozen=True, kw_only=True):
+    """Where the funding of perpetuals comes from.
+
+    `none`: no funding is paid (the summary says so). `catalog`: the funding rates in the catalog. `constant`: `rate` of
+    the position's value every `interval_hours`, at multiples of it in UTC; longs pay when it is positive.
+    """
+
+    source: Literal["none", "catalog", "constant"] = "none"
+    rate: Annotated[float, Meta(ge=-0.05, le=0.05)] = 0.0001
+    interval_hours: Literal[1, 2, 4, 8, 24] = 8
+
+
+class Report(Strict, frozen=True, kw_only=True):
+    """What the report samples and compares with.
+
+    Attributes
+    ----------
+    equity_interval
+        Step of `equity.parquet`: `1s`, `5s`, `1m`, `1h`, `1d`, ..., or `auto`: the shortest of those that gives no more
+        than 10,000 samples.
+    benchmark
+        Instrument that is bought and held; the first one where absent.
+    """
+
+    equity_interval: str = "auto"
+    benchmark: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.equity_interval != "auto":
+            interval_ns(self.equity_interval)
+
+
+class StrategySpec(Strict, frozen=True, kw_only=True):
+    """One strategy: its name in `strategies.system`, the instruments it trades (all by default), its parameters."""
+
+    name: str
+    instruments: list[str] | None = None
+    parameters: dict[str, Any] = {}
+
+
+class ActorSpec(Strict, frozen=True, kw_only=True):
+    """One actor: its name in `strategies.system`, and its parameters (`instruments` among them are by default all)."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class Config(Strict, frozen=True, kw_only=True):
+    """A backtest, as decoded from TOML; `load` makes it.
+
+    Examples
+    --------
+    >>> layers = Layers()
+    >>> layers.add({"name": "x", "data": {"catalog": "c", "instruments": ["A.B"]}, "venue": {"fees": {}}}, "x.toml")
+    >>> decode(Config, layers.settings, layers)
+    Traceback (most recent call last):
+    ...
+    fathom.settings.errors.SettingsError: x.toml: venue.fees.maker: Expected a value, was absent.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
+    data: Data
+    venue: Venue
+    seed: Annotated[int, Meta(ge=0)] = 1
+    actors: list[ActorSpec] = []
+    strategies: list[StrategySpec] = []
+    funding: FundingRates = FundingRates()
+    report: Report = Report()
+    risk: RiskConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.venue.liquidation.enabled and not self.data.has_book:
+            raise ValueError("Expected venue.liquidation.enabled = false without the type 'book' in data.types")
+
+
+class Strategy(NamedTuple):
+    """A validated strategy of a run: its entry in `fathom.strategies.system`, its parameters, its instruments."""
+
+    name: str
+    entry: Any
+    parameters: Any
+    instruments: list[str]
+
+
+class Actor(NamedTuple):
+    """A validated actor of a run: its entry in `fathom.strategies.system`, and its parameters."""
+
+    name: str
+    entry: Any
+    parameters: Any
+
+
+class Resolved(NamedTuple):
+    """A validated configuration, ready to run.
+
+    Attributes
+    ----------
+    config
+        The configuration.
+    actors, strategies
+        Its actors and strategies, with decoded parameters; actors know the replayed catalog.
+    text
+        TOML with every default spelled out; reading it gives the same configuration.
+    """
+
+    config: Config
+    actors: list[Actor]
+    strategies: list[Strategy]
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """First digits of the SHA-256 of the text: one for each different configuration."""
+        return digest(self.text)
+
+
+def load(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> Resolved:
+    """Return the configuration of TOML files, later over earlier, then of `KEY=VALUE` assignments.
+
+    Raises
+    ------
+    SettingsError
+        Naming the file (or the assignment), the path in it, what was expected and the nearest valid name.
+    """
+    layers = Layers.read(files, assignments)
+    config = decode(Config, layers.settings, layers)
+    actors = [_actor(config, at, layers) for at in range(len(config.actors))]
+    _check_depth(actors, layers)
+    strategies = [_strategy(config, at, layers) for at in range(len(config.strategies))]
+    _check_instrument(config.report.benchmark, config, layers, ("report", "benchmark"))
+    plain = msgspec.to_builtins(config, builtin_types=(datetime.datetime,))
+    order = ("name", "seed", "data", "venue", "funding", "report", "risk", "actors", "strategies")
+    plain = {key: plain[key] for key in order}
+    for written, actor in zip(plain["actors"], actors, strict=True):
+        written["parameters"] = msgspec.to_builtins(actor.parameters)
+    for written, strategy in zip(plain["strategies"], strategies, strict=True):
+        written["instruments"] = strategy.instruments
+        written["parameters"] = msgspec.to_builtins(strategy.parameters)
+    catalog, types = config.data.catalog, config.data.types  # not in the text of the actors: there, data says it
+    if config.data.flags:
+        actors = [a._replace(parameters=replayed_rows.flagged(a.parameters, catalog, types)) for a in actors]
+    if config.data.rows == "catalog":
+        actors = [a._replace(parameters=replayed_rows.completed(a.parameters, catalog, types)) for a in actors]
+    return Resolved(config, actors, strategies, dump_toml(plain))
+
+
+def interval_ns(text: str) -> int:
+    """Return a span such as `500ms`, `1s`, `5m`, `1h`, `1d` in nanoseconds.
+
+    Examples
+    --------
+    >>> interval_ns("5m")
+    300000000000
+    >>> interval_ns("5 minutes")
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected an interval such as 1s, 5m or 1h (units: ms, s, m, h, d), was '5 minutes'
+    """
+    matched = re.fullmatch(r"([1-9][0-9]*)(ms|s|m|h|d)", text)
+    if not matched:
+        raise ValueError(f"Expected an interval such as 1s, 5m or 1h (units: {', '.join(_UNITS)}), was '{text}'")
+    return int(matched[1]) * _UNITS[matched[2]]
+
+
+def fitting_interval(span_ns: int) -> str:
+    """Return the shortest usual interval that cuts a span into no more than 10,000 steps.
+
+    Examples
+    --------
+    >>> [fitting_interval(days * 86_400 * 10**9) for days in (0, 1, 31, 365)]
+    ['1s', '10s', '5m', '1h']
+    """
+    usual = ("1s", "5s", "10s", "30s", "1m", "5m", "15m", "1h", "4h", "1d")
+    return next((text for text in usual if span_ns <= _LONGEST_GRID * interval_ns(text)), usual[-1])
+
+
+def _strategy(config: Config, at: int, layers: Layers) -> Strategy:
+    spec = config.strategies[at]
+    where = ("strategies", at)
+    entry, kind = _find(spec.name, "strategy", layers, where)
+    parameters = decode(kind, spec.parameters, layers, (*where, "parameters"))
+    for number, instrument in enumerate(spec.instruments or ()):
+        _check_instrument(instrument, config, layers, (*where, "instruments", number))
+    return Strategy(spec.name, entry, parameters, spec.instruments or list(config.data.instruments))
+
+
+def _actor(config: Config, at: int, layers: Layers) -> Actor:
+    spec = config.actors[at]
+    where = ("actors", at)
+    entry, kind = _find(spec.name, "actor", layers, where)
+    settings = dict(spec.parameters)
+    if "instruments" in kind.__struct_fields__:
+        settings.setdefault("instruments", list(config.data.instruments))
+    parameters = decode(kind, settings, layers, (*where, "parameters"))
+    problem = replayed_rows.check(parameters, config.data.catalog, config.data.types)
+    if problem:
+        path = (*where, "parameters", "rows_from")
+        raise SettingsError(problem, source=layers.source(path), path=dotted(path))
+    return Actor(spec.name, entry, parameters)
+
+
+def _find(name: str, kind: str, layers: Layers, where: tuple[str | int, ...]) -> tuple[Any, Any]:
+    from fathom.strategies import system
+
+    try:
+        entry = system.find(name, kind)
+        return entry, system.load(entry.config)
+    except (ValueError, ImportError, AttributeError) as error:
+        path = (*where, "name")
+        raise SettingsError(str(error), source=layers.source(path), path=dotted(path)) from error
+
+
+def _check_depth(actors: list[Actor], layers: Layers) -> None:
+    from fathom.strategies import system
+
+    try:
+        system.book_depth(actor.parameters for actor in actors)
+    except ValueError as error:
+        raise SettingsError(str(error), source=layers.source(("actors",)), path="actors") from error
+
+
+def _check_instrument(name: str | None, config: Config, layers: Layers, path: tuple[str | int, ...]) -> None:
+    if name is not None and name not in config.data.instruments:
+        known = ", ".join(config.data.instruments)
+        raise SettingsError(
+            f"Expected an instrument of data.instruments ({known}), was '{name}'.",
+            source=layers.source(path),
+            path=dotted(path),
+        )

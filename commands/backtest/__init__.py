@@ -1,0 +1,3 @@
+"""The commands `fathom backtest`."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The commands `fathom data`."""
+
+__all__: list[str] = []

@@ -1,0 +1,210 @@
+"""The commands `fathom data import table` and `fathom data import bars`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fathom.commands.data.refusals import refusals
+
+if TYPE_CHECKING:
+    from fathom.data_catalog.ingest.cells import TimeUnit
+    from fathom.data_catalog.ingest.table_file import Naming
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        [
+            click.option("--instrument", "name", required=True, metavar="ID", help="Id or symbol, as BTCUSD.BITSTAMP."),
+            click.option("--instruments", type=FILE, help="Bybit's instruments-info JSON, or a TOML of tick and lot."),
+            click.option("--catalog", type=FOLDER, required=True, help="Where to import to; made if absent."),
+            click.option(
+                "--map",
+                "mapping",
+                multiple=True,
+                metavar="NAME=COLUMN",
+                help="The file calls NAME so (trades.NAME: that file).",
+            ),
+            click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave a column out; '*': every other one."),
+            click.option(
+                "--time-unit",
+                type=click.Choice(["s", "ms", "us", "ns"]),
+                help="What times count that are plain numbers. Times of a zoneless text or type are UTC.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Import anybody's book changes and trades from CSV or Parquet.")
+@click.option("--book", type=FILE, help="Book changes: ts_init, side, price, size; optionally ts_event, sequence.")
+@click.option("--trades", type=FILE, help="Trades: ts_init, side, price, size, trade_id; optionally ts_event, rpi.")
+@click.option("--continues", is_flag=True, help="The first message changes the book of earlier data in the catalog.")
+@_options
+def table(
+    name: str,
+    instruments: Path | None,
+    catalog: Path,
+    mapping: tuple[str, ...],
+    ignore: tuple[str, ...],
+    time_unit: "TimeUnit | None",
+    book: Path | None,
+    trades: Path | None,
+    continues: bool,
+) -> None:
+    """Import book changes and trades from Parquet, CSV or CSV.gz files.
+
+    ts_init is the time at which your system knew of the row; ts_event, if there is one, is the venue's. A row of the
+    book table states the new size of a level, 0 deletes it; side is bid or ask (buy, sell). Rows with equal ts_init
+    (and sequence) are one message; the first message is taken for the whole book. The side of a trade is its
+    aggressor's: buy or sell. Prices and sizes must be multiples of the instrument's tick and lot.
+
+    A file with a wrong value is refused with its place; the catalog then stays as it was.
+
+    \b
+    Example:
+      fathom data import table --book book.parquet --trades trades.parquet --instrument BTCUSD.BITSTAMP --catalog C
+      fathom data import table --trades t.csv.gz --map ts_init=time --map trade_id=id --time-unit ms ...
+    """
+    from fathom.data_catalog.catalog import Catalog
+
+    if book is None and trades is None:
+        raise click.UsageError("Expected --book FILE, --trades FILE or both, was neither.")
+    with refusals(), _progress() as show:
+        from fathom.data_catalog.ingest.table import import_table
+
+        done = import_table(
+            Catalog(catalog),
+            _instrument(name, instruments, catalog),
+            book=book,
+            trades=trades,
+            naming=_naming(mapping, ignore),
+            time_unit=time_unit,
+            continues=continues,
+            on_progress=show,
+        )
+    for already in done.already:
+        click.echo(f"{already} had been imported before: nothing to do.")
+    click.echo(f"{catalog}: {done.changes:,} book changes in {done.messages:,} messages, {done.trades:,} trades.")
+
+
+@click.command(short_help="Import OHLCV bars from CSV or Parquet.")
+@click.argument("file", type=FILE)
+@click.option("--bar", required=True, metavar="BARS", help="Such as 1-MINUTE-LAST-EXTERNAL.")
+@click.option(
+    "--timestamp",
+    "stamp",
+    type=click.Choice(["open", "close"]),
+    required=True,
+    help="Which end of the bar the file's timestamp is. The catalog always gets the close.",
+)
+@click.option(
+    "--volume-unit",
+    type=click.Choice(["base", "quote"]),
+    default="base",
+    show_default=True,
+    help="quote: divided by the bar's typical price, (high + low + close) / 3, to the nearest lot.",
+)
+@click.option("--round-volume", is_flag=True, help="Round a volume that is no multiple of the lot.")
+@_options
+def bars(
+    name: str,
+    instruments: Path | None,
+    catalog: Path,
+    mapping: tuple[str, ...],
+    ignore: tuple[str, ...],
+    time_unit: "TimeUnit | None",
+    file: Path,
+    bar: str,
+    stamp: Any,
+    volume_unit: Any,
+    round_volume: bool,
+) -> None:
+    """Import bars from a Parquet, CSV or CSV.gz FILE with timestamp, open, high, low, close, volume.
+
+    A bar is known when it closes: ts_event and ts_init of the catalog are the bar's close, so that no backtest sees
+    it earlier. Say with --timestamp which end of the bar your file states.
+
+    \b
+    Example:
+      fathom data import bars BTCUSDT_1m.csv.gz --instrument BTCUSDT-LINEAR.BYBIT --bar 1-MINUTE-LAST-EXTERNAL \\
+          --timestamp open --map timestamp=open_time --time-unit ms --ignore '*' --catalog C
+    """
+    from fathom.data_catalog.catalog import Catalog
+
+    with refusals(), _progress() as show:
+        from fathom.data_catalog.ingest.bars import import_bars
+
+        done = import_bars(
+            Catalog(catalog),
+            _instrument(name, instruments, catalog),
+            file,
+            bar=bar,
+            stamp=stamp,
+            volume_unit=volume_unit,
+            round_volume=round_volume,
+            naming=_naming(mapping, ignore),
+            time_unit=time_unit,
+            on_progress=lambda share: show("bars", share),
+        )
+    if done.already:
+        click.echo(f"{file} had been imported before: nothing to do.")
+    click.echo(f"{catalog}: {done.bars:,} bars.")
+
+
+def _naming(mapping: tuple[str, ...], ignore: tuple[str, ...]) -> "Naming":
+    from fathom.data_catalog.ingest.table_file import Naming
+
+    pairs = [item.partition("=") for item in mapping]
+    for item, (ours, equals, theirs) in zip(mapping, pairs, strict=True):
+        if not (ours and equals and theirs):
+            raise click.UsageError(f"Expected --map NAME=COLUMN, was --map {item}.")
+    return Naming({ours: theirs for ours, _, theirs in pairs}, ignore)
+
+
+def _instrument(name: str, file: Path | None, catalog: Path) -> Any:
+    """Find an instrument by id or symbol: in the file, else in the catalog, else among those that need no file."""
+    import difflib
+
+    from fathom.data_catalog.catalog import Catalog
+    from fathom.data_catalog.errors import InstrumentError
+    from fathom.data_catalog.instruments import default_instruments, load_instruments, toml_example
+
+    if file is not None:
+        sources = [list(load_instruments(file).values())]
+    else:
+        sources = [Catalog(catalog).instruments(), list(default_instruments().values())]
+    known: dict[str, Any] = {}
+    for source in reversed(sources):
+        known |= {str(one.raw_symbol): one for one in source} | {str(one.id): one for one in source}
+    if name in known:
+        return known[name]
+    where = f" of {file}" if file else ""
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        raise InstrumentError(f"Expected an instrument{where}, was '{name}'. Did you mean '{near[0]}'?")
+    example = toml_example(name.partition(".")[0])
+    raise InstrumentError(f"Expected an instrument{where}, was '{name}'. Give --instruments FILE, such as:\n{example}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, share: float) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=1.0)
+            progress.update(tasks[what], completed=share)
+
+        yield show

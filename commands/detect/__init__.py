@@ -1,0 +1,3 @@
+"""The commands `fathom detect`."""
+
+__all__: list[str] = []

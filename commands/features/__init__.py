@@ -1,0 +1,3 @@
+"""The commands `fathom features`."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The commands `fathom models`."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The commands `fathom train`."""
+
+__all__: list[str] = []

@@ -1,0 +1,226 @@
+"""What the detectors find, as messages: ticks and lots become prices and sizes, findings become news."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.messages.detections import (
+    AlertName,
+    Detection,
+    LevelUpdate,
+    ManipulationAlert,
+    OrderSide,
+    PricedStrength,
+    RegimeChange,
+    RegimeName,
+    WaveName,
+    WaveUpdate,
+    trace_id_of,
+)
+from fathom.detectors import AlertKind, BarFindings, Findings, RegimeLabel, Wave
+from fathom.detectors.bars.detector import BAR_FIELDS, CLOSE, HIGH, LOW, VOLUME, FloatArray
+from fathom.market import Side
+
+_SERIES: Final = 16  # of an instrument, kind and side, that may go on: as many as `detectors` keeps
+
+_KINDS: Final[dict[int, AlertName]] = {
+    AlertKind.SPOOFING: "SPOOFING",
+    AlertKind.LAYERING: "LAYERING",
+    AlertKind.QUOTE_STUFFING: "QUOTE_STUFFING",
+}
+_SIDES: Final[dict[int, OrderSide]] = {Side.NONE: "NONE", Side.BUY: "BUY", Side.SELL: "SELL"}
+_REGIMES: Final[dict[RegimeLabel, RegimeName]] = {
+    RegimeLabel.TREND_UP: "trend_up",
+    RegimeLabel.TREND_DOWN: "trend_down",
+    RegimeLabel.RANGE: "range",
+    RegimeLabel.VOLATILE: "volatile",
+    RegimeLabel.CRASH: "crash",
+}
+_WAVES: Final[dict[Wave, WaveName]] = {
+    Wave.NONE: "",
+    Wave.ONE: "1",
+    Wave.TWO: "2",
+    Wave.THREE: "3",
+    Wave.FOUR: "4",
+    Wave.FIVE: "5",
+    Wave.A: "A",
+    Wave.B: "B",
+    Wave.C: "C",
+}
+
+
+def messages_of(findings: Findings, grid: Grid, now_ns: int | None = None) -> list[Detection]:
+    """Return the messages that findings call for: every alert, and what has changed with a bar.
+
+    Parameters
+    ----------
+    findings : Findings
+    grid : Grid
+        Of the instrument.
+    now_ns : int, optional
+        When they are published; by default each when it could be known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fathom.data_catalog.instruments import default_instruments
+    >>> from fathom.detectors import MarketWatch
+    >>> from fathom.market import EVENT, Kind
+    >>> trades = np.zeros(2, EVENT)
+    >>> trades["kind"], trades["price"], trades["ts_init"] = Kind.TRADE, 618_000, [1, 1_500_000_000]
+    >>> grid = Grid.of(default_instruments()["BTCUSDT"])
+    >>> [message.topic for message in messages_of(MarketWatch().update(trades), grid)]
+    ['levels.BTCUSDT-LINEAR.BYBIT']
+    """
+    messages: list[Detection] = [_alert(row, grid, now_ns) for row in findings.alerts]
+    for found in findings.bars:
+        messages += _bar_messages(found, grid, now_ns)
+    return messages
+
+
+def messages_table(kind: type[Detection], messages: Sequence[Detection]) -> pa.Table:
+    """Return messages of one kind as a table, a column a field.
+
+    Examples
+    --------
+    >>> messages_table(LevelUpdate, []).column_names
+    ['instrument_id', 'ts_event', 'ts_init', 'supports', 'resistances']
+    """
+    return pa.Table.from_pylist([message.to_dict() for message in messages], schema=kind.arrow_schema_py())
+
+
+class SureAlerts:
+    """Leave out alerts under a confidence, and number what is left of each series anew.
+
+    Parameters
+    ----------
+    min_confidence : float
+        0 to 1.
+
+    Examples
+    --------
+    >>> def alert(confidence, series):
+    ...     return ManipulationAlert(instrument_id="A.B", ts_event=series, ts_init=series, kind="SPOOFING", side="BUY",
+    ...         confidence=confidence, price_low=1.0, price_high=1.0, size=1.0, distance_ticks=1, levels=1,
+    ...         size_ratio=1.0, benefit=0.0, recurrence=0.0, life_low_ms=1.0, life_high_ms=1.0, series=series,
+    ...         trace_id="")
+    >>> sure = SureAlerts(0.5)
+    >>> found = [sure.take(alert(*one)) for one in ((0.4, 1), (0.7, 2), (0.3, 3), (0.6, 4))]
+    >>> [one and one.series for one in found]
+    [None, 1, None, 2]
+    """
+
+    def __init__(self, min_confidence: float) -> None:
+        self.min_confidence = min_confidence
+        # Instrument, kind and side -> of each series going on: its last number, and how many of it were taken.
+        self._going: dict[tuple[str, str, str], list[list[int]]] = {}
+
+    def take(self, alert: ManipulationAlert) -> ManipulationAlert | None:
+        """Return the alert with its number among those that are sure enough; None where it is not."""
+        if self.min_confidence <= 0.0:
+            return alert
+        going = self._going.setdefault((alert.instrument_id, alert.kind, alert.side), [])
+        before = [one for one in going if one[0] == alert.series - 1]
+        series = before[-1] if before else [0, 0]
+        others = [one for one in going if one is not series]
+        going[:] = [*others[1 - _SERIES :], series]
+        series[0] = alert.series
+        if alert.confidence < self.min_confidence:
+            return None
+        series[1] += 1
+        return msgspec.structs.replace(alert, series=series[1])
+
+
+def detector_bars(bars: NDArray[np.void]) -> FloatArray:
+    """Return closed bars (`fathom.market.bar_rows.BAR`) as the detectors take them, the walls not known yet.
+
+    Examples
+    --------
+    >>> from fathom.market.bar_rows import BAR
+    >>> detector_bars(np.ones(1, BAR))[0, :4].tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    rows = np.full((len(bars), BAR_FIELDS), np.nan)
+    for place, name in ((HIGH, "high"), (LOW, "low"), (CLOSE, "close"), (VOLUME, "volume")):
+        rows[:, place] = bars[name]
+    return rows
+
+
+def _alert(row: Any, grid: Grid, now_ns: int | None) -> ManipulationAlert:
+    kind, ts_ns = _KINDS[int(row["kind"])], int(row["ts_event"])
+    low, high, lots, side = (int(row[name]) for name in ("price_low", "price_high", "lots", "side"))
+    return ManipulationAlert(
+        instrument_id=grid.instrument_id,
+        ts_event=ts_ns,
+        ts_init=int(row["ts_init"]) if now_ns is None else now_ns,
+        kind=kind,
+        side=_SIDES[side],
+        confidence=float(row["confidence"]),
+        price_low=_priced(low, grid),
+        price_high=_priced(high, grid),
+        size=round(lots * grid.lot, 12),
+        distance_ticks=int(row["distance"]),
+        levels=int(row["levels"]),
+        size_ratio=float(row["size_ratio"]),
+        benefit=float(row["benefit"]),
+        recurrence=float(row["recurrence"]),
+        life_low_ms=int(row["life_low"]) / 1e6,
+        life_high_ms=int(row["life_high"]) / 1e6,
+        series=int(row["series"]),
+        trace_id=trace_id_of(grid.instrument_id, kind, ts_ns, side, low, high, lots),
+        placed=int(row["placed"]),
+        removed=int(row["removed"]),
+    )
+
+
+def _bar_messages(found: BarFindings, grid: Grid, now_ns: int | None) -> list[Detection]:
+    messages: list[Detection] = []
+    name, ts_ns = grid.instrument_id, found.ts_ns
+    ts_init = ts_ns if now_ns is None else now_ns
+    if found.zones is not None and found.zones_changed:
+        supports, resistances = (_zone(side, grid) for side in found.zones)
+        messages.append(
+            LevelUpdate(instrument_id=name, ts_event=ts_ns, ts_init=ts_init, supports=supports, resistances=resistances)
+        )
+    if found.regime is not None and found.regime_changed:
+        messages.append(
+            RegimeChange(
+                instrument_id=name,
+                ts_event=ts_ns,
+                ts_init=ts_init,
+                regime=_REGIMES[found.regime.regime],
+                previous=_REGIMES.get(found.previous, ""),
+                confidence=found.regime.confidence,
+                pause=found.regime.auto_pause,
+                is_flat=found.flat is not None and found.flat.is_flat,
+                flat_strength=float("nan") if found.flat is None else found.flat.strength,
+            )
+        )
+    if found.wave is not None and found.wave_changed:
+        wave = found.wave
+        messages.append(
+            WaveUpdate(
+                instrument_id=name,
+                ts_event=ts_ns,
+                ts_init=ts_init,
+                wave=_WAVES[wave.wave],
+                direction=wave.direction,
+                confidence=0.0 if wave.wave == Wave.NONE else wave.confidence,
+                invalidation=_priced(wave.invalidation_price, grid),
+            )
+        )
+    return messages
+
+
+def _zone(levels: tuple[PricedStrength, ...], grid: Grid) -> tuple[PricedStrength, ...]:
+    return tuple((_priced(price, grid), strength) for price, strength in levels)
+
+
+def _priced(ticks: float, grid: Grid) -> float:
+    # Off the noise of the product; a level, the mean of its evidence, need not lie on a tick.
+    return round(ticks * grid.tick, 12)

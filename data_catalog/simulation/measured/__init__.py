@@ -1,0 +1,3 @@
+"""Measured properties of a market, and the comparison of two markets."""
+
+__all__: list[str] = []

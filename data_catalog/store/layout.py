@@ -1,0 +1,109 @@
+"""Where things lie in a catalog folder: the engine's file names, and Fathom's own corner `fathom/`."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from fathom.data_catalog.errors import CatalogError
+
+ENGINE_DATA: Final = "data"
+"""The folder that the engine reads."""
+
+OWN_DATA: Final = "fathom"
+"""The folder that the engine does not read: staging, ledger, labels."""
+
+BOOK: Final = "order_book_deltas"
+TRADES: Final = "trades"
+BARS: Final = "bars"
+TRADE_FLAGS: Final = "custom/TradeFlags"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What the catalog holds of one data type and instrument, or of one file of it.
+
+    Parameters
+    ----------
+    data_type : str
+        Folder name: ``order_book_deltas``, ``trades``, ``bars``, ``custom/...``.
+    identifier : str
+        Instrument id, or bar type.
+    first_ns, last_ns : int
+        First and last ts_init.
+    rows : int
+    files : int
+
+    Examples
+    --------
+    >>> Span("trades", "BTCUSDT-LINEAR.BYBIT", 0, 60_000_000_000, rows=12, files=1).secs
+    60.0
+    """
+
+    data_type: str
+    identifier: str
+    first_ns: int
+    last_ns: int
+    rows: int
+    files: int
+
+    @property
+    def secs(self) -> float:
+        """Length of the span in seconds."""
+        return (self.last_ns - self.first_ns) / 1e9
+
+
+def interval_name(first_ns: int, last_ns: int) -> str:
+    """Return the engine's file name for data from one ts_init to another.
+
+    Examples
+    --------
+    >>> interval_name(1723161256501000000, 1723161599999000000)
+    '2024-08-08T23-54-16-501000000Z_2024-08-08T23-59-59-999000000Z.parquet'
+    """
+    return f"{_stamp(first_ns)}_{_stamp(last_ns)}.parquet"
+
+
+def parse_interval(path: Path) -> tuple[int, int]:
+    """Return first and last ts_init from a file name.
+
+    Examples
+    --------
+    >>> parse_interval(Path(interval_name(1723161256501000007, 1723161599999000000)))
+    (1723161256501000007, 1723161599999000000)
+    """
+    try:
+        first, last = path.stem.split("_")
+        return _instant(first), _instant(last)
+    except ValueError:
+        raise CatalogError(
+            f"Expected a file named FIRST_LAST.parquet by its times, was {path}. Remove it from the catalog."
+        ) from None
+
+
+def time_text(time_ns: int) -> str:
+    """Return a time for people, to the nanosecond where there are any.
+
+    Examples
+    --------
+    >>> time_text(1723161256501000000)
+    '2024-08-08T23:54:16.501Z'
+    """
+    text = str(np.datetime64(time_ns, "ns"))
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{whole}.{fraction.ljust(3, '0')}Z" if fraction else f"{whole}Z"
+
+
+def _stamp(time_ns: int) -> str:
+    return str(np.datetime64(time_ns, "ns")).replace(":", "-").replace(".", "-") + "Z"
+
+
+def _instant(text: str) -> int:
+    second, fraction = text[:19], text[20:29]
+    moment = datetime.strptime(second, "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
+    if len(fraction) != 9 or text[29:] != "Z":
+        raise ValueError(text)
+    return int(moment.timestamp()) * 1_000_000_000 + int(fraction)

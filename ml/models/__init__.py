@@ -1,0 +1,3 @@
+"""Trained models: artifacts, export, inference, registry, cards."""
+
+__all__: list[str] = []

@@ -1,0 +1,10 @@
+"""Packages of the distribution: every folder with an `__init__.py` at the top of the repository is `<folder>`."""
+
+from setuptools import find_packages, setup
+
+NOT_SHIPPED = ("tests", "tests.*", "docs", "docs.*", "build", "build.*", "dist", "dist.*")
+
+setup(
+    package_dir={"fathom": "."},
+    packages=["fathom", *(f"fathom.{name}" for name in find_packages(".", exclude=NOT_SHIPPED))],
+)

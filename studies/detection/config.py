@@ -1,0 +1,87 @@
+"""What `fathom detect run` looks at, and with which detectors, read from a TOML file."""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from fathom.detectors import MarketWatchConfig
+from fathom.settings.toml_config import load_config
+
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of a run of the detectors over a catalog.
+
+    Parameters
+    ----------
+    catalog : str
+        Folder of the catalog, relative to the working directory.
+    instruments : tuple of str
+        Ids, such as ``BTCUSDT-LINEAR.BYBIT``; all that have a book by default.
+    start, end : datetime, optional
+        First and last time looked at, with a time zone. A book is whole only from a snapshot on: start with one.
+    watch : MarketWatchConfig
+        Which detectors with which thresholds; the same as of the actor `detection`.
+    min_confidence : float
+        Alerts below it are left out.
+    episodes : int
+        Strongest alerts that the page shows the book around.
+    store : bool
+        Whether to store the messages in the catalog too, as custom data.
+
+    Examples
+    --------
+    >>> DetectionConfig(catalog="catalog").watch.bar_ms
+    1000
+    """
+
+    catalog: str
+    instruments: tuple[str, ...] = ()
+    start: datetime.datetime | None = None
+    end: datetime.datetime | None = None
+    watch: MarketWatchConfig = MarketWatchConfig()
+    min_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    episodes: Annotated[int, Meta(ge=0, le=100)] = 12
+    store: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            moment = getattr(self, name)
+            if moment is not None and moment.tzinfo is None:
+                raise ValueError(f"Expected {name} with a time zone, was {moment.isoformat()}; append a Z for UTC")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError(f"Expected start before end, was {self.start.isoformat()}")
+        if self.watch.bars != "book":
+            raise ValueError('Expected watch.bars = "book", was "outside": bars are built from the events here')
+
+    @property
+    def span_ns(self) -> tuple[int | None, int | None]:
+        """First and last time in ns, None where open."""
+        return _nanos(self.start), _nanos(self.end)
+
+
+def load_detection_config(file: Path | str, changes: Sequence[str] = ()) -> DetectionConfig:
+    """Read the settings of a run of the detectors.
+
+    Parameters
+    ----------
+    file : Path or str
+        TOML; see `DetectionConfig` for what it may say.
+    changes : sequence of str
+        Such as ``watch.bar_ms=500``, applied over the file.
+
+    Raises
+    ------
+    CatalogError
+        Naming the file, the place in it, what was expected and the nearest valid name.
+    """
+    return load_config(file, DetectionConfig, changes, example="watch.bar_ms=500")
+
+
+def _nanos(moment: datetime.datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // datetime.timedelta(microseconds=1) * 1000

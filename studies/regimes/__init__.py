@@ -1,0 +1,3 @@
+"""The check of the regime detector against the true regimes of simulated markets."""
+
+__all__: list[str] = []
