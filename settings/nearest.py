@@ -1,0 +1,21 @@
+"""The nearest known name to a wrong one, as a sentence for an error."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return "Did you mean 'x'?", or the list of the known names where none is near.
+
+    Examples
+    --------
+    >>> nearest("makr", ["maker", "taker"])
+    "Did you mean 'maker'?"
+    >>> nearest("fee", ["maker", "taker"])
+    'Expected one of: maker, taker.'
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    return f"Expected one of: {', '.join(names)}." if names else "None is known."
