@@ -1,6 +1,6 @@
 """Instruments: tick, lot and fees, read from Bybit's `instruments-info` JSON or from a small TOML file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,6 +20,8 @@ from nautilus_trader.model import (
 )
 
 from fathom.data_catalog.errors import InstrumentError
+from fathom.data_catalog.products import bybit_product, refusal_of
+from fathom.settings.nearest import nearest
 
 type Instrument = CryptoPerpetual | CurrencyPair
 """The kinds of instrument that this package makes; the catalog reads any other kind of the engine too."""
@@ -218,11 +220,90 @@ class InstrumentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return CryptoPerpetual(**identity, settlement_currency=quote, is_inverse=False)
 
 
+class Instruments(Mapping[str, Any]):
+    """Instruments by their id, which states venue and kind; a symbol alone may name several.
+
+    Parameters
+    ----------
+    instruments : iterable
+        The engine's instruments. Of two with the same id, the later one counts.
+    where : str, default ""
+        The file they come from, for errors.
+
+    Examples
+    --------
+    >>> known = default_instruments()
+    >>> str(known.of("BTCUSDT").id), str(known.of("BTCUSD", venue="BITSTAMP").id)
+    ('BTCUSDT-LINEAR.BYBIT', 'BTCUSD.BITSTAMP')
+    >>> known.of("BTCUSD", venue="BYBIT")
+    Traceback (most recent call last):
+    ...
+    fathom.data_catalog.errors.InstrumentError: BTCUSD of Bybit is an inverse contract (...), which Fathom does not ...
+    """
+
+    def __init__(self, instruments: Iterable[Any], where: str = "") -> None:
+        self._by_id = {str(instrument.id): instrument for instrument in instruments}
+        self.where = where
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self.of(name)
+        except InstrumentError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def of(self, name: str, venue: str = "") -> Any:
+        """Return the instrument of an id, or of a symbol that names only one.
+
+        Parameters
+        ----------
+        name : str
+            An id, such as ``BTCUSDT-LINEAR.BYBIT``, or the venue's symbol.
+        venue : str, optional
+            Only instruments of this venue.
+
+        Raises
+        ------
+        InstrumentError
+            No instrument, or several, or a contract that Fathom does not import; with the reason and the remedy.
+        """
+        if name in self._by_id and name.endswith(venue):
+            return self._by_id[name]
+        if venue == "BYBIT" and (refusal := refusal_of(name)):
+            raise InstrumentError(refusal)
+        symbols: dict[str, list[str]] = {}
+        for known, instrument in self._by_id.items():
+            if known.endswith(f".{venue}" if venue else ""):
+                symbols.setdefault(str(instrument.raw_symbol), []).append(known)
+        match symbols.get(name, []):
+            case [known]:
+                return self._by_id[known]
+            case []:
+                raise InstrumentError(self._unknown(name, venue, symbols))
+            case several:
+                raise InstrumentError(f"Expected one instrument, was '{name}', which names {', '.join(several)}.")
+
+    def _unknown(self, name: str, venue: str, symbols: Mapping[str, list[str]]) -> str:
+        where = f" of {self.where or venue}" if self.where or venue else ""
+        names = [*symbols, *self._by_id]
+        hint = nearest(name, names if len(names) < 40 else names[:40])
+        example = toml_example(name.partition(".")[0].removesuffix("-LINEAR"))
+        return (
+            f"Expected an instrument{where}, was '{name}'. {hint} Define it with --instruments FILE: Bybit's "
+            f"instruments-info JSON, or a .toml{example}"
+        )
+
+
 class _InstrumentsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instrument: list[InstrumentSpec]
 
 
-def load_instruments(path: Path | str) -> dict[str, Instrument]:
+def load_instruments(path: Path | str) -> Instruments:
     """Read instruments from Bybit's `instruments-info` response (JSON) or from our TOML.
 
     Parameters
@@ -233,8 +314,9 @@ def load_instruments(path: Path | str) -> dict[str, Instrument]:
 
     Returns
     -------
-    dict[str, Instrument]
-        By the venue's symbol, such as ``BTCUSDT``.
+    Instruments
+        By id, such as ``BTCUSDT-LINEAR.BYBIT``. Dated futures, inverse contracts and options of an
+        ``instruments-info`` response are left out.
 
     Raises
     ------
@@ -250,7 +332,7 @@ def load_instruments(path: Path | str) -> dict[str, Instrument]:
             specs = _bybit_specs(msgspec.json.decode(content))
         if not specs:
             raise InstrumentError("Expected at least one instrument, was none.")
-        return {spec.symbol: spec.build() for spec in specs}
+        return Instruments((spec.build() for spec in specs), str(path))
     except OSError as error:
         raise InstrumentError(f"Expected a readable file of instruments, was {path}: {error.strerror}") from error
     except msgspec.ValidationError as error:
@@ -265,7 +347,7 @@ def load_instruments(path: Path | str) -> dict[str, Instrument]:
         raise InstrumentError(f"{path}: {error}") from error
 
 
-def default_instruments() -> dict[str, Instrument]:
+def default_instruments() -> Instruments:
     """Return the instruments of `configs/system/instruments.toml`.
 
     Examples
@@ -273,15 +355,24 @@ def default_instruments() -> dict[str, Instrument]:
     >>> default_instruments()["ETHUSDT"].price_increment
     Price(0.01)
     """
-    return load_instruments(DEFAULT_INSTRUMENTS)
+    return Instruments(load_instruments(DEFAULT_INSTRUMENTS).values())
 
 
 def toml_example(symbol: str) -> str:
-    """Return the TOML that would define a symbol, for error messages and help texts."""
+    """Return the TOML that would define a symbol of Bybit, to be filled in, where the symbol says enough.
+
+    Examples
+    --------
+    >>> toml_example("ETHBTC")
+    ' with an [[instrument]] table: symbol, base, quote, tick, lot (see `fathom data import bybit --help`).'
+    """
+    product = bybit_product(symbol)
+    if product is None or product.refusal:
+        return " with an [[instrument]] table: symbol, base, quote, tick, lot (see `fathom data import bybit --help`)."
     return (
-        f'[[instrument]]\nsymbol = "{symbol}"\nbase = "{symbol.removesuffix("USDT")}"\nquote = "USDT"\n'
-        'tick = "0.0001"          # price increment\nlot = "1"                # size increment\n'
-        'maker_fee = "0.0002"     # optional\ntaker_fee = "0.00055"    # optional\n'
+        f':\n\n[[instrument]]\nsymbol = "{symbol}"\nbase = "{product.base}"\nquote = "{product.quote}"\n'
+        'tick = "?"    # price increment as the venue states it, such as "0.10"\n'
+        'lot = "?"     # size increment, such as "0.001"\n'
     )
 
 
@@ -292,12 +383,16 @@ def _bybit_specs(response: Any) -> list[InstrumentSpec]:
             rows = rows[key]
     if not isinstance(rows, list):
         raise InstrumentError("Expected Bybit's instruments-info response with 'result.list', was other JSON.")
-    specs = []
+    specs, left_out = [], []
     for number, row in enumerate(rows):
         try:
-            if row.get("contractType", "LinearPerpetual") != "LinearPerpetual":
-                continue  # dated futures and inverse contracts: other settlement rules, not imported
             lots = row["lotSizeFilter"]
+            # Options have no contractType either, but no basePrecision. Dated futures and inverse contracts settle
+            # by other rules.
+            kind = row.get("contractType", "Option" if "optionsType" in row else "Spot")
+            if kind not in ("LinearPerpetual", "Spot"):
+                left_out.append(f"{row['symbol']} ({kind})")
+                continue
             specs.append(
                 InstrumentSpec(
                     symbol=row["symbol"],
@@ -305,7 +400,7 @@ def _bybit_specs(response: Any) -> list[InstrumentSpec]:
                     quote=row["quoteCoin"],
                     tick=row["priceFilter"]["tickSize"],
                     lot=lots.get("qtyStep") or lots["basePrecision"],
-                    kind="linear" if "contractType" in row else "spot",
+                    kind="spot" if kind == "Spot" else "linear",
                     min_size=lots.get("minOrderQty"),
                     max_size=lots.get("maxOrderQty"),
                     min_notional=lots.get("minNotionalValue"),
@@ -313,6 +408,8 @@ def _bybit_specs(response: Any) -> list[InstrumentSpec]:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise InstrumentError(f"Expected field {error} in result.list[{number}], was none.") from error
+    if left_out and not specs:
+        raise InstrumentError(f"Expected a linear perpetual or a spot pair, was {', '.join(left_out[:5])}.")
     return specs
 
 

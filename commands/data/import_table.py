@@ -170,27 +170,12 @@ def _naming(mapping: tuple[str, ...], ignore: tuple[str, ...]) -> "Naming":
 
 def _instrument(name: str, file: Path | None, catalog: Path) -> Any:
     """Find an instrument by id or symbol: in the file, else in the catalog, else among those that need no file."""
-    import difflib
-
     from fathom.data_catalog.catalog import Catalog
-    from fathom.data_catalog.errors import InstrumentError
-    from fathom.data_catalog.instruments import default_instruments, load_instruments, toml_example
+    from fathom.data_catalog.instruments import Instruments, default_instruments, load_instruments
 
     if file is not None:
-        sources = [list(load_instruments(file).values())]
-    else:
-        sources = [Catalog(catalog).instruments(), list(default_instruments().values())]
-    known: dict[str, Any] = {}
-    for source in reversed(sources):
-        known |= {str(one.raw_symbol): one for one in source} | {str(one.id): one for one in source}
-    if name in known:
-        return known[name]
-    where = f" of {file}" if file else ""
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        raise InstrumentError(f"Expected an instrument{where}, was '{name}'. Did you mean '{near[0]}'?")
-    example = toml_example(name.partition(".")[0])
-    raise InstrumentError(f"Expected an instrument{where}, was '{name}'. Give --instruments FILE, such as:\n{example}")
+        return load_instruments(file).of(name)
+    return Instruments([*default_instruments().values(), *Catalog(catalog).instruments()]).of(name)
 
 
 @contextmanager

@@ -13,13 +13,17 @@ from fathom.data_catalog.errors import BadInputError, InstrumentError, OverlapEr
 from fathom.data_catalog.ingest.archive import Advance
 from fathom.data_catalog.ingest.bybit_book import BookFile, Timing
 from fathom.data_catalog.ingest.bybit_trades import TradeFile
-from fathom.data_catalog.instruments import Grid, Instrument, default_instruments, toml_example
+from fathom.data_catalog.instruments import Grid, Instruments, default_instruments
 from fathom.data_catalog.store.imported import Entry, Ledger, content_hash
 from fathom.data_catalog.store.layout import interval_name
 from fathom.data_catalog.store.writers import RowWriter
 
-_BOOK_NAME: Final = re.compile(r"(?:(?P<day>\d{4}-\d{2}-\d{2})_)?(?P<symbol>[A-Za-z0-9-]{1,30}?)_ob\d+\.data\.zip")
-_TRADES_NAME: Final = re.compile(r"(?P<symbol>[A-Za-z0-9-]{1,30}?)(?P<day>\d{4}-\d{2}-\d{2})\.csv\.gz")
+VENUE: Final = "BYBIT"
+
+_SYMBOL: Final = r"(?P<symbol>[^\W_](?:[^\W_]|-){0,39}?)"
+_DAY: Final = r"(?P<day>\d{4}-\d{2}-\d{2})"
+_BOOK_NAME: Final = re.compile(rf"(?:{_DAY}_)?{_SYMBOL}_ob\d+\.data\.zip")
+_TRADES_NAME: Final = re.compile(rf"{_SYMBOL}{_DAY}\.csv\.gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,7 @@ class Imported:
         return self.entry.rows / self.secs if self.secs > 0 else 0.0
 
 
-def plan(
-    files: Iterable[Path], catalog: Catalog, instruments: Mapping[str, Instrument] | None = None
-) -> list[tuple[Archive, Any]]:
+def plan(files: Iterable[Path], catalog: Catalog, instruments: Instruments | None = None) -> list[tuple[Archive, Any]]:
     """Find kind and instrument of each file, before any is read.
 
     Parameters
@@ -100,29 +102,21 @@ def plan(
     files : iterable of Path
     catalog : Catalog
         Its own instruments come first, where none are given.
-    instruments : mapping, optional
-        By symbol; without it those of `configs/system/instruments.toml`.
+    instruments : Instruments, optional
+        Without it those of `configs/system/instruments.toml`.
 
     Raises
     ------
     BadInputError, InstrumentError
-        A name that is no archive's, or a symbol that nobody defines.
+        A name that is no archive's, a symbol that nobody defines, or a contract that is not imported.
     """
-    if instruments is None:
-        held = {str(one.raw_symbol): one for one in catalog.instruments() if str(one.id).endswith(".BYBIT")}
-        known: dict[str, Any] = default_instruments() | held
-    else:
-        known = dict(instruments)
+    known = instruments or Instruments([*default_instruments().values(), *catalog.instruments()])
     planned = []
     for archive in map(Archive.of, files):
-        if archive.symbol not in known:
-            raise InstrumentError(
-                f"Expected an instrument for {archive.symbol} ({archive.path}), was none: known are "
-                f"{', '.join(sorted(known))}. Give --instruments FILE: Bybit's instruments-info JSON, or a .toml with "
-                f"its tick and lot:\n\n"
-                f"{toml_example(archive.symbol)}"
-            )
-        planned.append((archive, known[archive.symbol]))
+        try:
+            planned.append((archive, known.of(archive.symbol, venue=VENUE)))
+        except InstrumentError as error:
+            raise InstrumentError(f"{archive.path}: {error}") from None
     return planned
 
 

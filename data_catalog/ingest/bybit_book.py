@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,6 +175,40 @@ class BookFile:
     def snapshots(self) -> int:
         """Snapshots read so far."""
         return int(self.state[SNAPSHOTS])
+
+
+class Odd(NamedTuple):
+    """Rows of a file that are odd in one way: how many, and the first."""
+
+    rows: int
+    line: int
+    value: str
+
+    def plus(self, rows: int) -> "Odd":
+        """Return the same with more rows."""
+        return self._replace(rows=self.rows + rows)
+
+    def words(self, noun: str, what: str) -> str:
+        """Return a sentence for the user.
+
+        Examples
+        --------
+        >>> Odd(2, 7, "2024-12-02T00:00:00Z").words("trade", "of another day than the file's name")
+        "2 trades of another day than the file's name, first at line 7: 2024-12-02T00:00:00Z"
+        """
+        return f"{counted(self.rows, noun)} {what}, first at line {self.line}: {self.value}"
+
+
+def times_of(day: date) -> tuple[int, int]:
+    """Return the first time of a day, and the first time after it, in ns.
+
+    Examples
+    --------
+    >>> times_of(date(1970, 1, 2))
+    (86400000000000, 172800000000000)
+    """
+    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+    return start * 10**9, (start + 86_400) * 10**9
 
 
 def times_near(day: date) -> tuple[int, int]:

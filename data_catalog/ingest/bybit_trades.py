@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
+from pandas.util import hash_array
 
 from fathom.data_catalog.errors import BadInputError, InstrumentError
 from fathom.data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
-from fathom.data_catalog.ingest.bybit_book import Timing, counted, times_near
+from fathom.data_catalog.ingest.bybit_book import Odd, Timing, counted, times_near, times_of
 from fathom.data_catalog.ingest.bybit_lines import MAX_MS, MS
 from fathom.data_catalog.ingest.bybit_message import milliseconds
 from fathom.data_catalog.ingest.csv_errors import malformed_csv
@@ -80,6 +81,9 @@ class TradeFile:
         self.trades = 0
         self.held = 0
         self._span_ns = (0, _MAX_NS) if day is None else times_near(day)
+        self._day_ns = (0, _MAX_NS + 1) if day is None else times_of(day)
+        self._other_day: Odd | None = None
+        self._ids: list[NDArray[np.uint64]] = []
         self._last = -1
         self._last_line = 0
 
@@ -105,6 +109,12 @@ class TradeFile:
         found = []
         if self.newest_first:
             found.append("listed newest first: the order was reversed")
+        if self._other_day is not None:
+            found.append(self._other_day.words("trade", "of another day than the file's name"))
+        ids = np.concatenate(self._ids) if self._ids else np.zeros(0, np.uint64)
+        repeated = len(ids) - len(np.unique(ids))
+        if repeated:
+            found.append(f"{counted(repeated, 'trade id')} stand twice: the trades may be doubled")
         if self.held:
             found.append(
                 f"{counted(self.held, 'trade')} stamped a little before the one before; their ts_init was held"
@@ -203,13 +213,32 @@ class TradeFile:
         rows["ts_event"] = rows["ts_init"] = self._times(batch["timestamp"], line)
         rows["price"] = self._counts(batch["price"], "price", line)
         rows["size"] = self._counts(batch["size"], "size", line)
+        if line == 2:
+            self._refuse_inverse(batch)
         ids = batch["trdMatchID"]
         self._require(pc.match_substring_regex(ids, TRADE_ID), ids, line, TRADE_ID_WORDS, "trdMatchID")
         if self.has_rpi:
             flag = pc.index_in(batch[_RPI], value_set=pa.array([*_FALSE, *_TRUE]))
             self._require(flag.is_valid(), batch[_RPI], line, "0, 1, true or false", _RPI)
             rows["flags"] = (flag.to_numpy(zero_copy_only=False) >= len(_FALSE)) * int(TradeFlag.RPI)
+        self._ids.append(hash_array(ids.to_numpy(zero_copy_only=False)))
         return rows, ids
+
+    def _refuse_inverse(self, batch: pa.RecordBatch) -> None:
+        # The notional says what a size counts: of a linear contract it is size x price, of an inverse one the size.
+        if not {"homeNotional", "foreignNotional"} <= set(batch.schema.names):
+            return
+        size, price, home, foreign = (
+            pc.cast(batch[name], pa.float64(), safe=False)[0].as_py()
+            for name in ("size", "price", "homeNotional", "foreignNotional")
+        )
+        if foreign == size != home and abs(home * price / size - 1) < 1e-3:
+            raise BadInputError(
+                f"Expected trades of a linear contract, was an inverse one: 'foreignNotional' {foreign:g} is the size, "
+                "so sizes count the quote currency. Fathom does not import inverse contracts.",
+                file=self.path,
+                line=2,
+            )
 
     def _require(self, good: Any, column: Any, line: int, expected: str, name: str) -> None:
         if not pc.all(good).as_py():
@@ -237,6 +266,10 @@ class TradeFile:
             times[bad] = int(exact)
             bad = parse_decimals(column, _NANOSECONDS, times, bad + 1)
         earliest, latest = self._span_ns
+        start, end = self._day_ns
+        if len(odd := np.flatnonzero((times < start) | (times >= end))):
+            first = Odd(0, line + int(odd[0]), time_text(int(times[odd[0]])))
+            self._other_day = (self._other_day or first).plus(len(odd))
         if len(outside := np.flatnonzero((times < earliest) | (times > latest))):
             where = int(outside[0])
             raise BadInputError(

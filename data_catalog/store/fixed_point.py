@@ -15,6 +15,7 @@ _WORD = np.uint64(64)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _TOP = np.uint64(1 << 63)
+_WORD_MASK = (1 << 64) - 1
 
 
 @cached
@@ -29,22 +30,33 @@ def _product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
 
 
 @cached
-def _encode(counts: NDArray[np.int64], unit: np.uint64, words: NDArray[np.uint64]) -> None:
+def _multiple(count: np.uint64, unit_low: np.uint64, unit_high: np.uint64) -> tuple[np.uint64, np.uint64]:
+    low, high = _product(count, unit_low)
+    return low, high + count * unit_high
+
+
+@cached
+def _encode(counts: NDArray[np.int64], unit_low: np.uint64, unit_high: np.uint64, words: NDArray[np.uint64]) -> None:
     for i in range(counts.shape[0]):
         count = counts[i]
         if count < 0:
-            low, high = _product(_ZERO - np.uint64(count), unit)
+            low, high = _multiple(_ZERO - np.uint64(count), unit_low, unit_high)
             low = ~low + _ONE
             high = ~high + (_ONE if low == _ZERO else _ZERO)
         else:
-            low, high = _product(np.uint64(count), unit)
+            low, high = _multiple(np.uint64(count), unit_low, unit_high)
         words[i, 0] = low
         words[i, 1] = high
 
 
 @cached
 def _decode(
-    words: NDArray[np.uint64], unit: np.uint64, shift: np.uint64, inverse: np.uint64, counts: NDArray[np.int64]
+    words: NDArray[np.uint64],
+    unit_low: np.uint64,
+    unit_high: np.uint64,
+    shift: np.uint64,
+    inverse: np.uint64,
+    counts: NDArray[np.int64],
 ) -> int:
     for i in range(words.shape[0]):
         low, high = words[i, 0], words[i, 1]
@@ -57,7 +69,7 @@ def _decode(
         if shift != _ZERO:
             quotient = (low >> shift) | (high << (_WORD - shift))
         quotient *= inverse
-        check_low, check_high = _product(quotient, unit)
+        check_low, check_high = _multiple(quotient, unit_low, unit_high)
         if check_low != low or check_high != high or quotient >= _TOP:
             return i
         counts[i] = -np.int64(quotient) if negative else np.int64(quotient)
@@ -71,7 +83,7 @@ def encode_fixed(counts: NDArray[np.int64], unit: int) -> NDArray[np.uint64]:
     ----------
     counts : int64 array, shape (n,)
     unit : int
-        Raw value of one tick or lot, 1 to 2**64 - 1, in units of 1e-16.
+        Raw value of one tick or lot in units of 1e-16, 1 to 2**127 - 1; no multiple may exceed 2**127 - 1.
 
     Returns
     -------
@@ -85,7 +97,7 @@ def encode_fixed(counts: NDArray[np.int64], unit: int) -> NDArray[np.uint64]:
            [18445744073709551616, 18446744073709551615]], dtype=uint64)
     """
     words = np.empty((len(counts), 2), dtype=np.uint64)
-    _encode(counts, np.uint64(unit), words)
+    _encode(counts, np.uint64(unit & _WORD_MASK), np.uint64(unit >> 64), words)
     return words
 
 
@@ -115,5 +127,6 @@ def decode_fixed(words: NDArray[np.uint64], unit: int) -> tuple[NDArray[np.int64
     shift = (unit & -unit).bit_length() - 1
     inverse = pow(unit >> shift, -1, 1 << 64)
     counts = np.zeros(len(words), dtype=np.int64)
-    bad = _decode(words, np.uint64(unit), np.uint64(shift), np.uint64(inverse), counts)
+    unit_words = np.uint64(unit & _WORD_MASK), np.uint64(unit >> 64)
+    bad = _decode(words, *unit_words, np.uint64(shift), np.uint64(inverse), counts)
     return counts, int(bad)

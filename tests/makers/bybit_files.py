@@ -64,7 +64,7 @@ def trades_gz(folder: Path, lines: Iterable[str], *, header: str = HEADER, day: 
 
 def trade(ts: str = "1723161256.5230", *, side: str = "Sell", size: str = "0.015", price: str = "61800.20") -> str:
     """Return one line of a trades archive."""
-    return f"{ts},BTCUSDT,{side},{size},{price},ZeroPlusTick,id-{ts},92700300000,0.015,927.003000"
+    return f"{ts},BTCUSDT,{side},{size},{price},ZeroPlusTick,id-{ts}-{size},92700300000,0.015,927.003000"
 
 
 def naive_book(path: Path, tick: str, lot: str, latency_ms: int = 0) -> NDArray[np.void]:

@@ -22,7 +22,7 @@ from fathom.data_catalog.store.layout import interval_name, parse_interval
 from fathom.data_catalog.store.merge import merge_by_time
 from fathom.data_catalog.store.staging import Staging
 from fathom.data_catalog.store.writers import ROW_GROUP_ROWS
-from fathom.market.events import EVENT, Action, Flag, Kind
+from fathom.market.events import EVENT, Action, Flag, Kind, Side
 
 BTC = default_instruments()["BTCUSDT"]
 ID = "BTCUSDT-LINEAR.BYBIT"
@@ -169,7 +169,7 @@ def test_other_data_of_the_same_time_is_refused(tmp_path: Path) -> None:
     with catalog.book_writer(BTC) as writer:
         writer.write(rows)
     before = data_files(tmp_path)
-    for first_ns in (T, int(rows["ts_init"][-1]), T - 1_000_000):  # the last runs into the data at its second time
+    for first_ns in (T, int(rows["ts_init"][-1]) - 1, T - 1_000_000):  # the last runs into the data at its second time
         with pytest.raises(OverlapError, match=r"the catalog holds 2024-08-08T23:54:16\.501Z to"):  # noqa: SIM117
             with catalog.book_writer(BTC) as writer:
                 writer.write(book_rows(2_000, first_ns=first_ns))
@@ -309,3 +309,25 @@ def test_a_snapshot_larger_than_a_row_group_keeps_its_order(tmp_path: Path) -> N
     with Catalog(tmp_path).book_writer(BTC) as writer:
         writer.write(rows)
     assert np.array_equal(np.concatenate(list(Catalog(tmp_path).events(ID))), rows)
+
+
+@pytest.mark.parametrize("later_first", [False, True])
+def test_days_may_share_the_stamp_between_them_but_no_trade(tmp_path: Path, later_first: bool) -> None:
+    catalog = Catalog(tmp_path)
+    midnight = 1_733_097_600_000_000_000
+    days = {"a": [midnight - 5, midnight], "b": [midnight, midnight + 5]}
+
+    def write(name: str, ids: list[str]) -> None:
+        rows = np.zeros(2, EVENT)
+        rows["kind"], rows["side"], rows["size"], rows["price"] = Kind.TRADE, Side.BUY, 1, 618_002
+        rows["ts_init"] = days[name]
+        with catalog.trade_writer(BTC) as writer:
+            writer.write(rows, ids)
+
+    first, second = ("b", "a") if later_first else ("a", "b")
+    write(first, ["x1", "x2"])
+    with pytest.raises(OverlapError):
+        write(second, ["x2", "x1"])  # the same trade stands in both days
+    write(second, ["x3", "x4"])
+    [span] = catalog.spans()
+    assert (span.first_ns, span.last_ns, span.rows) == (midnight - 5, midnight + 5, 4)

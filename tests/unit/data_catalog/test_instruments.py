@@ -5,7 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from nautilus_trader.model import CryptoPerpetual, CurrencyPair, Price, Quantity
@@ -15,11 +17,13 @@ from fathom.data_catalog.instruments import (
     MAX_PRICE_RAW,
     MAX_SIZE_RAW,
     Grid,
+    Instruments,
     InstrumentSpec,
     default_instruments,
     load_instruments,
     toml_example,
 )
+from fathom.data_catalog.store.fixed_point import decode_fixed, encode_fixed
 
 BTC = Grid("BTCUSDT-LINEAR.BYBIT", tick_raw=10**15, lot_raw=10**13, price_precision=2, size_precision=3)
 
@@ -27,7 +31,7 @@ BTC = Grid("BTCUSDT-LINEAR.BYBIT", tick_raw=10**15, lot_raw=10**13, price_precis
 @pytest.mark.real_data
 def test_bybits_response_is_read(real_data: Path) -> None:
     found = load_instruments(real_data / "bybit-protocol" / "instruments-info_linear_5syms.json")
-    assert set(found) == {"BTCUSDT", "ETHUSDT", "XRPUSDT", "SOLUSDT", "DOGEUSDT"}
+    assert set(found) == {f"{coin}USDT-LINEAR.BYBIT" for coin in ("BTC", "ETH", "XRP", "SOL", "DOGE")}
     btc = found["BTCUSDT"]
     assert isinstance(btc, CryptoPerpetual)
     assert (str(btc.id), btc.price_precision, btc.size_precision) == ("BTCUSDT-LINEAR.BYBIT", 2, 3)
@@ -53,27 +57,85 @@ def test_spot_instruments_are_read_and_inverse_ones_left_out(real_data: Path) ->
     spot = load_instruments(messages / "http_get_instruments_spot.json")["BTCUSDT"]
     assert isinstance(spot, CurrencyPair)
     assert (str(spot.id), str(spot.size_increment)) == ("BTCUSDT-SPOT.BYBIT", "0.0001")
-    with pytest.raises(InstrumentError, match="Expected at least one instrument, was none"):
+    with pytest.raises(
+        InstrumentError, match=r"Expected a linear perpetual or a spot pair, was .*\(InversePerpetual\)"
+    ):
         load_instruments(messages / "http_get_instruments_inverse.json")
 
 
 @pytest.mark.real_data
 def test_the_shipped_ticks_are_bybits(real_data: Path) -> None:
     bybit = load_instruments(real_data / "bybit-protocol" / "instruments-info_linear_5syms.json")
-    for symbol, instrument in default_instruments().items():
-        if str(instrument.id).endswith(".BYBIT"):
-            assert instrument.price_increment == bybit[symbol].price_increment
+    for identifier, instrument in default_instruments().items():
+        if identifier.endswith(".BYBIT"):
+            assert instrument.price_increment == bybit[identifier].price_increment
 
 
 def test_fees_are_kept() -> None:
     assert default_instruments()["BTCUSDT"].info == {"maker_fee": "0.0002", "taker_fee": "0.00055"}
 
 
-def test_the_example_for_an_unknown_symbol_works(tmp_path: Path) -> None:
+def example(symbol: str) -> str:
+    """Return the template that an error prints, with tick and lot filled in."""
+    text = toml_example(symbol).partition("\n\n")[2]
+    return text.replace('tick = "?"', 'tick = "0.0001"').replace('lot = "?"', 'lot = "1"')
+
+
+@pytest.mark.parametrize(("symbol", "base", "quote"), [("ABCUSDT", "ABC", "USDT"), ("1000XPERP", "1000X", "USDC")])
+def test_the_example_for_an_unknown_symbol_is_right(tmp_path: Path, symbol: str, base: str, quote: str) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(toml_example("ABCUSDT"))
-    instrument = load_instruments(path)["ABCUSDT"]
-    assert (str(instrument.id), str(instrument.base_currency)) == ("ABCUSDT-LINEAR.BYBIT", "ABC")
+    path.write_text(example(symbol))
+    instrument = load_instruments(path)[symbol]
+    coins = str(instrument.base_currency), str(instrument.quote_currency), str(instrument.settlement_currency)
+    assert (str(instrument.id), *coins) == (f"{symbol}-LINEAR.BYBIT", base, quote, quote)
+
+
+def test_a_template_that_is_not_filled_in_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(toml_example("ABCUSDT").partition("\n\n")[2])
+    with pytest.raises(InstrumentError, match="Expected valid increments and limits for ABCUSDT"):
+        load_instruments(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "product"),
+    [
+        ("BTCUSD", "an inverse contract"),
+        ("BTCUSDH25", "a dated inverse contract"),
+        ("BTC-27DEC24", "a dated futures contract"),
+        ("BTCUSDT-27DEC24", "a dated futures contract"),
+        ("BTC-27DEC24-100000-C", "an option"),
+        ("BTC-27DEC24-100000-P-USDT", "an option"),
+    ],
+)
+def test_a_contract_that_is_not_imported_is_refused_with_the_reason(symbol: str, product: str) -> None:
+    with pytest.raises(InstrumentError, match=rf"{symbol} of Bybit is {product} .*, which Fathom does not import\."):
+        default_instruments().of(symbol, venue="BYBIT")
+    assert toml_example(symbol) == toml_example("ETHBTC")
+
+
+def test_a_symbol_that_names_two_instruments_is_refused() -> None:
+    fields = {"symbol": "BTCUSDT", "base": "BTC", "quote": "USDT", "tick": "0.10", "lot": "0.001"}
+    both = Instruments(msgspec.convert({**fields, "kind": kind}, InstrumentSpec).build() for kind in ("linear", "spot"))
+    assert str(both.of("BTCUSDT-SPOT.BYBIT").id) == "BTCUSDT-SPOT.BYBIT"
+    with pytest.raises(InstrumentError, match=r"which names BTCUSDT-LINEAR\.BYBIT, BTCUSDT-SPOT\.BYBIT"):
+        both.of("BTCUSDT")
+
+
+@pytest.mark.real_data
+def test_every_linear_perpetual_of_bybit_is_read_and_its_numbers_stored(real_data: Path, tmp_path: Path) -> None:
+    text = ""
+    with zstandard.open(real_data / "bybit-protocol" / "capture_2026-08-09.jsonl.zst", "rt") as lines:
+        text = next(row["data"] for row in map(json.loads, lines) if row["t"] == "http" and "qtyStep" in row["data"])
+    (tmp_path / "info.json").write_text(text)
+    found = load_instruments(tmp_path / "info.json")
+    assert len(found) == 760
+    for instrument in found.values():
+        grid = Grid.of(instrument)
+        for unit in (grid.tick_raw, grid.lot_raw):
+            counts = np.array([1, 7, 12_345], np.int64)
+            decoded, bad = decode_fixed(encode_fixed(counts, unit), unit)
+            assert bad == -1
+            assert decoded.tolist() == counts.tolist()
 
 
 def test_ids_of_other_venues() -> None:
@@ -90,9 +152,9 @@ def test_ids_of_other_venues() -> None:
     ("text", "message"),
     [
         ("[[instrument]]\nsymbol = 'X'\n", r"missing required field `base` - at `\$\.instrument\[0\]`"),
-        (toml_example("X").replace("tick", "tik"), "unknown field `tik`"),
-        (toml_example("X").replace('"0.0001"', '"zero"'), "Expected valid increments and limits for X"),
-        (toml_example("X").replace('"0.0001"', '"0.0"'), r"Expected tick and lot above 0 for X, was '0\.0', '1'"),
+        (example("XUSDT").replace("tick", "tik"), "unknown field `tik`"),
+        (example("XUSDT").replace('"0.0001"', '"zero"'), "Expected valid increments and limits for XUSDT"),
+        (example("XUSDT").replace('"0.0001"', '"0.0"'), r"Expected tick and lot above 0 for XUSDT, was '0\.0', '1'"),
         ("instrument = []", "Expected at least one instrument, was none"),
         ("[[instrument", "Invalid TOML|Expected|expected"),
     ],

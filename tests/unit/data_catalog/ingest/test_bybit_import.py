@@ -128,13 +128,19 @@ def test_files_before_a_bad_one_stay_imported(files: tuple[Path, Path], tmp_path
     assert len(Ledger(tmp_path / "catalog").entries()) == 1
 
 
+def filled_example(symbol: str) -> str:
+    """Return the template that an error prints, with tick and lot filled in."""
+    text = toml_example(symbol).partition("\n\n")[2]
+    return text.replace('tick = "?"', 'tick = "0.0001"').replace('lot = "?"', 'lot = "1"')
+
+
 def test_an_unknown_symbol_says_what_to_write(tmp_path: Path) -> None:
     path = book_zip(tmp_path, [line(message(symbol="ABCUSDT"))], name="2024-08-08_ABCUSDT_ob200.data.zip")
     result = run(path, "--catalog", tmp_path / "catalog")
     assert result.exit_code == 1
-    assert "Expected an instrument for ABCUSDT" in result.output
+    assert f"{path}: Expected an instrument of BYBIT, was 'ABCUSDT'." in result.output
     assert 'symbol = "ABCUSDT"' in result.output
-    (tmp_path / "mine.toml").write_text(toml_example("ABCUSDT"))
+    (tmp_path / "mine.toml").write_text(filled_example("ABCUSDT"))
     level = line(message(kind="snapshot", bids=[("0.0012", "7")], symbol="ABCUSDT"))
     path = book_zip(tmp_path, [level], name="2024-08-08_ABCUSDT_ob200.data.zip")
     assert run(path, "--catalog", tmp_path / "catalog", "--instruments", tmp_path / "mine.toml").exit_code == 0
@@ -151,7 +157,7 @@ def test_instruments_from_bybits_response(files: tuple[Path, Path], real_data: P
     assert str(Catalog(tmp_path).instrument(ID).max_quantity) == "1500.000"
     # A later file with the other definition of the same instrument would make the catalog contradict itself.
     toml = tmp_path / "other.toml"
-    toml.write_text(toml_example("BTCUSDT"))
+    toml.write_text(filled_example("BTCUSDT"))
     result = run(files[1], "--catalog", tmp_path, "--instruments", toml)
     assert result.exit_code == 1
     assert "price_increment 0.10 -> 0.0001" in result.output

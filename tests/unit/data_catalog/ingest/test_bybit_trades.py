@@ -235,3 +235,20 @@ def test_a_slice_of_a_column_is_read_from_where_it_starts() -> None:
     counts = np.zeros(2, dtype=np.int64)
     assert parse_decimals(pa.array(["x", "1.5", "2"])[1:], Step(1, 1), counts) == -1
     assert counts.tolist() == [15, 20]
+
+
+def test_doubled_ids_and_trades_of_another_day_are_told_of(tmp_path: Path) -> None:
+    texts = ["1723161256.1", "1723161256.2", "1723161256.2", "1723161600.0"]
+    path = trades_gz(tmp_path, [trade(text) for text in texts])
+    trades = TradeFile(path, "BTCUSDT", GRID, Timing(), date(2024, 8, 8))
+    assert sum(len(rows) for rows, _ in trades.read(lambda size: None)) == 4
+    assert trades.warnings() == [
+        "1 trade of another day than the file's name, first at line 5: 2024-08-09T00:00:00Z",
+        "1 trade id stand twice: the trades may be doubled",
+    ]
+
+
+def test_trades_whose_size_counts_the_quote_currency_are_refused(tmp_path: Path) -> None:
+    cells = "1723161256.1,BTCUSDT,Buy,5000,96500.50,PlusTick,a,5181320,0.0518132,5000"
+    with pytest.raises(BadInputError, match=r"line 2: Expected trades of a linear contract, was an inverse one"):
+        read(trades_gz(tmp_path, [cells]))

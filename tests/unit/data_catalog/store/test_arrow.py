@@ -215,3 +215,21 @@ def test_a_price_off_the_grid_is_refused() -> None:
     rows["price"][1] = 6_180_025
     with pytest.raises(CatalogError, match=r"Expected the price .* multiple of 0\.10, was 61800\.25"):
         book_rows(book_batch(rows, finer), GRID)
+
+
+@given(
+    counts=st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=5),
+    unit=st.sampled_from([1, 10**6, 10**16, 2**64 + 16, 10**20, 3 * 10**22, 10**23]),
+)
+def test_any_increment_is_encoded_exactly(counts: list[int], unit: int) -> None:
+    words = encode_fixed(np.array(counts, np.int64), unit)
+    assert [int(low) | int(high) << 64 for low, high in words] == [count * unit % 2**128 for count in counts]
+    decoded, bad = decode_fixed(words, unit)
+    assert bad == -1
+    assert decoded.tolist() == counts
+
+
+def test_what_is_no_multiple_of_a_large_increment_is_named() -> None:
+    words = encode_fixed(np.array([2, 3], np.int64), 10**20)
+    words[1, 0] += np.uint64(1)
+    assert decode_fixed(words, 10**20)[1] == 1
