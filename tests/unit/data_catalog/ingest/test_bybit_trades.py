@@ -22,6 +22,7 @@ from fathom.data_catalog.instruments import Grid, default_instruments
 from fathom.market.events import EVENT, Kind, Side, TradeFlag
 from tests.makers.bybit_files import HEADER, trade, trades_gz
 
+ID = "id-1723161256.5230-0.015"
 GRID = Grid.of(default_instruments()["BTCUSDT"])
 
 
@@ -124,9 +125,9 @@ def test_a_stamp_a_little_early_is_held(tmp_path: Path) -> None:
         (trade(size="0.0155"), r"'size': Expected a size that is a multiple of 0\.001 .*, was '0\.0155'"),
         (trade(price="61800.25"), r"'price': Expected a price .* of 0\.10 .*, was '61800\.25'.*--instruments"),
         (trade(price=""), "'price': Expected a price as a decimal number, was ''"),
-        (trade().replace("id-1723161256.5230-0.015", ""), "Expected an id of 1 to 36 ASCII letters in 'trdMatchID', was ''"),
+        (trade().replace(ID, ""), "Expected an id of 1 to 36 ASCII letters in 'trdMatchID', was ''"),
         (
-            trade().replace("id-1723161256.5230-0.015", "x" * 37),
+            trade().replace(ID, "x" * 37),
             "Expected an id of 1 to 36 ASCII letters in 'trdMatchID', was 'xxx",
         ),
     ],
