@@ -64,7 +64,7 @@ def refusal_of(symbol: str) -> str:
 
     Examples
     --------
-    >>> refusal_of("BTCUSD")[:41], refusal_of("BTCUSDT")
+    >>> refusal_of("BTCUSD")[:42], refusal_of("BTCUSDT")
     ('BTCUSD of Bybit is an inverse contract (it', '')
     """
     product = bybit_product(symbol)

@@ -258,7 +258,7 @@ def _trained(folder: Path, model: Model, catalog: Path, progress: OnProgress | N
     try:
         settings = load_training_config(model.training, changes)
         arrays = prepare_arrays(settings.data, progress)
-        leak = check(arrays, table_config(settings.data))
+        leak = check(arrays, table_config(settings.data), horizon=max(settings.label.horizon_ns // arrays.grid_ns, 1))
         made = run_once(
             settings,
             arrays,

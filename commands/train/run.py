@@ -75,7 +75,9 @@ def run(
                 bar.update(tasks[what], completed=done, total=of)  # type: ignore[arg-type]
 
             arrays = prepare(settings.data, show)
-            leak = check(arrays, table_config(settings.data))
+            leak = check(
+                arrays, table_config(settings.data), horizon=max(settings.label.horizon_ns // arrays.grid_ns, 1)
+            )
             found = run_once(
                 settings,
                 arrays,

@@ -55,7 +55,9 @@ def walk_forward(config: Path, out: Path | None, changes: tuple[str, ...], as_js
         with _progress() as say:
             arrays = prepare(settings.data, say)
             say("leak check", 0, 1)
-            leak = check(arrays, table_config(settings.data))
+            leak = check(
+                arrays, table_config(settings.data), horizon=max(settings.label.horizon_ns // arrays.grid_ns, 1)
+            )
             say("leak check", 1, 1)
             run = run_all(settings, arrays, folder, on_progress=say)
             say("scores", 0, 1)

@@ -77,6 +77,8 @@ def limits(artifact: Artifact) -> list[str]:
         found.append(f"{trials:,} models were tried on this dataset: the best of many looks better than it is.")
     if not metrics.get("leak_check", {}).get("passed", True):
         found.append("The leak check found inputs that seem to know the future: do not use this model.")
+    if warning := metrics.get("leak_check", {}).get("warning"):
+        found.append(f"Leak check: {warning}")
     grid = f"{schema.window} vectors {schema.grid_ms} ms apart"
     found.append(f"It answers only for {grid} of exactly these inputs; other features are refused when it is loaded.")
     instruments = ", ".join(metrics.get("instruments", [])) or "the instruments of its data"

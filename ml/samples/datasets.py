@@ -50,6 +50,8 @@ class ArrayFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     grid_ms : int
         Distance of the grid times.
     rows : int
+    table : dict
+        Settings of the feature table, its catalog included (`fathom.ml.tables.config.TableConfig`); empty for none.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class ArrayFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     instruments: tuple[str, ...]
     grid_ms: int
     rows: int
+    table: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -111,6 +111,7 @@ def write_arrays(
         instruments=tuple(facts.schemas),
         grid_ms=int(schema.settings["grid_ms"]),
         rows=rows,
+        table=facts.config | {"catalog": facts.catalog},
     )
     (temporary / FACTS).write_bytes(msgspec.json.encode(written))
     temporary.rename(folder)

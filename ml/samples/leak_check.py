@@ -1,12 +1,13 @@
 """Does an input know the future? Two checks of the arrays that a model is about to learn from.
 
 The replay check is exact: it feeds the events of the catalog only up to a grid time, asks for the vector, and compares
-it with the row that the model reads. A row that used any later event differs. It needs the catalog.
+it with the row that the model reads. A row that used any later event differs. It needs the catalog, which arrays and
+feature tables name.
 
-The timing check needs nothing but the arrays. Whatever follows the price follows its latest step; a column that
-follows the next step more closely, and closely at all, is late by one step.
+The timing check (`fathom.ml.samples.leak_timing`) needs nothing but the arrays.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,29 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.ml.samples.datasets import Arrays
-from fathom.ml.samples.labels import rows_ahead
+from fathom.ml.samples.leak_timing import Suspect, suspects
 
 if TYPE_CHECKING:
     from fathom.ml.tables.config import TableConfig
 
-LIMIT: Final = 0.5
-"""Rank correlation with the next step from which a column is suspected. Real predictors of one step stay below."""
 
-_MOST_ROWS: Final = 50_000
-
-
-class Suspect(msgspec.Struct, frozen=True):
-    """A column that seems to know the future.
-
-    Examples
-    --------
-    >>> Suspect("mid_return", 0.99, 0.02).name
-    'mid_return'
-    """
-
-    name: str
-    next_step: float  # rank correlation with the step to come
-    last_step: float  # and with those that have been
+_UNSEEN: Final = "A leak that follows no return is not found without a replay."
 
 
 class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,26 +33,27 @@ class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
         How many were checked.
     suspects : tuple of Suspect
         Columns that fail the timing check.
-    strongest : str
-        Column that follows the next step most closely, and how closely, if none is suspected.
-    strongest_next_step : float
+    strongest : Suspect or None
+        The honest look that follows the future most closely; None where there are too few rows to look at.
     replayed : int
-        Rows that were compared with a replay of the events before them; 0 where there is no catalog.
+        Rows that were compared with a replay of the events before them.
+    not_replayed : str
+        Why no row was replayed; empty if some were.
     different : tuple of str
         Columns of those rows that differ.
 
     Examples
     --------
-    >>> report = LeakReport(columns=3, suspects=(), strongest="a", strongest_next_step=0.1, replayed=0, different=())
-    >>> report.passed
-    True
+    >>> report = LeakReport(columns=3, suspects=(), strongest=None, replayed=9, not_replayed="", different=("rsi_14",))
+    >>> report.passed, report.sentence()
+    (False, 'Leak: replayed without the future, these inputs have other values: rsi_14.')
     """
 
     columns: int
     suspects: tuple[Suspect, ...]
-    strongest: str
-    strongest_next_step: float
+    strongest: Suspect | None
     replayed: int
+    not_replayed: str
     different: tuple[str, ...]
 
     @property
@@ -75,65 +61,76 @@ class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing was found."""
         return not self.suspects and not self.different
 
+    @property
+    def warning(self) -> str:
+        """What was not checked, as sentences; empty if everything was."""
+        parts = []
+        if not self.replayed:
+            parts.append(
+                f"Not replayed: {self.not_replayed}. A leak that follows no return is not found without a replay."
+            )
+        if self.strongest is None and not self.suspects:
+            parts.append("The timing was not checked: too few rows with all steps around them.")
+        return " ".join(parts)
+
     def sentence(self) -> str:
         """Return the report in words."""
         if self.different:
             return f"Leak: replayed without the future, these inputs have other values: {', '.join(self.different)}."
         if self.suspects:
-            names = ", ".join(f"{suspect.name} ({suspect.next_step:.2f})" for suspect in self.suspects)
-            return f"Leak: these inputs follow the step to come more closely than the last: {names}."
-        replay = f"{self.replayed} rows equal their replay" if self.replayed else "not replayed: no catalog"
-        return (
-            f"Passed: of {self.columns} inputs none follows the step to come (strongest: {self.strongest}, "
-            f"rank correlation {self.strongest_next_step:.2f}); {replay}."
-        )
+            names = "; ".join(
+                f"{suspect.name} follows {suspect.what} of {suspect.instrument} (rank correlation {suspect.ahead:.2f})"
+                for suspect in self.suspects
+            )
+            return f"Leak: {names}."
+        parts = [f"Passed: no input of {self.columns} follows the returns to come"]
+        if self.strongest is not None:
+            look = self.strongest
+            parts.append(f" (the closest: {look.name} and {look.what}, rank correlation {look.ahead:.2f})")
+        parts.append(f"; {self.replayed} rows equal their replay." if self.replayed else f". {self.warning}")
+        return "".join(parts)
 
 
-def check(arrays: Arrays, table: "TableConfig | None" = None, *, probes: int = 20) -> LeakReport:
+def check(arrays: Arrays, table: "TableConfig | None" = None, *, horizon: int = 60, probes: int = 20) -> LeakReport:
     """Check every column.
 
     Parameters
     ----------
     arrays : Arrays
     table : TableConfig, optional
-        What the arrays were made of, for the replay check.
+        What the arrays were made of, for the replay check; by default what the arrays say of it themselves.
+    horizon : int, default 60
+        Rows until the label's return is known: every step up to there is compared with every column.
     probes : int
-        Rows to replay, of the first instrument, among its first hour of rows (3,600).
+        Rows to replay of each instrument, spread over its whole time.
     """
-    found = timing(arrays)
-    suspects = [one for one in found if abs(one.next_step) > LIMIT and abs(one.next_step) > abs(one.last_step) + 0.1]
-    strongest = max(found, key=lambda one: abs(one.next_step), default=Suspect("", 0.0, 0.0))
-    replayed, different = (0, ()) if table is None else replay(arrays, table, probes=probes)
+    guilty, strongest = suspects(arrays, horizon)
+    replayed, different, reason = _replay(arrays, table, probes)
     return LeakReport(
-        columns=len(found),
-        suspects=tuple(suspects),
-        strongest=strongest.name,
-        strongest_next_step=strongest.next_step,
+        columns=len(arrays.facts.schema),
+        suspects=tuple(guilty),
+        strongest=strongest,
         replayed=replayed,
+        not_replayed=reason,
         different=different,
     )
 
 
-def timing(arrays: Arrays) -> list[Suspect]:
-    """Return for each column how closely it follows the next step of the mid, and how closely the last two.
+def _replay(arrays: Arrays, table: "TableConfig | None", probes: int) -> tuple[int, tuple[str, ...], str]:
+    from fathom.data_catalog.errors import CatalogError
+    from fathom.ml.tables.config import TableConfig
 
-    Of the column itself or of its change, whichever tells more of the future: the one for which the next step's rank
-    correlation exceeds those of the last two steps by most.
-    """
-    at = _middle_rows(arrays)
-    mid = arrays.mid
-    steps = {lag: _ranks(mid[at + lag] / mid[at + lag - 1]) for lag in (1, 0, -1)}
-    found = []
-    for number, name in enumerate(arrays.facts.schema.names):
-        column = arrays.features[:, number].astype(np.float64)
-        forms = []
-        for values in (column[at], column[at] - column[at - 1]):
-            ranks = _ranks(values)
-            following = {lag: float(np.mean(ranks * step)) for lag, step in steps.items()}
-            last = max((following[0], following[-1]), key=abs)
-            forms.append(Suspect(name, following[1], last))
-        found.append(max(forms, key=lambda form: abs(form.next_step) - abs(form.last_step)))
-    return found
+    if table is None:
+        if not arrays.facts.table.get("catalog"):
+            return 0, (), "the arrays name no catalog"
+        table = msgspec.convert(arrays.facts.table, TableConfig)
+    if not Path(table.catalog).is_dir():
+        return 0, (), f"the catalog {table.catalog} is absent"
+    try:
+        replayed, different = replay(arrays, table, probes=probes)
+    except CatalogError as error:
+        return 0, (), str(error).rstrip(".")
+    return replayed, different, "" if replayed else "the arrays have no row"
 
 
 def replay(arrays: Arrays, table: "TableConfig", *, probes: int = 20) -> tuple[int, tuple[str, ...]]:
@@ -145,66 +142,32 @@ def replay(arrays: Arrays, table: "TableConfig", *, probes: int = 20) -> tuple[i
     table : TableConfig
         Settings of the feature table that the arrays were made of.
     probes : int
+        Rows of each instrument.
 
     Returns
     -------
     rows : int
-        How many were compared; 0 for a table with bars from outside or a fitted micro-price.
+        How many were compared.
     different : tuple of str
         Columns that differ in any of them (the arrays hold float32: equal means equal there).
     """
-    from fathom.data_catalog.catalog import Catalog
-    from fathom.data_catalog.instruments import Grid
-    from fathom.ml.features import FeatureSet
+    from fathom.ml.tables.replay import replayed
 
-    if table.bar_type is not None or table.micro_price_until is not None:
-        return 0, ()
-    instrument = arrays.facts.instruments[0]
-    own = np.flatnonzero(arrays.instrument == 0)[:3_600]
-    chosen = own[np.unique(np.linspace(0, len(own) - 1, min(probes, len(own))).round().astype(np.int64))]
-    catalog = Catalog(table.catalog)
-    grid = Grid.of(catalog.instrument(instrument))
-    features = FeatureSet(table.features, price_increment=grid.tick, size_increment=grid.lot)
-    columns = features.schema.positions(arrays.facts.schema)
-    different = np.zeros(len(columns), np.bool_)
-    events = catalog.events(instrument, end_ns=int(arrays.ts[chosen[-1]]) - 1)
-    held = next(events, None)
-    compared = 0
-    for row in chosen:
-        moment = int(arrays.ts[row])
-        vectors = []
-        while held is not None:
-            early = int(np.searchsorted(held["ts_init"], moment))
-            if early:
-                vectors.append(features.update_many(held[:early]))
-            held = held[early:]
-            if len(held):
-                break
-            held = next(events, None)
-        vectors.append(features.advance(moment))
-        for part in vectors:
-            for at in np.flatnonzero(part.ts == moment):
-                alone = part.values[at][columns].astype(np.float32)
-                different |= ~((alone == arrays.features[row]) | (np.isnan(alone) & np.isnan(arrays.features[row])))
-                compared += 1
-    names = arrays.facts.schema.names
-    return compared, tuple(names[i] for i in np.flatnonzero(different))
-
-
-def _middle_rows(arrays: Arrays) -> NDArray[np.int64]:
-    # Rows with two steps before them and one after, on the grid and ready.
-    ahead = rows_ahead(arrays.ts, arrays.instrument, arrays.mid, arrays.grid_ns)
-    at = np.flatnonzero(ahead[:-3] >= 3)[:_MOST_ROWS] + 2
-    ready = np.isfinite(arrays.features[at]).all(axis=1) & np.isfinite(arrays.features[at - 1]).all(axis=1)
-    return at[ready]
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Ranks with mean 0 and variance 1, ties alike; all 0 where nothing varies.
-    if not len(values):
-        return values
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts - 1) / 2.0
-    ranks = middle[inverse] - (len(values) + 1) / 2.0
-    deviation = float(ranks.std())
-    return ranks / deviation if deviation > 0.0 else np.zeros(len(values))
+    schema = arrays.facts.schema
+    different, compared = np.zeros(len(schema), np.bool_), 0
+    for number, instrument in enumerate(arrays.facts.instruments):
+        own = np.flatnonzero(arrays.instrument == number)
+        chosen = own[np.unique(np.linspace(0, len(own) - 1, min(probes, len(own))).round().astype(np.int64))]
+        by_moment = {int(arrays.ts[row]): row for row in chosen}
+        if not by_moment:
+            continue
+        columns: NDArray[np.int64] | None = None
+        for moment, vector, features in replayed(table, instrument, list(by_moment)):
+            if columns is None:
+                # By name: a fitted micro-price makes the schema of each instrument another one.
+                columns = np.array([features.schema.index(name) for name in schema.names], np.int64)
+            row = arrays.features[by_moment[moment]]
+            alone = vector[columns].astype(np.float32)
+            different |= ~((alone == row) | (np.isnan(alone) & np.isnan(row)))
+            compared += 1
+    return compared, tuple(schema.names[i] for i in np.flatnonzero(different))

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.errors import CatalogError
@@ -64,9 +65,13 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    # The events of [start_ns, end_ns] are read, beginning with the file that holds the configured start: a book is
-    # whole from its snapshot on, and that stands at the beginning of a file.
+class TableJob:
+    """One instrument of a table: its files and its span.
+
+    The events of [start_ns, end_ns] are read, beginning with the file that holds the configured start: a book is whole
+    from its snapshot on, and that stands at the beginning of a file.
+    """
+
     config: TableConfig
     catalog: Catalog
     grid: Grid
@@ -119,7 +124,7 @@ def build(
         The catalog lacks an instrument, or data of it in the span; or another process is building this table.
     """
     catalog = Catalog(config.catalog)
-    jobs = [_job(catalog, config, instrument) for instrument in config.instruments]
+    jobs = [job_of(catalog, config, instrument) for instrument in config.instruments]
     sources = [_source(catalog, path) for job in jobs for path in job.files]
     settings = msgspec.to_builtins(config)
     del settings["catalog"]  # where it lies does not matter
@@ -133,13 +138,19 @@ def build(
         resumed = 0
         tables, schemas = {}, {}
         for number, job in enumerate(jobs):
-            table = _fitted(job)
+            table = fitted_micro_price(job)
             if table is not None:
                 tables[job.instrument] = table
             schemas[job.instrument] = job.features(table).schema
             resumed += _write_parts(job, table, f"{folder}/{number:04d}", part_secs * 1_000_000_000, on_progress)
         facts = TableFacts(
-            format=FORMAT, hash=digest, config=settings, schemas=schemas, sources=sources, micro_price=tables
+            format=FORMAT,
+            hash=digest,
+            config=settings,
+            schemas=schemas,
+            sources=sources,
+            micro_price=tables,
+            catalog=str(catalog.path.resolve()),
         )
         rows = _join(sorted(folder.glob("*.parquet")), folder / "whole.tmp", facts)
         for instrument, table in tables.items():
@@ -152,7 +163,8 @@ def build(
     return Built(path, False, rows, len(facts.schema), resumed)
 
 
-def _job(catalog: Catalog, config: TableConfig, instrument: str) -> _Job:
+def job_of(catalog: Catalog, config: TableConfig, instrument: str) -> TableJob:
+    """Return what is to be read of an instrument; raises `CatalogError` where there is nothing."""
     grid = Grid.of(catalog.instrument(instrument))
     start, end = config.start_ns or 0, config.end_ns or 1 << 62
     kinds = [(BOOK, instrument)] if "orderbook" in config.features.groups else []
@@ -173,7 +185,7 @@ def _job(catalog: Catalog, config: TableConfig, instrument: str) -> _Job:
     if max(first, start) > last:
         span = f"{config.start or 'the beginning'} and {config.end or 'the end'}"
         raise CatalogError(f"Expected data of {instrument} between {span} in {catalog.path}, was none.")
-    return _Job(config, catalog, grid, files, first, last)
+    return TableJob(config, catalog, grid, files, first, last)
 
 
 def _source(catalog: Catalog, path: Path) -> tuple[str, int, str]:
@@ -185,7 +197,8 @@ def _source(catalog: Catalog, path: Path) -> tuple[str, int, str]:
         return path.relative_to(catalog.path).as_posix(), file.tell(), footer
 
 
-def _fitted(job: _Job) -> MicroPriceTable | None:
+def fitted_micro_price(job: TableJob) -> MicroPriceTable | None:
+    """Return the micro-price fitted on the events that the settings name, or None where they name none."""
     until = job.config.micro_price_until_ns
     if until is None:
         return None
@@ -208,7 +221,7 @@ def _workshop(folder: Path) -> Iterator[Path]:
 
 
 def _write_parts(
-    job: _Job, table: MicroPriceTable | None, prefix: str, part_ns: int, on_progress: OnProgress | None
+    job: TableJob, table: MicroPriceTable | None, prefix: str, part_ns: int, on_progress: OnProgress | None
 ) -> int:
     first, last = job.start_ns // part_ns, job.end_ns // part_ns
     paths = {part: Path(f"{prefix}-{part:012d}.parquet") for part in range(first, last + 1)}
@@ -235,14 +248,20 @@ def _write_parts(
     return len(done)
 
 
-def _vectors(
-    job: _Job, features: FeatureSet, begin_ns: int, end_ns: int, on_progress: OnProgress | None
-) -> Iterator[Vectors]:
+def bars_of_table(job: TableJob, begin_ns: int, end_ns: int) -> NDArray[np.void]:
+    """Return the bars from outside that a table reads, as rows of `BAR`; none if it makes its own."""
     bars = np.zeros(0, BAR)
     if job.config.bar_type is not None:
         files = job.catalog.files(BARS, f"{job.instrument}-{job.config.bar_type}")
         read = read_rows(files, lambda batch: bar_rows(batch, job.grid), begin_ns, end_ns)
         bars = np.concatenate([bars, *(closed_bars(batch) for batch in read)])
+    return bars
+
+
+def _vectors(
+    job: TableJob, features: FeatureSet, begin_ns: int, end_ns: int, on_progress: OnProgress | None
+) -> Iterator[Vectors]:
+    bars = bars_of_table(job, begin_ns, end_ns)
     book = "orderbook" in job.config.features.groups
     for rows in job.catalog.events(job.instrument, start_ns=begin_ns, end_ns=end_ns, book=book):
         early = int(np.searchsorted(bars["ts_init"], rows["ts_init"][-1], side="right"))

@@ -36,6 +36,8 @@ class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
         For each file of the catalog that was read: path in the catalog, bytes, SHA-256 of its footer.
     micro_price : dict
         Instrument id -> fitted `MicroPriceTable`.
+    catalog : str
+        Folder of the catalog at the time of the build; no part of the hash.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
     schemas: dict[str, FeatureSchema]
     sources: list[tuple[str, int, str]]
     micro_price: dict[str, MicroPriceTable]
+    catalog: str = ""
 
     @property
     def schema(self) -> FeatureSchema:

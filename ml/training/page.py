@@ -208,6 +208,8 @@ def _warnings(summary: Summary) -> tuple[str, ...]:
     found = []
     if not summary.leak.passed:
         found.append(f"{summary.leak.sentence()} Nothing below is worth anything.")
+    elif summary.leak.warning:
+        found.append(f"Leak check: {summary.leak.warning}")
     blocks = summary.resampler.buckets / summary.resampler.block
     if blocks < 10:
         found.append(f"The test spans hold only {blocks:.0f} blocks: the intervals are rough guesses.")

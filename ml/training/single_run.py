@@ -200,7 +200,11 @@ def _metrics(summary: Summary, net: str, trained: Trained) -> dict[str, Any]:
         "best_epoch": trained.record.best_epoch,
         "weights": sum(part.numel() for part in trained.net.parameters()),
         "trials_on_dataset": run.trials,
-        "leak_check": {"passed": summary.leak.passed, "report": msgspec.to_builtins(summary.leak)},
+        "leak_check": {
+            "passed": summary.leak.passed,
+            "warning": summary.leak.warning,
+            "report": msgspec.to_builtins(summary.leak),
+        },
         "instruments": list(run.arrays.facts.instruments),
         "samples": {name: len(getattr(run.folds[0], name)) for name in ("train", "validation", "test")},
     }

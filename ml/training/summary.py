@@ -226,7 +226,11 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "bucket_secs": summary.resampler.bucket_ns / 1e9,
             "block_secs": summary.resampler.block * summary.resampler.bucket_ns / 1e9,
         },
-        "leak_check": {"passed": summary.leak.passed, "report": msgspec.to_builtins(summary.leak)},
+        "leak_check": {
+            "passed": summary.leak.passed,
+            "warning": summary.leak.warning,
+            "report": msgspec.to_builtins(summary.leak),
+        },
         "trials_on_dataset": run.trials,
         "optimum": None if summary.optimum is None else msgspec.to_builtins(summary.optimum),
         "models": models,

@@ -38,7 +38,7 @@ def test_recorded_ticks_walk_forward(real_data: Path, project: Path, tmp_path: P
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["instruments"] == ["BTCUSDT-LINEAR.BYBIT", "ETHUSDT-LINEAR.BYBIT"]
     assert summary["leak_check"]["passed"]
-    assert summary["leak_check"]["report"]["replayed"] == 20
+    assert summary["leak_check"]["report"]["replayed"] == 20 * len(summary["instruments"])
     assert set(summary["models"]) == {"compact", "prior", "persistence", "logistic", "boosting"}
     # What 5.5 bps a side does to five seconds of a perpetual.
     assert summary["models"]["persistence"]["stitched"]["net_bps_per_trade"][2] < 0.0

@@ -190,7 +190,7 @@ def test_the_command_fails_where_inputs_know_the_future(arrays_folder: Path) -> 
     out = arrays_folder / "run"
     done = CliRunner().invoke(main, ["train", "walk-forward", str(write_config(arrays_folder)), "--out", str(out)])
     assert done.exit_code == 1
-    assert "Leak: these inputs follow the step to come more closely than the last: feature_1" in done.output
+    assert "Leak: feature_1 follows the step 1 row ahead" in done.output
     assert "Nothing below is worth anything" in (out / "report.html").read_text()
 
 
