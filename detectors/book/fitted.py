@@ -4,14 +4,12 @@ import tomllib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
+from fathom.detectors.book.evidence import ALONE, LAYERING, QUOTE_STUFFING, SPOOFING
 from fathom.detectors.book.scores import Tree
-
-if TYPE_CHECKING:
-    from fathom.detectors.book.surveillance import SurveillanceConfig
 
 _FILE: Final = Path(__file__).with_name("fitted.toml")
 _HEAD: Final = """# Scores and thresholds of the manipulation detectors, by fathom detect benchmark --fit, fitted on
@@ -20,6 +18,11 @@ _HEAD: Final = """# Scores and thresholds of the manipulation detectors, by fath
 # of four numbers each, for the answers to "is the first above its bound", then "is the second" where it is not and "is
 # the third" where it is.
 """
+_TABLES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "spoofing": {"alone_weights": ALONE, "weights": SPOOFING},
+    "layering": {"weights": LAYERING},
+    "quote_stuffing": {"weights": QUOTE_STUFFING},
+}
 _REMEDY: Final = "write one with fathom detect benchmark --fit FILE."
 
 
@@ -62,18 +65,6 @@ def fitted_trees(detector: str) -> tuple[Tree, ...]:
     return msgspec.convert(_fitted()[detector].get("trees", ()), tuple[Tree, ...])
 
 
-def _tables() -> dict[str, dict[str, Sequence[str]]]:
-    from fathom.detectors.book import layering, quote_stuffing, spoofing
-
-    # Suspicion by itself weighs what comes before recurrence.
-    alone = spoofing.EVIDENCE[: spoofing.EVIDENCE.index("recurrence")]
-    return {
-        "spoofing": {"alone_weights": alone, "weights": spoofing.EVIDENCE},
-        "layering": {"weights": layering.EVIDENCE},
-        "quote_stuffing": {"weights": quote_stuffing.EVIDENCE},
-    }
-
-
 def read_fitted(path: Path) -> dict[str, dict[str, Any]]:
     """Return for each detector the settings that a file of ``fathom detect benchmark --fit`` holds.
 
@@ -90,7 +81,7 @@ def read_fitted(path: Path) -> dict[str, dict[str, Any]]:
         raise ValueError(f"Expected TOML in {path}, was something else: {error}; {_REMEDY}") from None
     found: dict[str, dict[str, Any]] = {}
     try:
-        for name, tables in _tables().items():
+        for name, tables in _TABLES.items():
             part = document[name]
             found[name] = {"threshold": float(part["threshold"])}
             for table, evidence in tables.items():
@@ -105,7 +96,7 @@ def read_fitted(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def write_fitted(path: Path, config: "SurveillanceConfig", on: str) -> None:
+def write_fitted(path: Path, config: msgspec.Struct, on: str) -> None:
     """Write scores and thresholds of a configuration as TOML, each weight under the name of its evidence.
 
     Parameters
@@ -116,7 +107,7 @@ def write_fitted(path: Path, config: "SurveillanceConfig", on: str) -> None:
         Which markets they were fitted on, for the reader of the file.
     """
     lines = [_HEAD.format(on=on)]
-    for name, tables in _tables().items():
+    for name, tables in _TABLES.items():
         part = getattr(config, name)
         lines.append(f"[{name}]\nthreshold = {part.threshold!r}")
         trees = getattr(part, "trees", ())

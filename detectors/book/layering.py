@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from fathom.detectors.book.evidence import LAYERING as EVIDENCE
 from fathom.detectors.book.fitted import fitted_threshold, fitted_trees, fitted_weights
 from fathom.detectors.book.placed_orders import (
     DISTANCE,
@@ -29,25 +30,6 @@ from fathom.detectors.book.taker_flow import MID2, FlowState, surplus, usual_mov
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK
 
-EVIDENCE: Final = (
-    "constant",
-    "levels",  # log of the prices over min_levels
-    "size",  # mean log of the sizes over the usual sizes there
-    "dominance",  # mean share of their levels
-    "likeness",  # spread of the log sizes: layers are often alike
-    "short",  # log of 1 s over the time they stood
-    "long",  # log of the time they stood over 4 s, where longer
-    "benefit",  # log of the surplus that lately traded on the opposite side
-    "own_side",
-    "move",  # favourable move of the mid while they stood, in usual moves
-    "recurrence",  # log of 1 + clusters of this side before, fading
-    "moved",  # share placed elsewhere on the same side at the same time
-    "distance",  # log of 1 + mean distance
-    "reach",  # log of 1 + ticks from the nearest to the farthest
-    "crowd",  # log of all large orders of both sides withdrawn at the same time, over the levels
-    "size_benefit",
-    "size_recurrence",
-)
 _N: Final = len(EVIDENCE)
 
 RECENT: Final = 512

@@ -8,16 +8,10 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from fathom.detectors.book.evidence import QUOTE_STUFFING as EVIDENCE
 from fathom.detectors.book.fitted import fitted_threshold, fitted_weights
 from fathom.market.kernel import kernel
 
-EVIDENCE: Final = (
-    "constant",
-    "surge",  # deviations of the log rate of changes from what is usual
-    "emptiness",  # 1 minus net over gross change of size
-    "untraded",  # 1 minus traded over gross change of size
-    "surge_emptiness",
-)
 _N: Final = len(EVIDENCE)
 
 _SLOW_SECS: Final = 60.0

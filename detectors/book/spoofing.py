@@ -8,6 +8,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from fathom.detectors.book.evidence import ALONE
+from fathom.detectors.book.evidence import SPOOFING as EVIDENCE
 from fathom.detectors.book.fitted import fitted_threshold, fitted_trees, fitted_weights
 from fathom.detectors.book.placed_orders import (
     CROWD,
@@ -30,29 +32,6 @@ from fathom.detectors.book.taker_flow import MID2, FlowState, lean, surplus, usu
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK
 
-# Evidence: one number each, with a weight each.
-EVIDENCE: Final = (
-    "constant",
-    "size",  # log of the size over the usual size at that distance
-    "rarity",  # minus log of the share of additions at that distance that are as large
-    "dominance",  # its share of the level
-    "short",  # log of ttl_threshold_ms over the time it stood
-    "long",  # log of the time it stood over 2 s, where longer
-    "benefit",  # log of the surplus that lately traded on the opposite side
-    "own_side",  # the same on its own side
-    "move",  # favourable move of the mid while it stood, in usual moves
-    "lean",  # more trades against the opposite side than against its own while it stood, in deviations
-    "twins",  # log of 1 + orders of the same size and time
-    "moved",  # as much was placed elsewhere on the same side
-    "distance",  # log of 1 + distance
-    "far",  # log of the distance over 20 ticks, where farther
-    "placed_crowd",  # log of the large orders placed with it
-    "removed_crowd",  # log of the large orders withdrawn with it
-    "size_benefit",  # size times benefit
-    "recurrence",  # log of 1 + 10 times the suspicion of like orders withdrawn before, fading
-    "same_size",  # the same for orders of almost the same size
-    "recurrence_size",
-)
 _SIZE, _RARITY, _DOMINANCE, _SHORT, _LONG, _BENEFIT, _OWN, _MOVE, _LEAN, _TWINS, _MOVED, _DISTANCE, _FAR = range(1, 14)
 _PLACED_CROWD, _REMOVED_CROWD, _SIZE_BENEFIT, _RECURRENCE, _SAME, _RECURRENCE_SIZE = range(14, 20)
 
@@ -107,14 +86,14 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: Annotated[float, Meta(gt=0, lt=1)] = fitted_threshold("spoofing")
     series_ms: Annotated[float, Meta(ge=0)] = 10_000.0
     max_series_per_hour: Annotated[float, Meta(ge=0)] = 0.0
-    alone_weights: tuple[float, ...] = fitted_weights("spoofing", "alone_weights", EVIDENCE[:_RECURRENCE])
+    alone_weights: tuple[float, ...] = fitted_weights("spoofing", "alone_weights", ALONE)
     weights: tuple[float, ...] = fitted_weights("spoofing", "weights", EVIDENCE)
     trees: tuple[Tree, ...] = fitted_trees("spoofing")
 
     def __post_init__(self) -> None:
         for name, weights, names in (
             ("weights", self.weights, EVIDENCE),
-            ("alone_weights", self.alone_weights, EVIDENCE[:_RECURRENCE]),
+            ("alone_weights", self.alone_weights, ALONE),
         ):
             if len(weights) != len(names):
                 raise ValueError(f"Expected {len(names)} {name} ({', '.join(names)}), was {len(weights)}.")

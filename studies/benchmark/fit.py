@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.detectors.book import layering, quote_stuffing, spoofing
 from fathom.detectors.book.alerts import AlertKind
 from fathom.detectors.book.arrays import L_KIND
+from fathom.detectors.book.evidence import ALONE, EVIDENCE, SPOOFING
 from fathom.detectors.book.scores import Tree, added, all_log_odds, boost, grove_of, trees_of
 from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
 from fathom.market.actors_truth import ActorKind
@@ -17,8 +17,8 @@ from fathom.studies.benchmark.labels import Market, evident, label_candidates
 
 FloatArray = NDArray[np.float64]
 
-_ALONE: Final = spoofing.EVIDENCE.index("recurrence")
-_DISTANCE: Final = spoofing.EVIDENCE.index("distance")
+_ALONE: Final = len(ALONE)
+_DISTANCE: Final = SPOOFING.index("distance")
 _FARTHEST: Final = np.log1p(200.0)  # orders farther out are not fitted: they are many and easy
 _PRIOR: Final = 0.03  # odds of manipulation at which "suspicion by itself" is fitted
 # Orders of honest actors are the hard cases among the many: they weigh this much, and this share of all at least.
@@ -34,11 +34,6 @@ ROUNDS: Final = 100
 _RATE: Final = 0.1
 _LEAF_RIDGE: Final = 10.0
 _LEAST: Final = 40.0
-_EVIDENCE: Final = {
-    AlertKind.SPOOFING: spoofing.EVIDENCE,
-    AlertKind.LAYERING: layering.EVIDENCE,
-    AlertKind.QUOTE_STUFFING: quote_stuffing.EVIDENCE,
-}
 
 
 class Candidates(NamedTuple):
@@ -68,7 +63,7 @@ class Candidates(NamedTuple):
     def of(self, kind: AlertKind) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64]]:
         """Return log, evidence and labels of one detector."""
         mine = self.log[:, L_KIND] == kind
-        return self.log[mine], self.evidence[mine][:, : len(_EVIDENCE[kind])], self.labels[mine]
+        return self.log[mine], self.evidence[mine][:, : len(EVIDENCE[kind])], self.labels[mine]
 
 
 def candidates_of(market: Market, config: SurveillanceConfig) -> Candidates:
@@ -194,7 +189,7 @@ def odds_of(kind: AlertKind, config: SurveillanceConfig, evidence: FloatArray) -
         AlertKind.QUOTE_STUFFING: config.quote_stuffing,
     }[kind]
     trees: tuple[Tree, ...] = getattr(part, "trees", ())
-    return all_log_odds(np.array(part.weights), grove_of(trees, _EVIDENCE[kind]), evidence)
+    return all_log_odds(np.array(part.weights), grove_of(trees, EVIDENCE[kind]), evidence)
 
 
 def _score_of(found: list[Candidates], kind: AlertKind, ridge: float) -> dict[str, Any]:
@@ -213,7 +208,7 @@ def _score_of(found: list[Candidates], kind: AlertKind, ridge: float) -> dict[st
     scale, shift = _calibration(0.5 * (every @ weights + base + added(grove, every)), true, stand)
     return {
         "weights": _rounded(0.5 * scale * weights, shift + 0.5 * scale * base),
-        "trees": trees_of(grove._replace(add=0.5 * scale * grove.add), _EVIDENCE[kind]),
+        "trees": trees_of(grove._replace(add=0.5 * scale * grove.add), EVIDENCE[kind]),
     }
 
 

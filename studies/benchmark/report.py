@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.detectors.book import spoofing
 from fathom.detectors.book.alerts import AlertKind
 from fathom.detectors.book.arrays import L_LOTS, L_REMOVED, L_SIDE, L_TS_EVENT
+from fathom.detectors.book.evidence import SPOOFING
 from fathom.detectors.book.surveillance import SurveillanceConfig
 from fathom.market.actors_truth import ActorKind
 from fathom.studies.benchmark.baselines import vanished
@@ -28,7 +28,7 @@ MOST_HONEST: Final = 0.035
 STUFFING_SHARE: Final = 0.05
 """Part of the budget of false alerts for quote stuffing; the others divide the rest as the markets tuned on say."""
 
-_RARITY: Final = spoofing.EVIDENCE.index("rarity")
+_RARITY: Final = SPOOFING.index("rarity")
 _GRIDS: Final = {
     "detector": 1.0 / (1.0 + np.exp(-np.linspace(-8.0, 5.0, 131))),
     "textbook": np.geomspace(1.0, 1000.0, 31),

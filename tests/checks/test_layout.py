@@ -84,7 +84,6 @@ def test_a_folder_holds_a_few_modules(folder: Path) -> None:
     assert len(modules) <= FULLEST, f"Expected at most {FULLEST} modules, was {len(modules)}: make a package"
 
 
-@pytest.mark.xfail(reason="the detectors of the book read defaults that their own settings write")
 def test_no_circle_between_files() -> None:
     graph = grimp.build_graph("fathom")
     waiting = {module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules}

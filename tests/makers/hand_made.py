@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from fathom.detectors import LayeringConfig, QuoteStuffingConfig, SpoofingConfig, Surveillance, SurveillanceConfig
-from fathom.detectors.book import layering
 from fathom.detectors.book.arrays import L_KIND, L_LOTS, L_LOW
-from fathom.detectors.book.spoofing import EVIDENCE
+from fathom.detectors.book.evidence import ALONE
+from fathom.detectors.book.evidence import LAYERING as LAYERING_EVIDENCE
+from fathom.detectors.book.evidence import SPOOFING as SPOOFING_EVIDENCE
 from fathom.market.events import EVENT, Action, Flag, Kind, Side
 
 MS = 1_000_000
@@ -23,14 +24,14 @@ def weights(names: tuple[str, ...], **some: float) -> tuple[float, ...]:
 # Not the fitted weights: a rule that can be read. A large order with benefit counts, one that only moved does not.
 SPOOFING = SpoofingConfig(
     threshold=0.5,
-    weights=weights(EVIDENCE, constant=-6, size=2, benefit=1.5, moved=-8),
-    alone_weights=weights(EVIDENCE[:17], constant=-6, size=2, benefit=1.5, moved=-8),
+    weights=weights(SPOOFING_EVIDENCE, constant=-6, size=2, benefit=1.5, moved=-8),
+    alone_weights=weights(ALONE, constant=-6, size=2, benefit=1.5, moved=-8),
     trees=(),
 )
 LAYERING = LayeringConfig(
     threshold=0.5,
     min_levels=5,
-    weights=weights(layering.EVIDENCE, constant=-6, size=2, benefit=1.5),
+    weights=weights(LAYERING_EVIDENCE, constant=-6, size=2, benefit=1.5),
     trees=(),
     size_percentile=75,
 )
@@ -112,4 +113,4 @@ def weighed(watch: Surveillance, price: int, lots: int) -> list[dict[str, float]
     """Return the evidence against each withdrawn order of this price and size."""
     log, evidence = watch.candidates()
     mine = (log[:, L_KIND] == 1) & (log[:, L_LOW] == price) & (log[:, L_LOTS] == lots)
-    return [dict(zip(EVIDENCE, row.tolist(), strict=False)) for row in evidence[mine]]
+    return [dict(zip(SPOOFING_EVIDENCE, row.tolist(), strict=False)) for row in evidence[mine]]

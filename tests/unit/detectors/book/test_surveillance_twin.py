@@ -19,7 +19,7 @@ from fathom.detectors.book.arrays import (
     L_REMOVED,
     L_SIDE,
 )
-from fathom.detectors.book.spoofing import EVIDENCE
+from fathom.detectors.book.evidence import SPOOFING
 from fathom.market.events import Side
 from tests.makers.random_market import random_market
 from tests.makers.raw_books import perp_events
@@ -51,7 +51,7 @@ def assert_twin_agrees(rows: np.ndarray, settings: SurveillanceConfig, least: in
         told.append((found.message, side, price, o.lots, o.placed, o.removed, low, high))
     columns = [L_MESSAGE, L_SIDE, L_LOW, L_LOTS, L_PLACED, L_REMOVED, L_LIFE_LOW, L_LIFE_HIGH]
     np.testing.assert_array_equal(log[:, columns], np.array(told))
-    for k, name in enumerate(EVIDENCE):
+    for k, name in enumerate(SPOOFING):
         want = [found.evidence[name] for found in twin.found]
         np.testing.assert_allclose(evidence[:, k], want, rtol=1e-7, atol=1e-7, err_msg=name)
     return twin

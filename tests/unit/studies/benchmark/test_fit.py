@@ -9,9 +9,10 @@ from sklearn.linear_model import LogisticRegression
 
 from fathom.data_catalog.simulation.loading import load_scenario
 from fathom.detectors import LayeringConfig, SpoofingConfig, Surveillance, SurveillanceConfig
-from fathom.detectors.book import fitted, layering, spoofing
+from fathom.detectors.book import fitted
 from fathom.detectors.book.alerts import AlertKind
 from fathom.detectors.book.arrays import L_MESSAGE, L_SIDE
+from fathom.detectors.book.evidence import ALONE, LAYERING, SPOOFING
 from fathom.detectors.book.scores import NEVER, Tree
 from fathom.studies.benchmark.fit import candidates_of, logistic, odds_of
 from fathom.studies.benchmark.labels import Market
@@ -59,7 +60,7 @@ def test_scores_are_calibrated_where_they_were_fitted(markets: list[Market]) -> 
         _, evidence, labels = found.of(AlertKind.SPOOFING)
         actor = np.where(labels >= 0, market.truth["kind"][labels], 0)
         counted = ~((actor > 0) & (actor <= 3) & (actor != AlertKind.SPOOFING))
-        near = evidence[:, spoofing.EVIDENCE.index("distance")] < np.log1p(200.0)
+        near = evidence[:, SPOOFING.index("distance")] < np.log1p(200.0)
         score = 1 / (1 + np.exp(-odds_of(AlertKind.SPOOFING, config, evidence)))
         said += float(score[counted & near].sum())
         true += int((actor[counted & near] == AlertKind.SPOOFING).sum())
@@ -73,13 +74,10 @@ def test_fitted_weights_survive_their_file(tmp_path: Path, monkeypatch: pytest.M
     def some(names: tuple[str, ...]) -> tuple[float, ...]:
         return tuple(rng.normal(size=len(names)).round(4).tolist())
 
-    n = spoofing.EVIDENCE.index("recurrence")
     trees = (Tree(("size", "benefit", "size"), (0.5, 1.25, NEVER), (-0.1, 0.2, 0.0, 1e-4)),) * 2
     config = SurveillanceConfig(
-        spoofing=SpoofingConfig(
-            threshold=0.12, weights=some(spoofing.EVIDENCE), alone_weights=some(spoofing.EVIDENCE[:n]), trees=trees
-        ),
-        layering=LayeringConfig(threshold=0.34, weights=some(layering.EVIDENCE), trees=()),
+        spoofing=SpoofingConfig(threshold=0.12, weights=some(SPOOFING), alone_weights=some(ALONE), trees=trees),
+        layering=LayeringConfig(threshold=0.34, weights=some(LAYERING), trees=()),
     )
     path = tmp_path / "fitted.toml"
     fitted.write_fitted(path, config, "markets of a test")
@@ -94,11 +92,9 @@ def test_fitted_weights_survive_their_file(tmp_path: Path, monkeypatch: pytest.M
     try:
         assert fitted.fitted_threshold("spoofing") == 0.12
         assert fitted.fitted_threshold("layering") == 0.34
-        assert fitted.fitted_weights("spoofing", "weights", spoofing.EVIDENCE) == config.spoofing.weights
-        assert fitted.fitted_weights("spoofing", "alone_weights", spoofing.EVIDENCE[:n]) == (
-            config.spoofing.alone_weights
-        )
-        assert fitted.fitted_weights("layering", "weights", layering.EVIDENCE) == config.layering.weights
+        assert fitted.fitted_weights("spoofing", "weights", SPOOFING) == config.spoofing.weights
+        assert fitted.fitted_weights("spoofing", "alone_weights", ALONE) == (config.spoofing.alone_weights)
+        assert fitted.fitted_weights("layering", "weights", LAYERING) == config.layering.weights
         assert fitted.fitted_weights("layering", "weights", ("no such evidence",)) == (0.0,)
         assert fitted.fitted_trees("spoofing") == trees
         assert fitted.fitted_trees("layering") == ()
