@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from fathom.detectors.bars.market_bars import MarketBars
 from fathom.detectors.book.alerts import ALERT
+from fathom.detectors.book.evidence import LAYERING as LAYERING_EVIDENCE
+from fathom.detectors.book.evidence import QUOTE_STUFFING as STUFFING_EVIDENCE
+from fathom.detectors.book.evidence import SPOOFING as SPOOFING_EVIDENCE
 from fathom.detectors.book.layering import (
     CLUSTER_FIELDS,
     MEMBERS,
@@ -16,14 +19,11 @@ from fathom.detectors.book.layering import (
     RECENT_RATIOS,
     LayeringConfig,
 )
-from fathom.detectors.book.layering import EVIDENCE as LAYERING_EVIDENCE
 from fathom.detectors.book.placed_orders import OrderArrays, new_orders
-from fathom.detectors.book.quote_stuffing import EVIDENCE as STUFFING_EVIDENCE
 from fathom.detectors.book.quote_stuffing import QuoteStuffingConfig, StuffingState, new_stuffing
 from fathom.detectors.book.rpi import CELLS as RPI_CELLS
 from fathom.detectors.book.scores import Grove, grove_of
 from fathom.detectors.book.sizes import SizeArrays, new_sizes
-from fathom.detectors.book.spoofing import EVIDENCE as SPOOFING_EVIDENCE
 from fathom.detectors.book.spoofing import HISTORY, HISTORY_FIELDS, SpoofingConfig
 from fathom.detectors.book.taker_flow import FlowState, new_flow_state
 
