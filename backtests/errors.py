@@ -17,5 +17,9 @@ class RunError(BacktestError):
     """The simulation failed, or its result contradicts itself."""
 
 
+class NoRunError(BacktestError, FileNotFoundError):
+    """A path is no run directory."""
+
+
 class Interrupted(BacktestError):  # noqa: N818 - a wish of the user, no failure
     """The user stopped the run."""

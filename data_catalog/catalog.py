@@ -1,24 +1,35 @@
 """The catalog: market data in the engine's Parquet layout, written and read as event rows."""
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from fathom.data_catalog.errors import CatalogError, InstrumentError
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.store.arrow import bar_rows, book_rows, trade_rows
+from fathom.data_catalog.store.arrow import BAR, bar_rows, book_rows, trade_rows
 from fathom.data_catalog.store.definitions import held_instruments, is_held, stage_instrument
 from fathom.data_catalog.store.flag_lookup import FlagLookup
-from fathom.data_catalog.store.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, Span, parse_interval
+from fathom.data_catalog.store.layout import (
+    ALERTS,
+    BARS,
+    BOOK,
+    ENGINE_DATA,
+    TRADE_FLAGS,
+    TRADES,
+    Span,
+    parse_interval,
+)
 from fathom.data_catalog.store.merge import merge_by_time
 from fathom.data_catalog.store.reading import open_parquet, read_rows
 from fathom.data_catalog.store.staging import Staging, recover
+from fathom.data_catalog.store.tables import Moment, bar_table, book_table, message_table, time_ns, trade_table
 from fathom.data_catalog.store.writers import BarWriter, RowWriter
-from fathom.market.events import Kind
+from fathom.market.events import EVENT, Kind
+from fathom.settings.nearest import nearest
 
 _DATA_FOLDERS = {BOOK, TRADES, BARS, "quotes", "order_book_depths", "mark_prices", "index_prices", "custom"}
 
@@ -42,6 +53,18 @@ class Catalog:
     >>> catalog.instrument("BTCUSD-LINEAR.BYBIT")
     Traceback (most recent call last):
     fathom.data_catalog.errors.InstrumentError: Expected an instrument of the catalog, was 'BTCUSD-LINEAR.BYBIT'. Did you mean 'BTCUSDT-LINEAR.BYBIT'?
+
+    A table has real prices and UTC times, and becomes a data frame by `to_pandas()`.
+
+    >>> rows = np.zeros(1, EVENT)
+    >>> rows["kind"], rows["side"], rows["price"], rows["size"] = Kind.TRADE, 1, 618_002, 2_909
+    >>> rows["ts_event"] = rows["ts_init"] = 1_723_161_600_000_000_000
+    >>> with catalog.trade_writer(catalog.instruments()[0]) as writer:
+    ...     writer.write(rows, ["1"])
+    >>> trades = catalog.trades("BTCUSDT-LINEAR.BYBIT", start="2024-08-09").to_pandas()
+    >>> print(trades[["ts_event", "side", "price", "size"]].to_string(index=False))
+                     ts_event side   price  size
+    2024-08-09 00:00:00+00:00  BUY 61800.2 2.909
     """  # noqa: E501
 
     def __init__(self, path: Path | str) -> None:
@@ -74,8 +97,7 @@ class Catalog:
         by_id = held_instruments(self.path)
         if str(instrument_id) in by_id:
             return by_id[str(instrument_id)]
-        near = difflib.get_close_matches(str(instrument_id), by_id, n=1, cutoff=0.5)
-        hint = f"Did you mean '{near[0]}'?" if near else f"It holds: {', '.join(sorted(by_id)) or 'none'}."
+        hint = nearest(str(instrument_id), sorted(by_id), cutoff=0.5) if by_id else "It holds: none."
         raise InstrumentError(f"Expected an instrument of the catalog, was '{instrument_id}'. {hint}")
 
     # --- writing
@@ -91,6 +113,85 @@ class Catalog:
     def bar_writer(self, bar_type: Any) -> BarWriter:
         """Return a writer of bars of a bar type (text or the engine's), whose instrument the catalog must hold."""
         return BarWriter(self.path, self.instrument(_instrument_of(str(bar_type))), str(bar_type))
+
+    # --- tables for people
+
+    def trades(self, instrument_id: str, *, start: Moment = None, end: Moment = None) -> pa.Table:
+        """Return trades as a table: `ts_event`, `ts_init`, `side` of the aggressor, `price`, `size`, `flags`.
+
+        Parameters
+        ----------
+        instrument_id : str
+        start, end : str, datetime or pandas Timestamp, optional
+            First and last `ts_init`, both included; in UTC where they name no time zone. The table is held in memory,
+            about 40 bytes a row: name a span of a large catalog.
+
+        Raises
+        ------
+        CatalogError
+            The catalog has no such instrument, or no such data of it at any time.
+        """
+        return self._events_table(TRADES, instrument_id, start, end)
+
+    def book(self, instrument_id: str, *, start: Moment = None, end: Moment = None) -> pa.Table:
+        """Return the changes of the book as a table: a row sets the `size` of the level at `side` and `price`.
+
+        `action` is `CLEAR` where a snapshot begins. For `start`, `end` and errors see `trades`.
+        """
+        return self._events_table(BOOK, instrument_id, start, end)
+
+    def bars(self, bar_type: str, *, start: Moment = None, end: Moment = None) -> pa.Table:
+        """Return bars as a table, by bar type, or by instrument id where the catalog holds one bar type of it.
+
+        The times are those of the close. For `start`, `end` and errors see `trades`.
+        """
+        held = [name for data_type, name in self.held() if data_type == BARS]
+        fitting = [name for name in held if name.startswith(f"{bar_type}-")]
+        if bar_type not in held:
+            if len(fitting) != 1:
+                known = ", ".join(fitting or held) or "none"
+                raise CatalogError(
+                    f"Expected one of the bar types in {self.path}, was '{bar_type}'. It holds: {known}."
+                )
+            bar_type = fitting[0]
+        grid = Grid.of(self.instrument(_instrument_of(bar_type)))
+        span = time_ns(start), time_ns(end)
+        rows = read_rows(self.files(BARS, bar_type), lambda batch: bar_rows(batch, grid), *span)
+        return bar_table(np.concatenate([np.zeros(0, BAR), *rows]), grid)
+
+    def alerts(self, instrument_id: str, *, start: Moment = None, end: Moment = None) -> pa.Table:
+        """Return the stored alerts of manipulation as a table; `source` is the detection run or the actor.
+
+        The columns are the fields of `fathom.data_catalog.messages.detections.ManipulationAlert`. For `start`, `end`
+        and errors see `trades`.
+        """
+        name = str(self.instrument(instrument_id).id)
+        files = [
+            (identifier.removeprefix(name).removeprefix(".") or "detect run", path)
+            for (data_type, identifier), paths in self.held().items()
+            if data_type == ALERTS and (identifier == name or identifier.startswith(f"{name}."))
+            for path in paths
+        ]
+        if not files:
+            raise CatalogError(
+                f"Expected stored alerts of {name} in {self.path}, was none. "
+                f"Find and store some: fathom detect run, with store = true."
+            )
+        return message_table(files, time_ns(start), time_ns(end))
+
+    def _events_table(self, data_type: str, instrument_id: str, start: Moment, end: Moment) -> pa.Table:
+        grid = Grid.of(self.instrument(instrument_id))
+        if not self.files(data_type, grid.instrument_id):
+            known = ", ".join(sorted({kind for kind, name in self.held() if name == grid.instrument_id})) or "nothing"
+            raise CatalogError(
+                f"Expected {data_type} of {grid.instrument_id} in {self.path}, was none. It holds: {known}."
+            )
+        is_book = data_type == BOOK
+        parts = self.events(
+            instrument_id, start_ns=time_ns(start), end_ns=time_ns(end), book=is_book, trades=not is_book
+        )
+        rows = np.concatenate([np.zeros(0, EVENT), *parts])
+        return book_table(rows, grid) if is_book else trade_table(rows, grid)
 
     # --- reading
 
@@ -144,7 +245,7 @@ class Catalog:
             for start in range(0, len(rows), batch_rows):
                 yield rows[start : start + batch_rows]
 
-    def bars(self, bar_type: str, *, start_ns: int | None = None, end_ns: int | None = None) -> NDArray[np.void]:
+    def bar_rows(self, bar_type: str, *, start_ns: int | None = None, end_ns: int | None = None) -> NDArray[np.void]:
         """Return the bars (`fathom.data_catalog.store.arrow.BAR`) of a bar type, in order of ts_init."""
         grid = Grid.of(self.instrument(_instrument_of(bar_type)))
         parts = list(read_rows(self.files(BARS, bar_type), lambda batch: bar_rows(batch, grid), start_ns, end_ns))

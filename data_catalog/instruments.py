@@ -1,5 +1,6 @@
 """Instruments: tick, lot and fees, read from Bybit's `instruments-info` JSON or from a small TOML file."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+import numpy as np
 from nautilus_trader.model import (
     CryptoPerpetual,
     Currency,
@@ -18,6 +20,7 @@ from nautilus_trader.model import (
     Quantity,
     Symbol,
 )
+from numpy.typing import NDArray
 
 from fathom.data_catalog.errors import InstrumentError
 from fathom.data_catalog.products import bybit_product, refusal_of
@@ -57,6 +60,8 @@ class Grid:
     (618002, 2909)
     >>> grid.price_text(618002), grid.size_text(2909)
     ('61800.20', '2.909')
+    >>> grid.prices(np.array([618_002])).tolist(), grid.sizes(np.array([2909])).tolist()
+    ([61800.2], [2.909])
     >>> grid.ticks("61800.25")
     Traceback (most recent call last):
     fathom.data_catalog.errors.InstrumentError: Expected a price that is a multiple of 0.10 (BTCUSDT-LINEAR.BYBIT), was '61800.25'.
@@ -95,6 +100,14 @@ class Grid:
         """Return a size as the venue writes it."""
         return self._text(lots * self.lot_raw, self.size_precision)
 
+    def prices(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the floats nearest to prices in ticks: those that the decimal texts would give."""
+        return _nearest_floats(ticks, self.tick_raw)
+
+    def sizes(self, lots: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the floats nearest to sizes in lots."""
+        return _nearest_floats(lots, self.lot_raw)
+
     @property
     def tick(self) -> float:
         """One tick in units of the quote currency."""
@@ -123,6 +136,14 @@ class Grid:
     @staticmethod
     def _text(raw: int, precision: int) -> str:
         return f"{Decimal(raw).scaleb(-FIXED_PRECISION):.{precision}f}"
+
+
+def _nearest_floats(counts: NDArray[np.int64], unit_raw: int) -> NDArray[np.float64]:
+    # Numerator and denominator are whole numbers that a float holds exactly (below 2**53), so one rounding is left.
+    whole = 10**FIXED_PRECISION
+    common = math.gcd(unit_raw, whole)
+    floats: NDArray[np.float64] = (counts * (unit_raw // common)) / (whole // common)
+    return floats
 
 
 class InstrumentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

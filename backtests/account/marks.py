@@ -66,7 +66,7 @@ def read_marks(
     counts: dict[str, int] = {}
     whole = True
     for bars in data.bars:
-        table = catalog.bars(f"{name}-{bars}", start_ns=start_ns, end_ns=end_ns)
+        table = catalog.bar_rows(f"{name}-{bars}", start_ns=start_ns, end_ns=end_ns)
         counts["bars"] = counts.get("bars", 0) + len(table)
         where = np.searchsorted(table["ts_init"], times_ns, side="right") - 1
         closes = _prices(table["close"], instrument)

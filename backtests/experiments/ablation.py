@@ -13,9 +13,9 @@ import numpy as np
 from fathom.backtests.account import statistics
 from fathom.backtests.account.performance import Performance, load
 from fathom.backtests.account.statistics import Floats
+from fathom.backtests.backtest import run
 from fathom.backtests.errors import RunError
 from fathom.backtests.experiments.ablation_variants import Variant, variants_of
-from fathom.backtests.run import run
 from fathom.backtests.setup.config import load as load_config
 from fathom.backtests.setup.data_feed import open_feed
 from fathom.backtests.setup.run_files import RunFiles, digest, write_text

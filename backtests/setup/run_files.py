@@ -12,6 +12,8 @@ from typing import Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fathom.backtests.errors import NoRunError
+
 TIMESTAMP: Final = pa.timestamp("ns", tz="UTC")
 
 
@@ -189,8 +191,8 @@ class RunFiles:
 
     Raises
     ------
-    FileNotFoundError
-        If the directory holds no `summary.json`.
+    NoRunError
+        The directory holds no `summary.json`.
 
     Examples
     --------
@@ -199,15 +201,22 @@ class RunFiles:
     >>> RunFiles("no/such/run")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: Expected a run directory with a summary.json, was no/such/run. `fathom backtest run` makes one.
+    fathom.backtests.errors.NoRunError: Expected a run directory with a summary.json, was no/such/run. \
+There is no such folder; `fathom backtest run` makes run directories.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         if not (self.path / "summary.json").is_file():
-            raise FileNotFoundError(
-                f"Expected a run directory with a summary.json, was {path}. `fathom backtest run` makes one."
-            )
+            raise NoRunError(f"Expected a run directory with a summary.json, was {path}. {self._remedy()}")
+
+    def _remedy(self) -> str:
+        if self.path.is_file():
+            return f"Name its folder: {self.path.parent}."
+        if not self.path.is_dir():
+            return "There is no such folder; `fathom backtest run` makes run directories."
+        runs = sorted(found.parent for found in self.path.glob("*/summary.json"))
+        return f"It is a folder of runs: name one, such as {runs[-1]}." if runs else "It holds no run."
 
     @property
     def run_id(self) -> str:
@@ -216,12 +225,24 @@ class RunFiles:
 
     def summary(self) -> dict[str, Any]:
         """Return `summary.json` as plain data."""
-        content: dict[str, Any] = json.loads((self.path / "summary.json").read_text())
-        return content
+        return self._json("summary.json")
+
+    def timing(self) -> dict[str, Any]:
+        """Return `timing.json` as plain data."""
+        return self._json("timing.json")
 
     def versions(self) -> dict[str, Any]:
         """Return `versions.json` as plain data."""
-        content: dict[str, Any] = json.loads((self.path / "versions.json").read_text())
+        return self._json("versions.json")
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise NoRunError(
+                f"Expected JSON of a run in {path}, was broken: {error}. Run the backtest again."
+            ) from error
         return content
 
     def config_text(self) -> str:

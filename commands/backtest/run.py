@@ -66,8 +66,8 @@ def run(
 
     from rich.console import Console
 
+    from fathom.backtests.backtest import run as run_backtest
     from fathom.backtests.errors import Interrupted
-    from fathom.backtests.run import run as run_backtest
 
     errors = Console(stderr=True)
     # The engine writes its log to file descriptor 1, which is for the result.
@@ -138,48 +138,14 @@ def _progress(console: Any) -> Iterator[Any]:
 def _print(console: Any, outcome: Any, *, pages: bool) -> None:
     from rich.table import Table
 
-    from fathom.backtests.account.performance import basket_name
+    from fathom.backtests.results import Run
 
-    summary, timing = outcome.summary, outcome.timing
-    pnl, trades, fills = summary.pnl, summary.trades, summary.fills
-    money = summary.currency
+    summary = outcome.summary
     table = Table(title=f"{summary.name}: {summary.data_span.start} to {summary.data_span.end}", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    held = f"{basket_name(summary.benchmark.instruments)}: {_percent(summary.benchmark.total_return)}"
-    rows = [
-        ("Return", _percent(summary.total_return), held),
-        ("Equity", f"{summary.final_equity:,.2f} {money}", f"from {summary.starting_equity:,.2f}"),
-        (
-            "Net PnL",
-            f"{pnl.net:+,.2f} {money}",
-            f"price {pnl.price:+,.2f}, fees {pnl.fees:+,.2f}, funding {pnl.funding:+,.2f}, "
-            f"slippage {pnl.slippage:+,.2f}",
-        ),
-        ("Max drawdown", _percent(summary.risk.max_drawdown), f"{summary.risk.max_drawdown_money:,.2f} {money}"),
-        (
-            "Sharpe",
-            "-" if summary.risk.sharpe is None else f"{summary.risk.sharpe:.2f}",
-            summary.undefined.get("risk.sharpe", "annualised, 365 days"),
-        ),
-        (
-            "Round trips",
-            f"{trades.closed} closed",
-            f"{trades.wins} won, {trades.long} long, {trades.short} short, {trades.open} open",
-        ),
-        (
-            "Fills",
-            f"{fills.count} of {summary.orders.count} orders",
-            "none" if fills.maker_share is None else f"{fills.maker_share:.0%} maker, {fills.turnover:,.0f} turnover",
-        ),
-        (
-            "Speed",
-            f"{timing['events_per_sec']:,.0f} events/s",
-            f"{timing['events']:,} events in {timing['elapsed_secs']:.1f} s, {timing['peak_rss_mib']:,.0f} MiB",
-        ),
-    ]
-    for row in rows:
+    for row in Run(outcome.path).card:
         table.add_row(*row)
     console.print(table)
     for note in summary.notes:
@@ -190,7 +156,3 @@ def _print(console: Any, outcome: Any, *, pages: bool) -> None:
         console.print(
             f"Fills, alerts, signals to trades: {outcome.path / 'execution.html'}", highlight=False, soft_wrap=True
         )
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100.0 * value:+.3f} %"

@@ -19,6 +19,7 @@ BOOK: Final = "order_book_deltas"
 TRADES: Final = "trades"
 BARS: Final = "bars"
 TRADE_FLAGS: Final = "custom/TradeFlags"
+ALERTS: Final = "custom/ManipulationAlert"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,3 +50,27 @@ class LabelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def horizon_ns(self) -> int:
         """The horizon in nanoseconds."""
         return round(self.horizon_secs * 1e9)
+
+
+class FixedHorizon(LabelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the label that compares the return after the horizon with a threshold; see `LabelConfig`.
+
+    Examples
+    --------
+    >>> FixedHorizon(horizon_secs=30.0).kind
+    'fixed'
+    """
+
+    kind: Literal["fixed"] = "fixed"
+
+
+class TripleBarrier(LabelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the label that says which of two barriers a price touches first; see `LabelConfig`.
+
+    Examples
+    --------
+    >>> TripleBarrier(horizon_secs=30.0, barrier_width=2.0).kind
+    'barrier'
+    """
+
+    kind: Literal["barrier"] = "barrier"

@@ -4,13 +4,14 @@ The label of grid time T compares the mid at T (of the events before T, as the f
 smoothed, and no price before T is in it but the mid at T, so that inputs and label share no noise.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fathom.market.kernel import kernel
 from fathom.ml.samples.label_config import LabelConfig
+from fathom.ml.samples.plain_times import times_ns
 
 HOLD: Final = 0
 BUY: Final = 1
@@ -69,6 +70,13 @@ class Labels(NamedTuple):
     >>> made = label(prices, LabelConfig(horizon_secs=1.0, fee_bps=5.0))
     >>> made.classes.tolist(), made.return_bps.round(6).tolist(), made.known.tolist()
     ([1, 0], [20.0, nan], [True, False])
+
+    From plain arrays:
+
+    >>> times = np.arange(5) * 1_000_000_000
+    >>> mids = np.array([100.0, 100.1, 100.3, 100.3, 100.2])
+    >>> Labels.of(times, mids, LabelConfig(horizon_secs=2.0, fee_bps=5.0)).classes.tolist()
+    [1, 1, 0, 0, 0]
     """
 
     known: NDArray[np.bool_]
@@ -77,6 +85,45 @@ class Labels(NamedTuple):
     volatility_bps: NDArray[np.float64]
     cost_bps: NDArray[np.float64]
     exit: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        times: Any,
+        mids: ArrayLike,
+        config: LabelConfig | None = None,
+        *,
+        spread_bps: ArrayLike = 0.0,
+        grid_ms: int | None = None,
+    ) -> Self:
+        """Return the labels of the prices of one instrument.
+
+        Parameters
+        ----------
+        times : array
+            See `times_ns`. They grow. A step longer than the grid is a gap: no label looks across it.
+        mids : array of float
+        config : LabelConfig, optional
+            `FixedHorizon()` by default, or `TripleBarrier(...)`.
+        spread_bps : float or array, default 0
+        grid_ms : int, optional
+            Distance of the times; by default the smallest that occurs.
+
+        Raises
+        ------
+        ValueError
+            The arrays differ in length, the times do not grow, or the horizon is no multiple of the grid.
+        """
+        ts, mid = times_ns(times), np.asarray(mids, np.float64)
+        if ts.ndim != 1 or ts.shape != mid.shape:
+            raise ValueError(f"Expected as many times as mids, was {ts.shape} and {mid.shape}")
+        steps = np.diff(ts)
+        if len(ts) < 2 or not (steps > 0).all():
+            raise ValueError("Expected two or more times that grow, was another order or fewer")
+        grid_ns = int(steps.min()) if grid_ms is None else grid_ms * 1_000_000
+        ahead = rows_ahead(ts, np.zeros(len(ts), np.int64), mid, grid_ns)
+        spread = np.broadcast_to(np.asarray(spread_bps, np.float64), mid.shape).copy()
+        return cls(*label(Prices(mid, spread, ahead, grid_ns), config or LabelConfig()))
 
 
 def rows_ahead(

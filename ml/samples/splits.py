@@ -8,12 +8,14 @@ calibration, come from the training span, cut off in the same way.
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
+
+from fathom.ml.samples.plain_times import times_ns
 
 
 class SplitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +76,36 @@ class Fold(NamedTuple):
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+
+
+class PurgedWalkForward(SplitConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A walk-forward over plain arrays of times, purged and with an embargo; see `SplitConfig` for the settings.
+
+    Examples
+    --------
+    >>> times = np.arange(100) * 1_000_000_000
+    >>> walk = PurgedWalkForward(folds=2, first_train=0.5)
+    >>> [(len(train), len(test)) for _, train, _, test in walk.split(times, horizon_secs=3.0, window_secs=1.0)]
+    [(32, 25), (52, 25)]
+    """
+
+    kind: Literal["anchored", "rolling"] = "anchored"
+
+    def split(self, times: Any, *, horizon_secs: float, window_secs: float = 0.0) -> Iterator[Fold]:
+        """Yield the folds of samples at `times`: features look `window_secs` back, labels `horizon_secs` ahead.
+
+        Parameters
+        ----------
+        times : array
+            See `times_ns`.
+        horizon_secs, window_secs : float
+
+        Raises
+        ------
+        ValueError
+            See `fathom.ml.samples.splits.split`.
+        """
+        return split(times_ns(times), self, reach_ns=round((horizon_secs + window_secs) * 1e9))
 
 
 def split(ts: NDArray[np.int64], config: SplitConfig, *, reach_ns: int) -> Iterator[Fold]:

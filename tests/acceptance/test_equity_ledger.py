@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.run_files import RunFiles
 from tests.makers import odd_strategies
 from tests.makers.odd_strategies import SCRIPT, WATCH, Sample

@@ -18,7 +18,7 @@ import pytest
 
 from fathom.actors.features import FeatureActor
 from fathom.actors.validation import ValidationActor
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.instruments import default_instruments

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.config import load
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.commands.data.group import data

@@ -94,7 +94,7 @@ def test_a_month_of_bars_is_listed_whole(real_data: Path, tmp_path: Path) -> Non
     assert (bars["rows"], bars["files"], bars["holes"]) == (45_031, 1, [])
     assert (bars["first"], bars["last"]) == ("2021-12-31T23:02:00Z", "2022-02-01T05:32:00Z")
     assert run("check", "--catalog", catalog, "--strict").exit_code == 0
-    first = Catalog(catalog).bars(f"BTC-PERP.FTX-{MINUTE}")[0]
+    first = Catalog(catalog).bar_rows(f"BTC-PERP.FTX-{MINUTE}")[0]
     assert (first["open"], first["high"], first["low"], first["close"]) == (
         46_319_000,
         46_385_000,

@@ -143,7 +143,7 @@ def offline(
     opened = Catalog(catalog)
     grid = Grid.of(opened.instrument(name))
     features = FeatureSet(config, price_increment=grid.tick, size_increment=grid.lot, micro_price=micro_price)
-    bars = np.zeros(0, BAR) if bar_type is None else closed_bars(opened.bars(f"{name}-{bar_type}"))
+    bars = np.zeros(0, BAR) if bar_type is None else closed_bars(opened.bar_rows(f"{name}-{bar_type}"))
     events = list(opened.events(name))
     rows = np.concatenate(events)
     return features.update_many(rows, bars)

@@ -56,7 +56,7 @@ _SPEED = """
 from fathom.backtests.setup.config import load
 from fathom.backtests.setup.data_feed import open_feed
 from fathom.backtests.engine.simulation import simulate
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.venue_models import venue_config
 from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
 from nautilus_trader.common import LoggerConfig, LogLevel
@@ -94,10 +94,10 @@ print(json.dumps({name: feed.rows / median(taken) for name, taken in times.items
 """
 
 _MEMORY = """
-from fathom.backtests.run import run
+from fathom.backtests import run
 
 script = (
-    "import sys; from fathom.backtests.run import run; from fathom.backtests.engine.simulation import peak_rss_mib;"
+    "import sys; from fathom.backtests import run; from fathom.backtests.engine.simulation import peak_rss_mib;"
     "run([sys.argv[1]], out=sys.argv[2], assignments=[sys.argv[3]], pages=False); print(peak_rss_mib())"
 )
 import subprocess

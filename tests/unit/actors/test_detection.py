@@ -120,7 +120,7 @@ def batch(
     detectors = MarketWatch(watch)
     if bar_type is None:
         return messages_of(detectors.update(rows), Grid.of(opened.instrument(name)))
-    bars = closed_bars(opened.bars(f"{name}-{bar_type}"))
+    bars = closed_bars(opened.bar_rows(f"{name}-{bar_type}"))
     found = detectors.update(rows, bars["ts_init"], detector_bars(bars))
     return messages_of(found, Grid.of(opened.instrument(name)))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fathom.actors.validation import ValidationActorConfig
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.run_files import RunFiles
 from tests.makers.small_market import make_market
 from tests.makers.validated_run import tiny, validated_config

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fathom.backtests import run
 from fathom.backtests.experiments.member_results import member_results
-from fathom.backtests.run import run
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.commands.backtest.group import backtest
 from fathom.strategies.policy.ensemble_weights import learn_weights

@@ -145,12 +145,12 @@ def test_bars_come_back(tmp_path: Path) -> None:
     with catalog.bar_writer(bar_type) as writer:
         writer.write(bars[:1])
         writer.write(bars[1:])
-    assert np.array_equal(catalog.bars(bar_type), bars)
+    assert np.array_equal(catalog.bar_rows(bar_type), bars)
     assert len(ParquetDataCatalog(str(tmp_path)).query_bars([bar_type])) == 3
     with pytest.raises(CatalogError, match="Expected bars of"):
-        catalog.bars(f"{ID}-5-MINUTE-LAST-EXTERNAL")
+        catalog.bar_rows(f"{ID}-5-MINUTE-LAST-EXTERNAL")
     with pytest.raises(CatalogError, match="Expected a bar type such as"):
-        catalog.bars(ID)
+        catalog.bar_rows(ID)
 
 
 def test_an_exception_leaves_nothing(tmp_path: Path) -> None:

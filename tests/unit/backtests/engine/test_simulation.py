@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from fathom.backtests import run
 from fathom.backtests.errors import Interrupted, RunError
-from fathom.backtests.run import run
 from fathom.backtests.setup.config import load
 from fathom.backtests.setup.data_feed import constant_funding, open_feed
 from fathom.backtests.setup.run_files import SCHEMAS, RunFiles

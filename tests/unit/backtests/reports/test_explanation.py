@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from fathom.backtests import run
 from fathom.backtests.reports.explanation import UnknownSignalError, facts_of, parts_of
-from fathom.backtests.run import run
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.commands.explain import explain
 from tests.makers.scripted import SCRIPTED

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fathom.backtests import run
 from fathom.backtests.account.performance import Columns, Performance, columns, load, select
 from fathom.backtests.reports.funnel import elected, funnel_sections, reached, why_not
-from fathom.backtests.run import run
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.strategies.trading.journal import Decision, Step, decision_table
 from tests.makers.small_market import make_market

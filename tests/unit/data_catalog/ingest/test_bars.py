@@ -40,7 +40,7 @@ def write(folder: Path, text: str, name: str = "bars.csv") -> Path:
 def test_a_bar_is_known_when_it_closes(catalog: Catalog, tmp_path: Path, stamp: str, shift: int) -> None:
     done = import_bars(catalog, XYZ, write(tmp_path, TEXT), bar=MINUTE, stamp=stamp)  # type: ignore[arg-type]
     assert (done.bars, done.already) == (3, False)
-    bars = catalog.bars(TYPE)
+    bars = catalog.bar_rows(TYPE)
     assert bars["ts_init"].tolist() == (OPEN_NS + shift).tolist()
     assert bars["ts_event"].tolist() == bars["ts_init"].tolist()
     assert bars["open"].tolist() == [1000, 1010, 1005]
@@ -55,13 +55,13 @@ def test_parquet_and_gzip_give_the_same_bars(catalog: Catalog, tmp_path: Path) -
     pq.write_table(pa_csv.read_csv(tmp_path / "bars.csv.gz"), tmp_path / "bars.parquet")
     other = Catalog(tmp_path / "other")
     import_bars(other, XYZ, tmp_path / "bars.parquet", bar=TYPE, stamp="open")
-    np.testing.assert_array_equal(other.bars(TYPE), catalog.bars(TYPE))
+    np.testing.assert_array_equal(other.bar_rows(TYPE), catalog.bar_rows(TYPE))
 
 
 def test_a_volume_in_money_is_divided_by_the_typical_price(catalog: Catalog, tmp_path: Path) -> None:
     import_bars(catalog, XYZ, write(tmp_path, TEXT), bar=MINUTE, stamp="open", volume_unit="quote")
     typical = (101.5 + 99.9 + 101.0) / 3
-    assert catalog.bars(TYPE)["volume"].tolist() == [round(12.5 / typical * 1000), 0, round(3.001 / 100.6 * 1000)]
+    assert catalog.bar_rows(TYPE)["volume"].tolist() == [round(12.5 / typical * 1000), 0, round(3.001 / 100.6 * 1000)]
 
 
 def test_an_odd_volume_is_refused_or_rounded_as_told(catalog: Catalog, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_an_odd_volume_is_refused_or_rounded_as_told(catalog: Catalog, tmp_path:
     with pytest.raises(BadInputError, match=r"line 2: column 'volume': Expected a volume that is a multiple of 0\.001"):
         import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open")
     import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open", round_volume=True)
-    assert catalog.bars(TYPE)["volume"].tolist() == [12_500, 0, 3_001]
+    assert catalog.bar_rows(TYPE)["volume"].tolist() == [12_500, 0, 3_001]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_numbers_for_times_need_a_unit_and_columns_may_be_renamed(catalog: Catal
     with pytest.raises(BadInputError, match="Say --time-unit ms"):
         import_bars(catalog, XYZ, write(tmp_path, text), bar=MINUTE, stamp="open", naming=naming)
     import_bars(catalog, XYZ, write(tmp_path, text), bar=MINUTE, stamp="open", naming=naming, time_unit="ms")
-    assert catalog.bars(TYPE)["ts_init"].tolist() == [OPEN_NS[0] + 60 * 10**9]
+    assert catalog.bar_rows(TYPE)["ts_init"].tolist() == [OPEN_NS[0] + 60 * 10**9]
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_bars_whose_close_cannot_be_told_are_refused(catalog: Catalog, tmp_path:
 def test_the_same_file_again_changes_nothing(catalog: Catalog, tmp_path: Path) -> None:
     path = write(tmp_path, TEXT)
     import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open")
-    before = catalog.bars(TYPE)
+    before = catalog.bar_rows(TYPE)
     again = import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open")
     assert (again.bars, again.already) == (3, True)
-    np.testing.assert_array_equal(catalog.bars(TYPE), before)
+    np.testing.assert_array_equal(catalog.bar_rows(TYPE), before)
     with pytest.raises(OverlapError):  # other settings, other rows
         import_bars(catalog, XYZ, path, bar=MINUTE, stamp="open", volume_unit="quote")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.instruments import default_instruments

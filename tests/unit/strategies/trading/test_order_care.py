@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.run_files import RunFiles
 from tests.makers.bracket_script import DIRECTED, RAN, REFUSED, TOLD, Step
 from tests.makers.small_market import SECOND, START, config_file, make_market, zigzag

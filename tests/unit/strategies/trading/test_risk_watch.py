@@ -9,8 +9,8 @@ import pytest
 from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
 
+from fathom.backtests import run
 from fathom.backtests.errors import RunError
-from fathom.backtests.run import run
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.data_catalog.messages.detections import RegimeChange
 from fathom.strategies import system

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.data_catalog.messages.detections import ManipulationAlert, RegimeChange, WaveUpdate
 from fathom.strategies.trading.journal import Decision
 from fathom.strategies.trading.signal_strategy import SignalStrategy

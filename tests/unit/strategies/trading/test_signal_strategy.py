@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fathom.backtests.run import run
+from fathom.backtests import run
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.strategies.trading.journal import STEPS
 from tests.makers.scripted import ORACLE, SCRIPTED, Scripted

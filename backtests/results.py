@@ -1,0 +1,160 @@
+"""A finished run for a notebook: its summary, its tables as data frames, its page."""
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from fathom.backtests.account.performance import basket_name
+from fathom.backtests.setup.run_files import RunFiles
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Run:
+    """The results of one backtest, read from its run directory when they are asked for.
+
+    Every time in a table is in UTC. `fathom.backtests.setup.run_files.RunFiles` says what the columns mean.
+
+    Parameters
+    ----------
+    path : Path or str
+        A run directory.
+
+    Attributes
+    ----------
+    path : Path
+    summary : dict
+        The figures, as in `summary.json` (see `fathom.backtests.account.summary.Summary`).
+
+    Raises
+    ------
+    NoRunError
+        The path is no run directory.
+
+    Examples
+    --------
+    >>> Run.load("no/such/run")
+    Traceback (most recent call last):
+    ...
+    fathom.backtests.errors.NoRunError: Expected a run directory with a summary.json, was no/such/run. ...
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._files = RunFiles(path)
+        self.path = self._files.path
+        self.summary = self._files.summary()
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Return the run of a run directory, such as the one that `fathom backtest run` names."""
+        return cls(path)
+
+    @property
+    def equity(self) -> "DataFrame":
+        """The account on a regular grid, marked to market; indexed by time."""
+        return _frame(self._files.table("equity")).set_index("ts")
+
+    @property
+    def fills(self) -> "DataFrame":
+        """One row a fill, in the order of execution."""
+        return _frame(self._files.table("fills"))
+
+    @property
+    def trades(self) -> "DataFrame":
+        """One row a round trip, from flat to flat, in the order of opening."""
+        return _frame(self._files.table("positions"))
+
+    @property
+    def orders(self) -> "DataFrame":
+        """One row an order, in the order of sending."""
+        return _frame(self._files.table("orders"))
+
+    @property
+    def decisions(self) -> "DataFrame":
+        """One row a signal: what was known, what the validator answered, what became of it."""
+        from fathom.strategies.trading.journal import decision_table
+
+        table = self._files.kept_table("decisions")
+        return _frame(decision_table([]) if table is None else table)
+
+    @property
+    def alerts(self) -> "DataFrame":
+        """One row an alert of the run's detectors."""
+        from fathom.data_catalog.messages.detections import ManipulationAlert
+        from fathom.data_catalog.messages.findings import messages_table
+
+        table = self._files.kept_table("alerts")
+        return _frame(messages_table(ManipulationAlert, []) if table is None else table)
+
+    @property
+    def tearsheet(self) -> Path:
+        """The page of the run; it is written where the run was made without pages."""
+        page = self.path / "tearsheet.html"
+        if not page.is_file():
+            from fathom.backtests.reports.report import write_pages
+
+            write_pages(self.path, self._files.run_id)
+        return page
+
+    @property
+    def card(self) -> list[tuple[str, str, str]]:
+        """The first figures of the run: label, value and remark."""
+        summary = self.summary
+        money, pnl, risk = summary["currency"], summary["pnl"], summary["risk"]
+        trades, fills, benchmark = summary["trades"], summary["fills"], summary["benchmark"]
+        maker = "none" if fills["maker_share"] is None else f"{fills['maker_share']:.0%} maker"
+        rows = [
+            (
+                "Return",
+                _percent(summary["total_return"]),
+                f"{basket_name(benchmark['instruments'])}: {_percent(benchmark['total_return'])}",
+            ),
+            ("Equity", f"{summary['final_equity']:,.2f} {money}", f"from {summary['starting_equity']:,.2f}"),
+            (
+                "Net PnL",
+                f"{pnl['net']:+,.2f} {money}",
+                ", ".join(f"{part} {pnl[part]:+,.2f}" for part in ("price", "fees", "funding", "slippage")),
+            ),
+            ("Max drawdown", _percent(risk["max_drawdown"]), f"{risk['max_drawdown_money']:,.2f} {money}"),
+            (
+                "Sharpe",
+                "-" if risk["sharpe"] is None else f"{risk['sharpe']:.2f}",
+                summary["undefined"].get("risk.sharpe", "annualised, 365 days"),
+            ),
+            (
+                "Round trips",
+                f"{trades['closed']} closed",
+                f"{trades['wins']} won, {trades['long']} long, {trades['short']} short, {trades['open']} open",
+            ),
+            (
+                "Fills",
+                f"{fills['count']} of {summary['orders']['count']} orders",
+                maker if fills["maker_share"] is None else f"{maker}, {fills['turnover']:,.0f} turnover",
+            ),
+        ]
+        timing = self._files.timing()
+        speed = f"{timing['events']:,} events in {timing['elapsed_secs']:.1f} s, {timing['peak_rss_mib']:,.0f} MiB"
+        return [*rows, ("Speed", f"{timing['events_per_sec']:,.0f} events/s", speed)]
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        span = self.summary["data_span"]
+        title = html.escape(f"{self.summary['name']}: {span['start']} to {span['end']}")
+        rows = "".join(
+            f"<tr><th>{html.escape(label)}</th><td>{html.escape(value)}</td><td>{html.escape(remark)}</td></tr>"
+            for label, value, remark in self.card
+        )
+        notes = "".join(f"<p>Note: {html.escape(note)}</p>" for note in self.summary["notes"])
+        return f"<table><caption>{title}</caption>{rows}</table>{notes}<p>Run: {html.escape(str(self.path))}</p>"
+
+
+def _frame(table: Any) -> "DataFrame":
+    frame: DataFrame = table.to_pandas()
+    return frame
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100.0 * value:+.3f} %"
