@@ -208,6 +208,17 @@ class Arrays:
         ahead = rows_ahead(self.ts, self.instrument, self.mid, self.grid_ns)
         return Prices(self.mid, self.spread_bps, ahead, self.grid_ns)
 
+    def rows_without_value(self) -> dict[str, int]:
+        """Return for each column that lacks a value in some rows how many rows these are, the most first.
+
+        Such a row is in no window.
+        """
+        missing = np.zeros(len(self.facts.schema), np.int64)
+        for at in range(0, len(self.ts), 65_536):
+            missing += (~np.isfinite(self.features[at : at + 65_536])).sum(axis=0)
+        order = np.argsort(-missing, kind="stable")
+        return {self.facts.schema.names[column]: int(missing[column]) for column in order if missing[column]}
+
     def samples(self, config: LabelConfig, *, window: int) -> "Samples":
         """Return every sample: a window that is whole, ready and without a gap, whose label is known.
 
@@ -216,10 +227,18 @@ class Arrays:
         config : LabelConfig
         window : int
             Rows of a window.
+
+        Raises
+        ------
+        DatasetError
+            No row has all features; naming those that never have a value.
         """
         prices = self.prices
         labels = label(prices, config)
-        rows = np.flatnonzero((self._run_lengths(prices) >= window) & labels.known)
+        lengths = self._run_lengths(prices)
+        if len(lengths) and not lengths.any():
+            raise DatasetError(self._nothing_ready())
+        rows = np.flatnonzero((lengths >= window) & labels.known)
         return Samples(
             rows=rows,
             ts=self.ts[rows],
@@ -256,6 +275,17 @@ class Arrays:
         ts = self.ts[chosen]
         values = self.features[chosen].astype(np.float64)
         return fit(kind, self.facts.schema.names, ts, values, before_ns=int(ts.max(initial=0)) + 1)
+
+    def _nothing_ready(self) -> str:
+        missing = self.rows_without_value()
+        never = [name for name, rows in missing.items() if rows == len(self.ts)]
+        named = ", ".join(never) if never else ", ".join(f"{name} ({rows:,} rows)" for name, rows in missing.items())
+        what = "These never have a value" if never else "No feature lacks one in all rows, but each row lacks some"
+        return (
+            f"Expected rows with a value of every feature, was none of {len(self.ts):,}. {what}: {named}. Leave "
+            "them out (data.inputs of the training, features.groups or features.features of the table), or import what they "
+            "need: bars and the flow of orders need trades."
+        )
 
     def _run_lengths(self, prices: Prices) -> NDArray[np.int64]:
         # Rows up to and with each row that are ready and follow each other on the grid.

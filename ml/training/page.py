@@ -182,6 +182,7 @@ def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
             f"{label.kind}, {label.horizon_secs:g} s ahead, against {threshold}; fee {label.fee_bps:g} bps a side",
         ),
         ("Samples", f"{integer(len(run.samples))} windows of {run.config.data.window} rows; {shares}"),
+        ("Rows left out", _left_out(summary)),
         ("Inputs", f"{len(run.arrays.facts.schema)} features, dataset {run.arrays.facts.hash[:12]}"),
         ("Split", f"{split.kind}, {len(run.folds)} folds, embargo {embargo:g} s, validation {split.validation:.0%}"),
         (
@@ -202,6 +203,15 @@ def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
             )
         )
     return tuple(facts)
+
+
+def _left_out(summary: Summary) -> str:
+    missing = summary.run.arrays.rows_without_value()
+    if not missing:
+        return "none: every row has every feature"
+    named = ", ".join(f"{name} {integer(rows)}" for name, rows in list(missing.items())[:5])
+    more = f", and {len(missing) - 5} more features" if len(missing) > 5 else ""
+    return f"rows of {integer(len(summary.run.arrays.ts))} without a value, by feature: {named}{more}"
 
 
 def _warnings(summary: Summary) -> tuple[str, ...]:

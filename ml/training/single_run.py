@@ -199,6 +199,8 @@ def _metrics(summary: Summary, net: str, trained: Trained) -> dict[str, Any]:
         "history": trained.history,
         "best_epoch": trained.record.best_epoch,
         "weights": sum(part.numel() for part in trained.net.parameters()),
+        "rows": len(run.arrays.ts),
+        "rows_without_value": run.arrays.rows_without_value(),
         "trials_on_dataset": run.trials,
         "leak_check": {
             "passed": summary.leak.passed,

@@ -231,6 +231,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "warning": summary.leak.warning,
             "report": msgspec.to_builtins(summary.leak),
         },
+        "rows": len(run.arrays.ts),
+        "rows_without_value": run.arrays.rows_without_value(),
         "trials_on_dataset": run.trials,
         "optimum": None if summary.optimum is None else msgspec.to_builtins(summary.optimum),
         "models": models,

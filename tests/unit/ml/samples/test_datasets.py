@@ -1,5 +1,6 @@
 """Datasets: which windows there are, and that they are views of files."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,22 @@ def test_class_weights_even_out_the_classes() -> None:
 def test_costs_known_at_the_time_are_two_fees_and_the_spread() -> None:
     samples = walk(50).samples(LabelConfig(horizon_secs=1.0, fee_bps=2.0), window=5)
     assert set(samples.entry_cost_bps) == {4.5}
+
+
+def test_features_that_never_have_a_value_are_named() -> None:
+    arrays = walk(500, columns=4)
+    features = np.array(arrays.features)
+    features[:, 1] = np.nan
+    features[:40, 2] = np.nan
+    broken = dataclasses.replace(arrays, features=features)
+    assert broken.rows_without_value() == {"feature_1": 500, "feature_2": 40}
+    with pytest.raises(DatasetError, match=r"was none of 500\. These never have a value: feature_1\. Leave them out"):
+        broken.samples(LabelConfig(horizon_secs=1.0), window=10)
+
+
+def test_rows_that_all_lack_something_are_told_of_by_feature() -> None:
+    arrays = walk(10, columns=2)
+    features = np.array(arrays.features)
+    features[:5, 0] = features[5:, 1] = np.nan
+    with pytest.raises(DatasetError, match=r"each row lacks some: feature_0 \(5 rows\), feature_1 \(5 rows\)"):
+        dataclasses.replace(arrays, features=features).samples(LabelConfig(horizon_secs=1.0), window=2)
