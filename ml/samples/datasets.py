@@ -283,8 +283,8 @@ class Arrays:
         what = "These never have a value" if never else "No feature lacks one in all rows, but each row lacks some"
         return (
             f"Expected rows with a value of every feature, was none of {len(self.ts):,}. {what}: {named}. Leave "
-            "them out (data.inputs of the training, features.groups or features.features of the table), or import what they "
-            "need: bars and the flow of orders need trades."
+            "them out (data.inputs of the training, features.groups or features.features of the table), or import what "
+            "they need: bars and the flow of orders need trades."
         )
 
     def _run_lengths(self, prices: Prices) -> NDArray[np.int64]:
