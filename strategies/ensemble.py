@@ -1,5 +1,6 @@
 """The ensemble as an engine strategy: several policies vote with their validated signals, one position is traded."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -7,17 +8,16 @@ from msgspec import Meta
 from nautilus_trader.model import Bar
 
 from fathom.data_catalog.messages.signals import Signal
-from fathom.market.saved_arrays import SavedArray, pack_all, unpack_all
 from fathom.strategies.momentum import MomentumConfig
 from fathom.strategies.policy.ensemble import EnsembleVote
 from fathom.strategies.sar_wave import SarWaveConfig
 from fathom.strategies.supertrend import SuperTrendConfig
+from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.engine_numbers import nearest
+from fathom.strategies.trading.member import Arrays
 from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
-from fathom.strategies.trading.signal_strategy import SignalStrategyConfig
 from fathom.strategies.volume_profile import VolumeProfileConfig
 
-_STATE = "votes"
 _NAMES = ("momentum", "sar_wave", "supertrend", "volume_profile")
 
 
@@ -88,11 +88,6 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
         )
 
 
-class _Votes(msgspec.Struct, frozen=True):
-    members: tuple[str, ...]
-    votes: dict[str, SavedArray]
-
-
 class Ensemble(PolicyStrategy):
     """Trade what several policies elect, one position in one instrument.
 
@@ -106,7 +101,7 @@ class Ensemble(PolicyStrategy):
     Parameters
     ----------
     config, instrument_id, strategy_id
-        See `BracketStrategy`.
+        See `PolicyStrategy`.
 
     Examples
     --------
@@ -128,7 +123,7 @@ class Ensemble(PolicyStrategy):
                 continue
             if member is self.members[0]:
                 super().decide(price, None)
-            signal = self.ask(member.decide, bar, self.regime, self.wave)
+            signal = self.ask(member.decide, bar, self.desk.regime, self.desk.wave)
             if signal is not None:
                 self.propose(price, signal)
         self.remember_policies()
@@ -140,31 +135,29 @@ class Ensemble(PolicyStrategy):
         weighed = confidence if self.settings.validator else confidence * signal.strength
         election = self.vote.cast(signal, weighed, self.clock.timestamp_ns())
         self.remember_policies()  # the answer of the validator comes after the bar's own remembering
-        row = self.journal.of(signal.signal_id)
+        row = self.desk.journal.of(signal.signal_id)
         if election is None:
             if row is not None:
                 row.end("vote", f"{signal.side} with {weighed:.2f}: undecided")
             return
-        elected = self.name_signal(election.signal)
+        elected = self.bracket.name(election.signal)
         if row is not None:
             row.end("vote", f"{signal.side} with {weighed:.2f}: elected {elected.signal_id}")
-        told = self.journal.open(elected, price)
+        told = self.desk.journal.open(elected, price)
         told.placed_stop, told.placed_target, told.weight = elected.stop, elected.target, election.confidence
         told.reach("cleared", f"elected by {', '.join(election.voters)}")
         super().decide(price, elected, confidence=election.confidence)
 
-    def save_policies(self) -> dict[str, bytes]:
-        votes = _Votes(self.vote.members, pack_all(self.vote.snapshot()))
-        return super().save_policies() | {_STATE: msgspec.msgpack.encode(votes)}
+    def save_policies(self) -> dict[str, dict[str, Arrays]]:
+        return super().save_policies() | {self._voters: {"votes": self.vote.snapshot()}}
 
-    def load_policies(self, state: dict[str, bytes]) -> None:
-        super().load_policies(state)
-        if _STATE not in state:
-            return
+    def load_policies(self, saved: Mapping[str, Mapping[str, Arrays]]) -> None:
+        super().load_policies(saved)
         try:
-            saved = msgspec.msgpack.decode(bytes(state[_STATE]), type=_Votes)
-            if saved.members != self.vote.members:
-                raise ValueError(f"Expected those of {', '.join(self.vote.members)}, was {', '.join(saved.members)}")
-            self.vote.restore(unpack_all(saved.votes))
-        except (msgspec.MsgspecError, KeyError, ValueError) as error:
+            self.vote.restore(saved[self._voters]["votes"])
+        except (KeyError, ValueError) as error:
             self.log.warning(f"The votes start afresh: {error}")
+
+    @property
+    def _voters(self) -> str:
+        return f"votes of {', '.join(self.vote.members)}"  # those of other members are not theirs

@@ -132,7 +132,7 @@ class Approved:
 
 
 class Sizing(NamedTuple):
-    """How large a strategy wishes to trade, and on which side; see `fathom.strategies.trading.brackets.BracketConfig`.
+    """How large a strategy wishes to trade, and on which side; see `fathom.strategies.trading.config.BracketConfig`.
 
     Examples
     --------

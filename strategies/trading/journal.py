@@ -7,10 +7,11 @@ import msgspec
 import pyarrow as pa
 
 from fathom.data_catalog.messages.signals import Signal, ValidatedSignal
+from fathom.strategies.trading.commands import Step
 
-type Step = Literal["error", "signal", "validated", "cleared", "approved", "ordered", "filled", "closed"]
+type Stage = Literal["error", "signal", "validated", "cleared", "approved", "ordered", "filled", "closed"]
 
-STEPS: Final[tuple[str, ...]] = get_args(Step.__value__)
+STEPS: Final[tuple[str, ...]] = get_args(Stage.__value__)
 """How far a signal may come, in order. `cleared`: the manipulation filter let it pass; `error`: the policy failed."""
 
 _ROLES: Final = {"stopped": "STOP", "target": "TARGET", "exited": "EXIT"}
@@ -110,7 +111,7 @@ class Decision(msgspec.Struct, kw_only=True):
     exit_role: str = ""
     exit_price: float = _NAN
     pnl: float = _NAN
-    stage: Step
+    stage: Stage
     ended: str = ""
     reason: str = ""
 
@@ -119,7 +120,7 @@ class Decision(msgspec.Struct, kw_only=True):
         """Whether nothing more can happen to it."""
         return self.ended != "" or self.stage == "closed"
 
-    def reach(self, stage: Step, reason: str = "") -> None:
+    def reach(self, stage: Stage, reason: str = "") -> None:
         """Note that it came this far."""
         if STEPS.index(stage) > STEPS.index(self.stage):
             self.stage = stage
@@ -147,7 +148,7 @@ class Journal:
     >>> up = Signal(instrument_id="A.B", side="BUY", strength=0.7, entry=100.0, stop=98.0, target=103.0,
     ...             horizon_secs=0.0, ts_init=5, source="mine", signal_id="Mine-B-1")
     >>> journal.open(up, 100.0).reach("cleared")
-    >>> journal.step("Mine-B-1", "refused", "daily loss 2.1 % over 2 %")
+    >>> journal.step(Step("Mine-B-1", "refused", "daily loss 2.1 % over 2 %"))
     >>> journal.table().select(["signal_id", "stage", "ended", "reason"]).to_pylist()
     [{'signal_id': 'Mine-B-1', 'stage': 'cleared', 'ended': 'risk', 'reason': 'daily loss 2.1 % over 2 %'}]
     """
@@ -196,20 +197,12 @@ class Journal:
         row.model_version, row.inference_ms, row.fallback = answer.model_version, answer.inference_ms, answer.fallback
         row.validation = answer.reason
 
-    def step(
-        self,
-        signal_id: str,
-        stage: str,
-        reason: str,
-        *,
-        price: float | None = None,
-        quantity: float | None = None,
-        pnl: float | None = None,
-    ) -> None:
-        """Write down a step that `BracketStrategy.on_decision` tells of; a signal that is not known is left out."""
-        row = self._lives.get(signal_id)
+    def step(self, step: Step) -> None:
+        """Write down a step in the life of a signal; a signal that is not known is left out."""
+        row = self._lives.get(step.signal_id)
         if row is None:
             return
+        stage, reason, price, quantity, pnl = step[1:]
         if stage == "approved":
             row.ended, row.risk, row.risk_reason = "", "approved", reason
             row.reach("approved", reason)
@@ -230,10 +223,6 @@ class Journal:
                 row.risk, row.risk_reason = "refused", reason
             if row.stage != "filled":  # the rest of a partly filled entry is cancelled too
                 row.end(_ENDS[stage], reason or stage)
-
-    def end(self, row: Decision, by: str, reason: str) -> None:
-        """Note that a signal goes no further, which step decided so, and why."""
-        row.end(by, reason)
 
     def order(self, signal_id: str, client_order_id: str) -> None:
         """Note the entry order of a signal."""

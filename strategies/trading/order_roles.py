@@ -2,13 +2,10 @@
 
 from typing import Any, Final
 
-from nautilus_trader.model import OrderType
-
 ROLES: Final = ("ENTRY", "STOP", "TARGET", "EXIT")
 """What an order is for, as its tags state it."""
 
 _MARKET_EXIT: Final = "MARKET_EXIT"  # the engine's own tag
-_STOPS: Final = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.MARKET_IF_TOUCHED)
 
 
 def tags_of(role: str, price: float, signal_id: str) -> list[str]:
@@ -33,15 +30,3 @@ def role_of(order: Any) -> str:
 def tagged(order: Any, name: str) -> str | None:
     """Return the value of the tag `name=value` of an order, None without one."""
     return next((tag.partition("=")[2] for tag in order.tags or () if tag.startswith(f"{name}=")), None)
-
-
-def guessed_role(order: Any) -> str:
-    """Return the role of an order that may have lost its tags, such as one that the venue reported after a restart."""
-    role = role_of(order)
-    if role != "OTHER":
-        return role
-    if order.order_type in _STOPS:
-        return "STOP"
-    if not order.is_reduce_only:
-        return "ENTRY"
-    return "TARGET" if order.order_type == OrderType.LIMIT else "EXIT"

@@ -2,11 +2,14 @@
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from fathom.data_catalog.messages.signals import Side, Signal
 from fathom.strategies.risk.book import RiskBook
-from fathom.strategies.risk.gate import Refused
-from fathom.strategies.trading.brackets import BracketConfig, BracketStrategy
+from fathom.strategies.trading import commands
+from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.engine_numbers import nearest
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, Saved
 
 SECOND = 1_000_000_000
 
@@ -28,7 +31,7 @@ RAN: list["Directed"] = []
 REFUSED: list[tuple[str, str]] = []
 
 
-class DirectedConfig(BracketConfig, frozen=True, kw_only=True):
+class DirectedConfig(SignalStrategyConfig, frozen=True, kw_only=True):
     """Steps as `[second, what, a, b]`.
 
     `buy` and `sell`: a and b are the distances of stop and target from the last price. `trail`: to the price a.
@@ -42,7 +45,7 @@ class DirectedConfig(BracketConfig, frozen=True, kw_only=True):
     saves: bool = True
 
 
-class Directed(BracketStrategy):
+class Directed(PolicyStrategy):
     """Follows its directions on a timer of 100 ms, and decides on the last price each second."""
 
     def __init__(self, config: DirectedConfig, instrument_id: str, strategy_id: str) -> None:
@@ -51,12 +54,7 @@ class Directed(BracketStrategy):
         self.told = TOLD
         self.began = 0
         self.last = 0.0
-        self.is_blank = False
         self.timers_left: list[str] = []
-
-    def _load_remembered(self) -> None:
-        if not self.is_blank:
-            super()._load_remembered()
 
     def on_start(self) -> None:
         super().on_start()
@@ -122,30 +120,20 @@ class Directed(BracketStrategy):
         for name in self.clock.timer_names():
             if name.startswith(("risk-check", "entry-", "horizon-")):
                 self.clock.cancel_timer(name)
-        config = self.gate.book.config if self.gate.book.active else None
+        config = self.risk.book.config if self.risk.book.active else None
         self.__init__(self.directions, str(self.instrument_id), str(self.strategy_id))  # type: ignore[misc]
         self.began, self.last = began, last
         self.join(RiskBook(config))
         if remembers:
             self.on_load(saved)
-        self.is_blank = not cache
+        if not cache:
+            self.cache.add(f"strategy.{self.strategy_id}", msgspec.msgpack.encode(Saved(1)))
         self.on_start()
 
-    def on_decision(
-        self,
-        signal_id: str,
-        stage: str,
-        reason: str,
-        *,
-        price: float | None = None,
-        quantity: float | None = None,
-        pnl: float | None = None,
-    ) -> None:
-        second = (self.clock.timestamp_ns() - self.began) / SECOND
-        self.told.append(Step(second, signal_id, stage, reason, price, quantity, pnl))
-
-    def on_refusal(self, signal: Signal, refused: Refused) -> None:
-        REFUSED.append((signal.signal_id, refused.reason))
+    def on_step(self, step: commands.Step) -> None:
+        self.told.append(Step((self.clock.timestamp_ns() - self.began) / SECOND, *step))
+        if step.stage == "refused":
+            REFUSED.append((step.signal_id, step.reason.partition(":")[0]))
 
 
 HERE = "tests.makers.bracket_script"

@@ -9,8 +9,9 @@ from nautilus_trader.model import ActorId
 
 from fathom.data_catalog.messages.detections import LevelUpdate, ManipulationAlert
 from fathom.data_catalog.messages.signals import Signal, ValidatedSignal
+from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.engine_numbers import nearest
-from fathom.strategies.trading.signal_strategy import SignalStrategy, SignalStrategyConfig
+from fathom.strategies.trading.policy_strategy import PolicyStrategy
 
 HERE = "tests.makers.scripted"
 SECOND = 1_000_000_000
@@ -29,7 +30,7 @@ class ScriptedConfig(SignalStrategyConfig, frozen=True, kw_only=True):
     horizon: float = 0.0
 
 
-class Scripted(SignalStrategy):
+class Scripted(PolicyStrategy):
     """Proposes what its configuration says, at the last price, each second."""
 
     def __init__(self, config: ScriptedConfig, instrument_id: str, strategy_id: str) -> None:
@@ -52,9 +53,9 @@ class Scripted(SignalStrategy):
             return
         self.seconds += 1
         if self.last:
-            self.propose(self.last, self.ask(self.policy, self.seconds, event.ts_event))
+            self.propose(self.last, self.ask(self.opinion, self.seconds, event.ts_event))
 
-    def policy(self, second: int, ts_ns: int) -> Signal | None:
+    def opinion(self, second: int, ts_ns: int) -> Signal | None:
         if second in self.script.fails:
             raise ZeroDivisionError("the policy divides by nothing")
         for at, side, strength in self.script.signals:

@@ -9,12 +9,12 @@ from fathom.backtests import run
 from fathom.backtests.account.performance import Columns, Performance, columns, load, select
 from fathom.backtests.reports.funnel import elected, funnel_sections, reached, why_not
 from fathom.backtests.setup.run_files import RunFiles
-from fathom.strategies.trading.journal import Decision, Step, decision_table
+from fathom.strategies.trading.journal import Decision, Stage, decision_table
 from tests.makers.small_market import make_market
 from tests.makers.validated_run import tiny, validated_config
 
 
-def decision(stage: Step, ended: str = "", reason: str = "", **more: float) -> Decision:
+def decision(stage: Stage, ended: str = "", reason: str = "", **more: float) -> Decision:
     row = Decision(ts=1, instrument="A.B", strategy="Mine-B", stage=stage, side="BUY", ended=ended, reason=reason)
     for name, value in more.items():
         setattr(row, name, value)

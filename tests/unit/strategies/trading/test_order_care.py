@@ -143,7 +143,7 @@ def test_an_amendment_that_would_take_leaves_the_order_where_it_was(tmp_path: Pa
     assert "repriced" in stages(told)
     assert entry["status"] == "FILLED"
     assert entry["avg_px"] <= 60_000.0
-    claim = RAN[0].gate.book.claim_of("Directed-BTCUSDT")
+    claim = RAN[0].risk.claim
     assert claim is not None
     assert claim.entry == entry["price"]
 
@@ -290,4 +290,4 @@ def test_nothing_is_sent_after_the_stop(tmp_path: Path) -> None:
     assert files.summary()["trades"]["open"] == 0
     assert [(step.stage, step.reason) for step in told if step.signal_id.endswith("2")] == [("refused", "stopped")]
     (strategy,) = RAN  # it was asked to buy and to trail after its stop
-    assert (strategy.timers_left, strategy.trade.wish) == ([], None)
+    assert (strategy.timers_left, strategy.bracket.trade.wish) == ([], None)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from nautilus_trader.model import OrderType
 
-from fathom.strategies.trading.order_roles import ROLES, guessed_role, role_of, tagged, tags_of
+from fathom.strategies.trading.order_roles import ROLES, role_of, tagged, tags_of
+from fathom.strategies.trading.orders import guessed_role
 
 
 def order(kind: OrderType = OrderType.LIMIT, *, reduces: bool = False, tags: list[str] | None = None) -> Any:

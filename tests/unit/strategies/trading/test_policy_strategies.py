@@ -18,6 +18,7 @@ from fathom.strategies.ensemble import Ensemble, EnsembleConfig
 from fathom.strategies.momentum import Momentum, MomentumConfig
 from fathom.strategies.sar_wave import SarWave, SarWaveConfig
 from fathom.strategies.supertrend import SuperTrendConfig
+from fathom.strategies.trading.policy_strategy import Saved
 from tests.makers.random_market import random_market
 from tests.makers.scripted import ORACLE
 from tests.makers.small_market import BTC, config_file, make_market
@@ -238,11 +239,12 @@ class Remembered(SarWave):
 
     def on_start(self) -> None:
         if Remembered.left:
-            self.cache.add(self._key, Remembered.left)
+            self.cache.add(f"strategy.{self.strategy_id}", Remembered.left)
         super().on_start()
 
     def on_stop(self) -> None:
-        Remembered.left = bytes(self.cache.get(self._key) or b"")
+        left = msgspec.msgpack.decode(bytes(self.cache.get(f"strategy.{self.strategy_id}") or b""), type=Saved)
+        Remembered.left = msgspec.msgpack.encode(Saved(left.version, policies=left.policies))
         super().on_stop()
 
 
@@ -282,7 +284,7 @@ class Voting(Ensemble):
         if signal is not None:
             assert isinstance(self.settings, EnsembleConfig)
             fresh = Ensemble(self.settings, BTC, "Ensemble-BTCUSDT")
-            fresh.load_policies(msgspec.msgpack.decode(bytes(self.cache.get(self._key) or b""), type=dict[str, bytes]))
+            fresh.on_load({"strategy": bytes(self.cache.get(f"strategy.{self.strategy_id}") or b"")})
             Voting.left.append((fresh.vote.snapshot(), self.vote.snapshot()))
 
 

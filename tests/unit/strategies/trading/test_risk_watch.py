@@ -7,7 +7,7 @@ from typing import Any, Self
 import msgspec
 import pytest
 from nautilus_trader.common import DataActor, DataActorConfig
-from nautilus_trader.model import ActorId
+from nautilus_trader.model import ActorId, Currency, InstrumentId
 
 from fathom.backtests import run
 from fathom.backtests.errors import RunError
@@ -17,7 +17,8 @@ from fathom.strategies import system
 from fathom.strategies.risk.book import RiskBook
 from fathom.strategies.risk.config import RiskConfig
 from fathom.strategies.risk.gate import Approved, UnapprovedError
-from fathom.strategies.trading.risk_watch import RiskWatch
+from fathom.strategies.trading.engine_market import EngineMarket
+from fathom.strategies.trading.policy_strategy import Saved
 from tests.makers.bracket_script import DIRECTED, REFUSED, TOLD, Directed, DirectedConfig, Step
 from tests.makers.gating import now_of, signal_of
 from tests.makers.small_market import BTC, ETH, SECOND, START, config_file, make_market, zigzag
@@ -103,16 +104,17 @@ def test_a_halt_leaves_the_market_and_keeps_out(tmp_path: Path, limit: str, reas
 
 def test_the_balance_is_that_of_the_account_at_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[tuple[float, float, float]] = []
-    read = RiskWatch._balance
+    read = EngineMarket.balance
 
-    def compared(watch: RiskWatch) -> float:
-        account = watch.cache.account_for_venue(watch.instrument_id.venue)
+    def compared(market: EngineMarket) -> float:
+        engine = market._engine
+        account = engine.cache.account_for_venue(InstrumentId.from_str(BTC).venue)
         assert account is not None
-        want = float(account.balance_total(watch.instrument.quote_currency))
-        looks.append(((watch.clock.timestamp_ns() - START) / SECOND, read(watch), want))
+        want = float(account.balance_total(Currency.from_str("USDT")))
+        looks.append(((engine.clock.timestamp_ns() - START) / SECOND, read(market), want))
         return looks[-1][1]
 
-    monkeypatch.setattr(RiskWatch, "_balance", compared)
+    monkeypatch.setattr(EngineMarket, "balance", compared)
     steps = (
         '[[15, "buy", 900.0, 900.0], [20, "restart", 0.0, 0.0], [25, "amnesia", 0.0, 0.0], [30, "sell", 900.0, 900.0]]'
     )
@@ -308,13 +310,13 @@ def test_an_entry_needs_an_approval_of_its_own_gate() -> None:
     names = [BTC, ETH]
     mine, other = system.build(entry, DirectedConfig(), names, set(), book)
     assert isinstance(mine, Directed)
-    assert mine.gate.book is other.gate.book is book
-    answer = other.gate.review(signal_of(instrument=ETH), 1.0, now_of())
+    assert mine.risk.book is other.risk.book is book
+    answer = other.risk.gate.review(signal_of(instrument=ETH), 1.0, now_of())
     assert isinstance(answer, Approved)
     wrong: list[Any] = [answer, signal_of(), None, object.__new__(Approved)]
     for approval in wrong:
         with pytest.raises(UnapprovedError):
-            mine._enter(approval)
+            mine.bracket._enter(0, approval)
     assert book.state.claims == {}
 
 
@@ -342,8 +344,11 @@ def test_saved_state_that_cannot_be_read_halts() -> None:
     one.on_load({})
     one.on_load(saved)
     assert book.halt == ""
-    for broken in (saved["bracket"][:-3], b"\xff", b""):
-        one.on_load({"bracket": broken})
+    parts = msgspec.msgpack.decode(saved["strategy"], type=Saved)
+    changes: list[dict[str, Any]] = [{"bracket": parts.bracket[:-3]}, {"risk": parts.risk[:-3]}, {"version": 0}]
+    cut = [msgspec.msgpack.encode(msgspec.structs.replace(parts, **change)) for change in changes]
+    for broken in (saved["strategy"][:-3], b"\xff", b"", *cut):
+        one.on_load({"strategy": broken})
         assert book.halt == "manual"
         assert "the saved state of Directed-BTCUSDT cannot be read" in book.state.halt_detail
         book.reset(1)
@@ -352,9 +357,9 @@ def test_saved_state_that_cannot_be_read_halts() -> None:
 def test_a_claim_of_before_the_restart_that_nothing_stands_behind_is_dropped(tmp_path: Path) -> None:
     class Haunted(Directed):
         def on_start(self) -> None:
-            self.gate.book.hold(str(self.strategy_id), BTC, 1, 5.0, 60_000.0)  # closed by hand, while it was away
+            self.risk.book.hold(str(self.strategy_id), BTC, 1, 5.0, 60_000.0)  # closed by hand, while it was away
             super().on_start()
-            assert self.gate.book.claim_of(str(self.strategy_id)) is None
+            assert self.risk.claim is None
 
     globals()["Haunted"] = Haunted
     TOLD.clear()

@@ -9,8 +9,9 @@ import pytest
 
 from fathom.backtests import run
 from fathom.data_catalog.messages.detections import ManipulationAlert, RegimeChange, WaveUpdate
+from fathom.strategies.trading.commands import Step
 from fathom.strategies.trading.journal import Decision
-from fathom.strategies.trading.signal_strategy import SignalStrategy
+from fathom.strategies.trading.policy_strategy import PolicyStrategy
 from tests.makers.scripted import ORACLE, SCRIPTED, Scripted, ScriptedConfig
 from tests.makers.small_market import config_file, make_market
 
@@ -31,7 +32,7 @@ def saved_at(second: int, folder: Path, more: str, oracle: str = "") -> tuple[di
     def saving(self: Scripted, event: Any) -> None:
         original(self, event)
         if self.seconds == second:
-            Saving.rows = [str(row) for row in self.journal.rows]
+            Saving.rows = [str(row) for row in self.desk.journal.rows]
             Saving.state = self.on_save()
 
     market = make_market(folder / "market", seconds=40.0).path
@@ -42,7 +43,7 @@ def saved_at(second: int, folder: Path, more: str, oracle: str = "") -> tuple[di
     return Saving.state, Saving.rows
 
 
-def restored(state: dict[str, bytes]) -> SignalStrategy:
+def restored(state: dict[str, bytes]) -> PolicyStrategy:
     strategy = Scripted(ScriptedConfig(max_errors=3), BTC, "Scripted-BTCUSDT")
     strategy.on_load(state)
     return strategy
@@ -52,39 +53,39 @@ def test_a_position_keeps_its_row_and_its_name(tmp_path: Path) -> None:
     more = 'signals = [[10, "BUY", 0.7]]\nstop = 0.1\ntarget = 0.1'
     state, rows = saved_at(20, tmp_path, more)
     strategy = restored(state)
-    (row,) = strategy.journal.rows
+    (row,) = strategy.desk.journal.rows
     assert [str(row)] == rows
     assert row.stage == "filled"
-    strategy.on_decision("Scripted-BTCUSDT-1", "cancelled", "the rest of it")
+    strategy.on_step(Step("Scripted-BTCUSDT-1", "cancelled", "the rest of it"))
     assert row.stage == "filled"  # a filled signal does not end with its entry order
     assert row.ended == ""
-    assert strategy.trade.signals == 1  # the next one is named 2
+    assert strategy.bracket.trade.signals == 1  # the next one is named 2
 
 
 def test_one_that_waits_for_the_validator_is_refused_with_a_reason(tmp_path: Path) -> None:
     more = 'signals = [[20, "BUY", 0.7]]\nvalidator = true\nvalidation_deadline_ms = 5000.0'
     state, rows = saved_at(20, tmp_path, more, "delay_ms = 4000.0")
     assert "stage='signal'" in rows[0]
-    assert restored(state).journal.rows == []  # it is over: it stands in the journal of the run that made it
+    assert restored(state).desk.journal.rows == []  # it is over: it stands in the journal of the run that made it
 
 
 def test_failures_are_counted_on(tmp_path: Path) -> None:
     state, _ = saved_at(20, tmp_path, "signals = []\nfails = [5, 6]")
     strategy = restored(state)
-    assert strategy.errors == 2
+    assert strategy.desk.errors == 2
 
 
 def test_alerts_live_on(tmp_path: Path) -> None:
     more = 'signals = []\nmanipulation = { action = "block", live_secs = 10.0 }'
     state, _ = saved_at(20, tmp_path, more, 'alerts = [[2, "BUY", 0.9], [15, "SELL", 0.8]]')
-    alerts = restored(state)._filter.alerts
+    alerts = restored(state).desk.filter.alerts
     assert [alert.trace_id for alert in alerts] == ["alert-15"]
 
 
 def test_what_the_detectors_said_last_is_known_again(tmp_path: Path) -> None:
     """They speak when something changes, which may be hours later."""
     state, _ = saved_at(20, tmp_path, "signals = []", "levels = [59950.0, 60050.0]")
-    again = restored(state)
+    again = restored(state).desk
     assert again.levels is not None
     assert (again.levels.support, again.levels.resistance) == (59950.0, 60050.0)
     assert (again.regime, again.wave) == (None, None)
@@ -103,12 +104,9 @@ def test_what_the_detectors_said_last_is_known_after_a_crash(tmp_path: Path) -> 
     class Crashed(Scripted):
         def on_start(self) -> None:
             super().on_start()
-            self.on_regime(regime)
-            self.on_wave(wave)
-            self.on_alert(alert_of(self.clock.timestamp_ns()))
-            fresh = restored({})
-            fresh._take_up(bytes(self.cache.get(self._signals_key) or b""))
-            found.append(fresh)
+            for finding in (regime, wave, alert_of(self.clock.timestamp_ns())):
+                self.on_finding(finding)
+            found.append(restored({"strategy": bytes(self.cache.get(f"strategy.{self.strategy_id}") or b"")}).desk)
 
     market = make_market(tmp_path / "market", seconds=5.0).path
     with pytest.MonkeyPatch.context() as patch:
@@ -117,7 +115,7 @@ def test_what_the_detectors_said_last_is_known_after_a_crash(tmp_path: Path) -> 
     (fresh,) = found
     assert str(fresh.regime) == str(regime)
     assert fresh.wave == wave
-    assert [alert.trace_id for alert in fresh._filter.alerts] == ["told"]
+    assert [alert.trace_id for alert in fresh.filter.alerts] == ["told"]
 
 
 @pytest.mark.parametrize(("second", "stages"), [(12, ["filled"]), (21, ["filled", "signal"])])
@@ -128,10 +126,9 @@ def test_the_journal_goes_on_after_a_crash(tmp_path: Path, second: int, stages: 
     def crashing(self: Scripted, event: Any) -> None:
         original(self, event)
         if self.seconds == second and event.name == "script":
-            fresh = restored({})
-            fresh._take_up(bytes(self.cache.get(self._signals_key) or b""))
-            found.append((fresh.journal.rows, [str(row) for row in self.journal.rows]))
-            assert fresh.errors == self.errors == 1
+            fresh = restored({"strategy": bytes(self.cache.get(f"strategy.{self.strategy_id}") or b"")}).desk
+            found.append((fresh.journal.rows, [str(row) for row in self.desk.journal.rows]))
+            assert fresh.errors == self.desk.errors == 1
 
     market = make_market(tmp_path / "market", seconds=40.0).path
     signals = 'signals = [[10, "BUY", 0.7], [20, "BUY", 0.7]]\nfails = [5]\nstop = 0.1\ntarget = 0.1'

@@ -102,7 +102,7 @@ def test_a_blocked_signal_is_a_decision_too(market: Path, tmp_path: Path, monkey
     def compared(self: Scripted, event: Any) -> None:
         original(self, event)
         if self.last:
-            late.append(self.trade.price != self.last)
+            late.append(self.bracket.trade.price != self.last)
 
     monkeypatch.setattr(Scripted, "on_time_event", compared)
     signals = ", ".join(f'[{second}, "BUY", 0.7]' for second in range(10, 20))

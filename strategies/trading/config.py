@@ -1,10 +1,12 @@
-"""The parameters that all bracket strategies share."""
+"""The parameters that all strategies share."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from fathom.strategies.policy.manipulation import ManipulationConfig
+from fathom.strategies.policy.placement import PlacementConfig
 from fathom.strategies.risk.config import Limits
 
 
@@ -63,3 +65,32 @@ class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     risk: Limits = Limits()
     close_on_stop: bool = True
     claim_external: bool = False
+
+
+class SignalStrategyConfig(BracketConfig, frozen=True, kw_only=True):
+    """Parameters that all strategies share, beside those of `BracketConfig`.
+
+    Attributes
+    ----------
+    validator
+        Whether each signal waits for the answer of the `validation` actor.
+    validation_deadline_ms
+        How long it waits; without an answer by then it is refused.
+    manipulation
+        What alerts do to signals: `action` is `off`, `block` or `scale`.
+    placement
+        Whether stops go behind levels and targets before them.
+    max_errors
+        After so many exceptions of its policy the strategy takes no more signals.
+
+    Examples
+    --------
+    >>> SignalStrategyConfig().validator
+    False
+    """
+
+    validator: bool = False
+    validation_deadline_ms: Annotated[float, Meta(gt=0)] = 1_000.0
+    manipulation: ManipulationConfig = ManipulationConfig()
+    placement: PlacementConfig = PlacementConfig()
+    max_errors: Annotated[int, Meta(ge=1)] = 5

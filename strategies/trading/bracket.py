@@ -1,0 +1,375 @@
+"""The bracket of a strategy: one entry, a stop and a target, whatever the venue answers; a machine without an engine.
+
+- `decide` remembers the wish. `step` looks at what is true now (position, live orders) and returns the commands that
+  lead towards the wish. Everything that changes the truth (a fill, a rejection, a cancel) calls for another `step`, so
+  that a rejected or partly filled order needs no code of its own.
+- An entry is built from an `Approved` of the risk gate and from nothing else (`strategies.risk.gate`). At a halt,
+  orders are cancelled and the position is closed; nothing is sent until the halt ends.
+- A signal holds for its horizon, if it has one: then its entry is cancelled, and its position closed.
+- A position without a live stop (the venue refused it) is closed at once.
+- What a restart must not lose is in one struct, `Trade`. What the venue knows (orders, position) comes from the cache.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from fathom.data_catalog.messages.signals import Signal
+from fathom.strategies.risk.gate import Approved, Refused
+from fathom.strategies.risk.seat import RiskSeat
+from fathom.strategies.trading.commands import (
+    Cancel,
+    Close,
+    Command,
+    Enter,
+    Leave,
+    LiveOrder,
+    MoveStop,
+    OrderNews,
+    Reprice,
+    Step,
+    Wake,
+)
+from fathom.strategies.trading.config import BracketConfig
+from fathom.strategies.trading.order_roles import tags_of
+
+type Live = Mapping[str, LiveOrder]
+
+_SECOND: Final = 1_000_000_000
+_CLOSING: Final = {"STOP": "stopped", "TARGET": "target"}
+
+
+class Trade(msgspec.Struct, kw_only=True):
+    """What a strategy must remember of its signals and its trade, beside what the venue knows."""
+
+    signals: int = 0  # named so far
+    wish: Signal | None = None  # what is to be traded next
+    confidence: float = 1.0  # how sure the wish is
+    signal: Signal | None = None  # whose orders or position are live
+    certainty: float = 1.0  # how sure it was
+    price: float = 0.0  # of the last decision
+    age: int = 0  # decisions since the entry was sent or repriced
+    deadline: int = 0  # when the entry is late (ns); 0 where decisions count
+    attempts: int = 0  # times that the entry was repriced
+    refused_as_taker: bool = False  # whether the venue has just refused the post-only entry
+    crosses: bool = False  # whether the wish is entered by market, whatever the configuration says
+    stop: float = math.nan  # trigger price of the stop
+    trail: float = math.nan  # where the stop is to go; NaN: nowhere
+    last_role: str = ""  # what the last fill that reduced the position was for
+
+
+class Bracket:
+    """Events in, commands out: what is to be done about the orders of one strategy in one instrument.
+
+    Parameters
+    ----------
+    config
+        The parameters.
+    risk
+        Who approves entries, and hears what is held.
+
+    Attributes
+    ----------
+    trade
+        What a restart must not lose.
+    held
+        The position in base currency, negative for short.
+    steps
+        Steps in the lives of signals that nobody was told of yet.
+    tick, decimals
+        Of the instrument's prices: set before the first step.
+    leaving
+        Whether the engine's own exit is under way.
+
+    Examples
+    --------
+    >>> from fathom.strategies.risk.book import RiskBook
+    >>> from fathom.strategies.risk.config import Limits
+    >>> from fathom.strategies.risk.gate import Circumstances, RiskGate, Sizing
+    >>> class Quiet:
+    ...     def circumstances(self, fee_rate):
+    ...         return Circumstances(ts=0, balance=10_000.0, lot=0.1)
+    >>> seat = RiskSeat(RiskGate(Limits(), Sizing(), "Mine-B", "A.B", RiskBook()), Quiet())
+    >>> bracket = Bracket(BracketConfig(), seat)
+    >>> up = Signal(instrument_id="A.B", side="BUY", strength=0.7, entry=100.0, stop=98.0, target=103.0,
+    ...             horizon_secs=0.0, ts_init=0, source="mine")
+    >>> bracket.decide(0, 100.0, up, confidence=1.0)
+    >>> (enter,) = bracket.step(0, {})
+    >>> enter.approval.quantity, enter.is_limit, [step.stage for step in bracket.steps]
+    (50.0, False, ['approved', 'submitted'])
+    >>> bracket.hold(50.0, average=100.0)
+    >>> bracket.step(1, {"TARGET-1": LiveOrder("TARGET")})  # the venue refused the stop
+    [Cancel(order_id='TARGET-1'), Close(held=50.0)]
+    """
+
+    def __init__(self, config: BracketConfig, risk: RiskSeat) -> None:
+        self.config = config
+        self.trade = Trade()
+        self.held = 0.0
+        self.steps: deque[Step] = deque()
+        self.tick, self.decimals = 0.01, 2
+        self.leaving = False
+        self._risk = risk
+        self._stands_down = False
+
+    @property
+    def direction(self) -> int:
+        """1 long, -1 short, 0 flat."""
+        return (self.held > 0.0) - (self.held < 0.0)
+
+    @property
+    def waits_for_risk(self) -> bool:
+        """Whether a halt or a pause is to be acted on."""
+        return self._risk.halt is not None or self._stands_down or self._risk.paused
+
+    def name(self, signal: Signal) -> Signal:
+        """Return the signal with a `signal_id` that is unique in the run, as it is where it has one.
+
+        It also gets the configured horizon, where it has none.
+        """
+        if signal.signal_id:
+            return signal
+        self.trade.signals += 1
+        return msgspec.structs.replace(
+            signal,
+            signal_id=f"{self._risk.gate.strategy_id}-{self.trade.signals}",
+            horizon_secs=signal.horizon_secs or self.config.horizon_secs or 0.0,
+        )
+
+    def tags(self, role: str) -> list[str]:
+        """Return the tags of an order that is sent now."""
+        signal = self.trade.signal
+        return tags_of(role, self.trade.price, signal.signal_id if signal is not None else "")
+
+    def decide(self, now: int, price: float, signal: Signal | None, confidence: float) -> None:
+        """Take a decision at a price: a new signal replaces the last wish; None leaves it as it is."""
+        trade = self.trade
+        trade.price = price
+        trade.age += 1
+        self._risk.gate.look(now, price)
+        if signal is not None:
+            self.drop_wish(Refused("superseded"))
+            trade.wish, trade.confidence = self.name(signal), confidence
+            trade.crosses, trade.attempts = False, 0
+
+    def drop_wish(self, refused: Refused) -> None:
+        """Refuse the signal that was to be traded next, if there is one."""
+        wish, self.trade.wish = self.trade.wish, None
+        if wish is not None and wish != self.trade.signal and not self.trade.crosses:
+            self.tell("refused", refused.text, signal=wish)
+
+    def trail(self, price: float) -> None:
+        """Ask for the stop to be moved to a price, if that is nearer to the market than before, and not through it."""
+        sign, trade = self.direction, self.trade
+        if sign * (trade.price - price) > 0.0 and not sign * (price - trade.trail) <= 0.0:  # NaN: none yet
+            trade.trail = price
+
+    def note(self, news: OrderNews) -> None:
+        """Take what happened to an order; only the news is read: the engine may be in the middle of something."""
+        trade = self.trade
+        match news.kind, news.role:
+            case "filled", "ENTRY":
+                self.tell("filled", price=news.price, quantity=news.quantity)
+            case "filled", role:
+                trade.last_role = role or "EXIT"
+            case "rejected", "ENTRY":
+                trade.refused_as_taker = news.as_taker
+                self.tell("rejected", news.reason)
+            case "rejected", role if role and self.held:
+                self.tell("rejected", f"{role}: {news.reason}")
+            case "cancelled", "ENTRY":
+                self.tell("cancelled")
+            case "kept", "ENTRY":
+                self._risk.undo_resize()
+            case "kept", "STOP":
+                trade.trail = math.nan
+            case "amended", "STOP" if not math.isnan(news.price):
+                trade.stop = news.price
+
+    def hold(self, held: float, average: float) -> None:
+        """Take the size of the open position, negative for short, and its average price."""
+        self.held = held
+        self._risk.hold(held, average)
+
+    def close(self, ts: int, *, price: float | None, quantity: float, pnl: float) -> None:
+        """Take the end of the position: average price, largest size, and result with fees."""
+        trade = self.trade
+        self.held = 0.0
+        trade.stop = trade.trail = math.nan
+        self._risk.close(ts, pnl, by_stop=trade.last_role == "STOP")
+        is_late = trade.last_role == "EXIT" and self._is_over(ts)
+        reason = "at the end of its horizon" if is_late else ""
+        self.tell(_CLOSING.get(trade.last_role, "exited"), reason, price=price, quantity=quantity, pnl=pnl)
+
+    def go_on(self, now: int) -> list[Command]:
+        """Return the commands that wake a restarted bracket."""
+        return [*self._wake_when_late(now), *self._wake_at_the_end(now)]
+
+    def step(self, now: int, live: Live) -> list[Command]:
+        """Return what is to be done next.
+
+        Parameters
+        ----------
+        now
+            Time (ns).
+        live
+            The orders that may still be filled, by id.
+        """
+        entry = _first(live, "ENTRY")
+        if entry is None:
+            self._risk.end_entry()
+        halt = self._risk.halt
+        if halt is not None:
+            self.drop_wish(halt)
+            return self._stand_down(live, halt)
+        self._stands_down = False
+        if self.leaving or _first(live, "EXIT") is not None:
+            return []
+        if self.held:
+            return self._watch(now, live, entry)
+        if entry is not None:
+            return self._watch_entry(now, live, entry)
+        if live:
+            return []
+        self._retry_refused_entry()
+        signal, self.trade.wish = self.trade.wish, None
+        answer = self._review(signal, self.trade.confidence) if signal is not None else None
+        return self._enter(now, answer) if isinstance(answer, Approved) else []
+
+    def tell(self, stage: str, reason: str = "", *, signal: Signal | None = None, **numbers: float | None) -> None:
+        """Add a step in the life of a signal, by default of the one that is traded, with the numbers of `Step`."""
+        signal = signal or self.trade.signal
+        self.steps.append(Step(signal.signal_id if signal is not None else "", stage, reason, **numbers))
+
+    def save(self) -> bytes:
+        """Return the trade, for `load`."""
+        return msgspec.msgpack.encode(self.trade)
+
+    def load(self, content: bytes) -> None:
+        """Go on from what `save` returned."""
+        self.trade = msgspec.msgpack.decode(content, type=Trade)
+
+    def _stand_down(self, live: Live, halt: Refused) -> list[Command]:
+        if not self._stands_down:
+            self._stands_down = True
+            self.tell("halted", halt.text)
+        if self.leaving or not (live or self.held):
+            return []
+        self.leaving = True
+        return [Leave()]
+
+    def _watch(self, now: int, live: Live, entry: str | None) -> list[Command]:
+        wish = self.trade.wish
+        if wish is not None and (wish.direction == self.direction or not self.config.exit_on_flip):
+            self.drop_wish(Refused("held"))
+            wish = None
+        stop = _first(live, "STOP")
+        if wish is not None or stop is None or self._is_over(now):
+            return [*_cancels(live, *live), Close(self.held)]
+        commands = self._move_stop(live, stop)
+        if entry is not None and (self._entry_is_late(now) or self._risk.paused):
+            commands = [*_cancels(live, entry), *commands]
+        self._risk.move_stop(self.trade.stop)
+        return commands
+
+    def _move_stop(self, live: Live, stop: str) -> list[Command]:
+        trade, sign = self.trade, self.direction
+        ahead = sign * (trade.trail - trade.stop) > 0.5 * self.tick  # NaN: there is nowhere to go
+        safe = sign * (trade.price - trade.trail) > 0.5 * self.tick  # else the venue would trigger it, or never
+        return [MoveStop(stop, trade.trail)] if ahead and safe and live[stop].status == "live" else []
+
+    def _watch_entry(self, now: int, live: Live, entry: str) -> list[Command]:
+        if self.trade.wish is not None or self._risk.paused or self._is_over(now):
+            return _cancels(live, entry)
+        if not self._entry_is_late(now) or live[entry].status != "live":
+            return []
+        signal = self._next_attempt()
+        if signal is not None and not self.trade.crosses:
+            return self._reprice(now, live, entry, signal)
+        self.trade.wish = signal  # one that crosses is entered when the cancelled order is gone
+        return _cancels(live, entry)
+
+    def _next_attempt(self) -> Signal | None:
+        trade = self.trade
+        if trade.signal is None:
+            return None
+        if trade.attempts < self.config.reprices:
+            trade.attempts += 1
+        elif self.config.entry_last == "market" and not trade.crosses:
+            trade.crosses = True
+        else:
+            return None
+        trade.confidence = trade.certainty
+        return msgspec.structs.replace(trade.signal, entry=self._risk.best_price(trade.signal.direction, trade.price))
+
+    def _retry_refused_entry(self) -> None:
+        refused, self.trade.refused_as_taker = self.trade.refused_as_taker, False
+        if refused and self.trade.wish is None:
+            self.trade.wish = self._next_attempt()
+
+    def _reprice(self, now: int, live: Live, entry: str, signal: Signal) -> list[Command]:
+        answer, claim = self._review(signal, self.trade.certainty), self._risk.claim
+        if not isinstance(answer, Approved) or claim is None:
+            return _cancels(live, entry)
+        size = self._risk.resize(answer)
+        price = self._rounded(signal.entry)
+        self.tell("repriced", price=price, quantity=size)
+        return [*self._restart_clock(now), Reprice(entry, price, size if size < claim.ordered else None)]
+
+    def _review(self, signal: Signal, confidence: float) -> Approved | Refused:
+        answer = self._risk.review(signal, confidence)
+        if isinstance(answer, Refused):
+            self.tell("refused", answer.text, signal=signal)
+        else:
+            bound = "" if answer.bound == "wish" else f"size bound by {answer.bound}"
+            self.tell("approved", bound, signal=signal, price=signal.entry, quantity=answer.quantity)
+        return answer
+
+    def _enter(self, now: int, approval: Approved) -> list[Command]:
+        self._risk.gate.redeem(approval)
+        signal, trade = approval.signal, self.trade
+        again = trade.signal is not None and trade.signal.signal_id == signal.signal_id
+        if not again:
+            trade.attempts = 0
+        trade.signal, trade.certainty = signal, approval.confidence
+        trade.stop, trade.trail = self._rounded(signal.stop), math.nan
+        is_limit = self.config.entry == "limit" and not trade.crosses
+        self.tell("repriced" if again else "submitted", price=signal.entry, quantity=approval.quantity)
+        return [*self._restart_clock(now), *self._wake_at_the_end(now), Enter(approval, is_limit)]
+
+    def _restart_clock(self, now: int) -> list[Command]:
+        self.trade.age = 0
+        timeout = self.config.entry_timeout_secs
+        self.trade.deadline = now + round(timeout * _SECOND) if timeout is not None else 0
+        return self._wake_when_late(now)
+
+    def _wake_when_late(self, now: int) -> list[Command]:
+        deadline = self.trade.deadline
+        return [Wake(f"entry-{deadline}", deadline)] if self.config.entry == "limit" and deadline > now else []
+
+    def _wake_at_the_end(self, now: int) -> list[Command]:
+        end = self.trade.signal.ends_ns if self.trade.signal is not None else None
+        return [Wake(f"horizon-{end}", end)] if end is not None and end > now else []
+
+    def _is_over(self, now: int) -> bool:
+        end = self.trade.signal.ends_ns if self.trade.signal is not None else None
+        return end is not None and now >= end
+
+    def _entry_is_late(self, now: int) -> bool:
+        if self.config.entry != "limit" or self.trade.crosses:
+            return False
+        return now >= self.trade.deadline if self.trade.deadline else self.trade.age >= self.config.entry_decisions
+
+    def _rounded(self, price: float) -> float:
+        return round(round(price / self.tick) * self.tick, self.decimals)
+
+
+def _first(live: Live, role: str) -> str | None:
+    return next((order_id for order_id, order in live.items() if order.role == role), None)
+
+
+def _cancels(live: Live, *order_ids: str) -> list[Command]:
+    return [Cancel(order_id) for order_id in order_ids if live[order_id].status != "cancelling"]

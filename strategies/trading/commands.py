@@ -1,0 +1,110 @@
+"""What a bracket hears of its orders, and what it asks for: plain values, so that it needs no engine."""
+
+import math
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from fathom.strategies.risk.gate import Approved
+
+type News = Literal["filled", "rejected", "cancelled", "amended", "kept", "other"]
+"""What happened to an order; `kept`: the venue refused to amend it."""
+
+
+class LiveOrder(msgspec.Struct):
+    """An order that may still be filled: its role, and whether a change or a cancel of it is under way."""
+
+    role: str
+    status: Literal["live", "changing", "cancelling"] = "live"
+
+
+class OrderNews(NamedTuple):
+    """An event of an order, as the event itself states it.
+
+    `role` is empty for an order that the strategy does not know. `price` and `quantity` are those of a fill, or `price`
+    is the new trigger price of a stop. `as_taker`: refused because it is post-only and would have taken.
+    """
+
+    kind: News
+    order_id: str
+    role: str
+    ts: int = 0
+    price: float = math.nan
+    quantity: float = math.nan
+    fee: float = 0.0
+    reason: str = ""
+    as_taker: bool = False
+
+
+class Step(NamedTuple):
+    """A step in the life of a signal.
+
+    Attributes
+    ----------
+    signal_id
+        Of the signal; empty where a step concerns none.
+    stage
+        `approved`, `refused`, `submitted`, `repriced`, `rejected`, `cancelled`, `filled`, `stopped`, `target`,
+        `exited` or `halted`.
+    reason
+        Why, in a few words; empty where the stage says all.
+    price, quantity
+        Of an order or a fill.
+    pnl
+        Of a closed position, realised, in quote currency, fees included.
+    """
+
+    signal_id: str
+    stage: str
+    reason: str = ""
+    price: float | None = None
+    quantity: float | None = None
+    pnl: float | None = None
+
+
+class Enter(NamedTuple):
+    """Send the entry of an approved signal with its stop and target; post-only at its price, or by market."""
+
+    approval: Approved
+    is_limit: bool
+
+
+class Reprice(NamedTuple):
+    """Move the entry to a price; without a quantity its size stays."""
+
+    order_id: str
+    price: float
+    quantity: float | None
+
+
+class MoveStop(NamedTuple):
+    """Move the trigger of the stop to a price."""
+
+    order_id: str
+    price: float
+
+
+class Cancel(NamedTuple):
+    """Cancel an order."""
+
+    order_id: str
+
+
+class Close(NamedTuple):
+    """Close a position by market; `held` is negative for short."""
+
+    held: float
+
+
+class Leave(NamedTuple):
+    """Cancel all orders and close the position by the engine's own exit, which goes on until both are gone."""
+
+
+class Wake(NamedTuple):
+    """Call `Bracket.step` at a time (ns)."""
+
+    name: str
+    ts: int
+
+
+type Command = Enter | Reprice | MoveStop | Cancel | Close | Leave | Wake
