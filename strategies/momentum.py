@@ -80,7 +80,7 @@ class Momentum(PolicyStrategy):
     Parameters
     ----------
     config, instrument_id, strategy_id
-        See `BracketStrategy`.
+        See `PolicyStrategy`.
 
     Examples
     --------

@@ -76,7 +76,7 @@ class SarWave(PolicyStrategy):
     Parameters
     ----------
     config, instrument_id, strategy_id
-        See `BracketStrategy`.
+        See `PolicyStrategy`.
 
     Examples
     --------

@@ -8,10 +8,8 @@ A strategy of Fathom has three parts, and this file shows how they meet:
    `[strategies.parameters]`; a wrong name or type is an error that names the file and the path. `member` builds the
    policy, and says what feeds it (`fathom.strategies.trading.member`).
 3. **The engine strategy** (`SuperTrend`) is thin: `strategies.trading.policy_strategy` subscribes, converts what
-arrives to
-   plain numbers, asks the policy, and hands the answer to `propose`; `strategies.trading.signal_strategy` has it
-   validated and
-   filtered, `fathom.strategies.trading.brackets` makes orders of it. It saves and loads the policy's state.
+   arrives to plain numbers and asks the policy. The answer goes to the strategy's parts: `desk` has it validated and
+   filtered, `bracket` makes orders of it, `risk` approves them. It saves and loads the policy's state.
 
 To add one of your own: write its policy with a test, copy this file, and name it in `strategies.system.STRATEGIES` (or
 write `name = "my.module:MyStrategy,my.module:MyConfig"` in the configuration). `fathom backtest run` and `fathom live`
@@ -76,7 +74,7 @@ class SuperTrend(PolicyStrategy):
     Parameters
     ----------
     config, instrument_id, strategy_id
-        See `BracketStrategy`.
+        See `PolicyStrategy`.
 
     Examples
     --------

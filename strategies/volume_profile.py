@@ -70,7 +70,7 @@ class VolumeProfile(PolicyStrategy):
     Parameters
     ----------
     config, instrument_id, strategy_id
-        See `BracketStrategy`.
+        See `PolicyStrategy`.
 
     Examples
     --------

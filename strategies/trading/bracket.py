@@ -21,15 +21,14 @@ from fathom.data_catalog.messages.signals import Signal
 from fathom.strategies.risk.gate import Approved, Refused
 from fathom.strategies.risk.seat import RiskSeat
 from fathom.strategies.trading.commands import (
+    Amend,
     Cancel,
     Close,
     Command,
     Enter,
     Leave,
     LiveOrder,
-    MoveStop,
     OrderNews,
-    Reprice,
     Step,
     Wake,
 )
@@ -279,7 +278,7 @@ class Bracket:
         trade, sign = self.trade, self.direction
         ahead = sign * (trade.trail - trade.stop) > 0.5 * self.tick  # NaN: there is nowhere to go
         safe = sign * (trade.price - trade.trail) > 0.5 * self.tick  # else the venue would trigger it, or never
-        return [MoveStop(stop, trade.trail)] if ahead and safe and live[stop].status == "live" else []
+        return [Amend(stop, trade.trail)] if ahead and safe and live[stop].status == "live" else []
 
     def _watch_entry(self, now: int, live: Live, entry: str) -> list[Command]:
         if self.trade.wish is not None or self._risk.paused or self._is_over(now):
@@ -317,7 +316,7 @@ class Bracket:
         size = self._risk.resize(answer)
         price = self._rounded(signal.entry)
         self.tell("repriced", price=price, quantity=size)
-        return [*self._restart_clock(now), Reprice(entry, price, size if size < claim.ordered else None)]
+        return [*self._restart_clock(now), Amend(entry, price, size if size < claim.ordered else None)]
 
     def _review(self, signal: Signal, confidence: float) -> Approved | Refused:
         answer = self._risk.review(signal, confidence)

@@ -69,19 +69,12 @@ class Enter(NamedTuple):
     is_limit: bool
 
 
-class Reprice(NamedTuple):
-    """Move the entry to a price; without a quantity its size stays."""
+class Amend(NamedTuple):
+    """Move an order to a price, a stop its trigger; without a quantity its size stays."""
 
     order_id: str
     price: float
-    quantity: float | None
-
-
-class MoveStop(NamedTuple):
-    """Move the trigger of the stop to a price."""
-
-    order_id: str
-    price: float
+    quantity: float | None = None
 
 
 class Cancel(NamedTuple):
@@ -107,4 +100,4 @@ class Wake(NamedTuple):
     ts: int
 
 
-type Command = Enter | Reprice | MoveStop | Cancel | Close | Leave | Wake
+type Command = Enter | Amend | Cancel | Close | Leave | Wake

@@ -119,13 +119,12 @@ class Orders:
         match command:
             case commands.Enter():
                 self._enter(command)
-            case commands.Reprice(order_id, price, quantity):
-                self._live[order_id].status = "changing"
+            case commands.Amend(order_id, price, quantity):
+                order = self._live[order_id]
+                order.status = "changing"
                 size = self._quantity(quantity) if quantity is not None else None
-                engine.modify_order(ClientOrderId(order_id), quantity=size, price=self._price(price))
-            case commands.MoveStop(order_id, price):
-                self._live[order_id].status = "changing"
-                engine.modify_order(ClientOrderId(order_id), trigger_price=self._price(price))
+                place = "trigger_price" if order.role == "STOP" else "price"
+                engine.modify_order(ClientOrderId(order_id), quantity=size, **{place: self._price(price)})
             case commands.Cancel(order_id):
                 self._live[order_id].status = "cancelling"
                 engine.cancel_order(ClientOrderId(order_id))

@@ -70,10 +70,10 @@ def test_orders_are_built_in_one_place_from_an_approval() -> None:
     import ast
     from pathlib import Path
 
-    import strategies
+    from fathom import strategies
 
     folder = Path(next(iter(strategies.__path__)))
-    found = set()
+    found, approved = set(), set()
     for file in folder.rglob("*.py"):
         for function in ast.walk(ast.parse(file.read_text())):
             if isinstance(function, ast.FunctionDef):
@@ -84,7 +84,10 @@ def test_orders_are_built_in_one_place_from_an_approval() -> None:
                         "submit_order_list",
                     ):
                         found.add((file.name, function.name))
-    assert found == {("brackets.py", "_enter"), ("order_care.py", "_close")}  # the second one only reduces a position
+                    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Enter":
+                        approved.add((file.name, function.name))
+    assert found == {("orders.py", "_enter"), ("orders.py", "_close")}  # the second one only reduces a position
+    assert approved == {("bracket.py", "_enter")}  # which redeems what it is given
 
 
 @pytest.mark.parametrize(

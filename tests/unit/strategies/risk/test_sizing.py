@@ -1,12 +1,13 @@
 """Sizes: the risk, the caps, and the venue's smallest order."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fathom.strategies.risk.sizing import position_lots, sized
+from fathom.strategies.risk.sizing import sized
 
 
 @given(
@@ -21,9 +22,8 @@ def test_neither_risk_nor_leverage_is_exceeded(
     equity: float, entry: float, distance: float, lot: float, risk: float, leverage: float
 ) -> None:
     stop = entry * (1.0 - distance)
-    lots = position_lots(
-        equity=equity, entry=entry, stop=stop, lot=lot, risk_fraction=risk, notional=None, max_leverage=leverage
-    )
+    caps = {"max_leverage": equity * leverage / entry}
+    lots = sized(equity=equity, entry=entry, stop=stop, lot=lot, risk_fraction=risk, notional=None, caps=caps).lots
     size = lots * lot
     assert size * abs(entry - stop) <= equity * risk * (1 + 1e-9)
     assert size * entry <= equity * leverage * (1 + 1e-9)
@@ -47,16 +47,16 @@ def test_neither_risk_nor_leverage_is_exceeded(
     ],
 )
 def test_what_cannot_be_traded_is_zero(wrong: dict[str, float], lots: int) -> None:
-    given_: dict[str, float | None] = {
+    given_: dict[str, Any] = {
         "equity": 100_000.0,
         "entry": 100.0,
         "stop": 98.0,
         "lot": 1.0,
         "risk_fraction": 0.01,
         "notional": None,
-        "max_leverage": 10.0,
+        "caps": {"max_leverage": 10_000.0},
     }
-    assert position_lots(**(given_ | wrong)) == lots  # type: ignore[arg-type]
+    assert sized(**(given_ | wrong)).lots == lots
 
 
 @given(

@@ -22,9 +22,9 @@ from fathom.strategies.trading.policy_strategy import Saved
 from tests.makers.bracket_script import DIRECTED, REFUSED, TOLD, Directed, DirectedConfig, Step
 from tests.makers.gating import now_of, signal_of
 from tests.makers.small_market import BTC, ETH, SECOND, START, config_file, make_market, zigzag
-from tests.unit.strategies.trading.test_order_care import play, rises, rows_of, stages
+from tests.unit.strategies.trading.test_orders import play, rises, rows_of, stages
 
-HERE = "tests.unit.strategies.trading.test_risk_watch"
+HERE = "tests.unit.strategies.trading.test_engine_risk"
 
 
 class RegimesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
