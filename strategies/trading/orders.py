@@ -120,11 +120,13 @@ class Orders:
             case commands.Enter():
                 self._enter(command)
             case commands.Amend(order_id, price, quantity):
-                order = self._live[order_id]
+                order, place = self._live[order_id], self._price(price)
                 order.status = "changing"
-                size = self._quantity(quantity) if quantity is not None else None
-                place = "trigger_price" if order.role == "STOP" else "price"
-                engine.modify_order(ClientOrderId(order_id), quantity=size, **{place: self._price(price)})
+                if order.role == "STOP":
+                    engine.modify_order(ClientOrderId(order_id), trigger_price=place)
+                else:
+                    size = self._quantity(quantity) if quantity is not None else None
+                    engine.modify_order(ClientOrderId(order_id), quantity=size, price=place)
             case commands.Cancel(order_id):
                 self._live[order_id].status = "cancelling"
                 engine.cancel_order(ClientOrderId(order_id))
