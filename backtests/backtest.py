@@ -3,7 +3,7 @@
 import datetime
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 def run(
-    files: Iterable[Path | str],
+    files: Iterable[Path | str | Mapping[str, Any]],
     *,
     out: Path | str = "runs",
     assignments: Iterable[str] = (),
@@ -41,7 +41,7 @@ def run(
     pages: bool = True,
     started: Callable[[Feed], Tick | None] | None = None,
 ) -> Outcome:
-    """Run the backtest of TOML files and write its run directory.
+    """Run the backtest of TOML files, or of dicts with their content, and write its run directory.
 
     Parameters
     ----------

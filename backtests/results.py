@@ -1,10 +1,12 @@
 """A finished run for a notebook: its summary, its tables as data frames, its page."""
 
 import html
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fathom.backtests.account.performance import basket_name
+from fathom.backtests.backtest import run
 from fathom.backtests.setup.run_files import RunFiles
 
 if TYPE_CHECKING:
@@ -149,6 +151,42 @@ class Run:
         )
         notes = "".join(f"<p>Note: {html.escape(note)}</p>" for note in self.summary["notes"])
         return f"<table><caption>{title}</caption>{rows}</table>{notes}<p>Run: {html.escape(str(self.path))}</p>"
+
+
+def backtest(
+    config: Path | str | Mapping[str, Any] | Sequence[Path | str | Mapping[str, Any]],
+    *,
+    out: Path | str = "runs",
+    changes: Iterable[str] = (),
+    pages: bool = True,
+) -> Run:
+    """Run a backtest and return its results.
+
+    Parameters
+    ----------
+    config : Path, str, dict, or several of them
+        A TOML file, or its content as a dict; of several, a later one overrides an earlier one key by key.
+    out : Path or str
+        The folder of runs; the run gets a folder of its own in it.
+    changes : iterable of str
+        Such as ``venue.leverage=5``, over the configuration.
+    pages : bool, default True
+        Whether to write the pages of the run.
+
+    Raises
+    ------
+    FathomError
+        The configuration is wrong, or the simulation failed; nothing is written then.
+
+    Examples
+    --------
+    >>> backtest({"name": "first", "data": {"catalg": "catalog"}})
+    Traceback (most recent call last):
+    ...
+    fathom.settings.errors.SettingsError: config: data.catalg: Expected one of: catalog, ... Did you mean 'catalog'?
+    """
+    files = [config] if isinstance(config, Path | str | Mapping) else config
+    return Run(run(files, out=out, assignments=changes, pages=pages).path)
 
 
 def _frame(table: Any) -> "DataFrame":

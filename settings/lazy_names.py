@@ -45,6 +45,7 @@ def lazy_names(
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *places, *inside})
+        special = (name for name in vars(sys.modules[package]) if name.startswith("__"))
+        return sorted({*places, *inside, *special})
 
     return find, names

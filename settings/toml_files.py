@@ -43,11 +43,14 @@ class Layers:
         self._names: list[str] = []
 
     @classmethod
-    def read(cls, files: Iterable[Path | str], assignments: Iterable[str] = ()) -> "Layers":
-        """Return the merged content of TOML files, later over earlier, then of `KEY=VALUE` assignments."""
+    def read(cls, files: Iterable[Path | str | Mapping[str, Any]], assignments: Iterable[str] = ()) -> "Layers":
+        """Return the merged content of TOML files or dicts, later over earlier, then of `KEY=VALUE` assignments."""
         layers = cls()
         for file in files:
-            layers.add(read_toml(file), str(file))
+            if isinstance(file, Mapping):
+                layers.add(file, "config")
+            else:
+                layers.add(read_toml(file), str(file))
         for assignment in assignments:
             layers.assign(assignment)
         return layers

@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -281,8 +281,8 @@ class Resolved(NamedTuple):
         return digest(self.text)
 
 
-def load(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> Resolved:
-    """Return the configuration of TOML files, later over earlier, then of `KEY=VALUE` assignments.
+def load(files: Iterable[Path | str | Mapping[str, Any]], assignments: Iterable[str] = ()) -> Resolved:
+    """Return the configuration of TOML files or dicts, later over earlier, then of `KEY=VALUE` assignments.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from fathom.ml.features.config import FeatureConfig
 from fathom.ml.features.errors import FeatureError, SchemaMismatchError, UnknownFeatureError
 from fathom.ml.features.feature_set import FeatureSet, Vectors
 from fathom.ml.features.normalisation import Normalisation, fit
+from fathom.ml.features.orderbook import OrderBookFeatures
 from fathom.ml.features.schema import Column, FeatureSchema
 from fathom.ml.features.spec import FeatureSpec
 
@@ -20,6 +21,7 @@ __all__ = [
     "FeatureSet",
     "FeatureSpec",
     "Normalisation",
+    "OrderBookFeatures",
     "SchemaMismatchError",
     "UnknownFeatureError",
     "Vectors",

@@ -163,6 +163,23 @@ def build(
     return Built(path, False, rows, len(facts.schema), resumed)
 
 
+def vectors_table(config: TableConfig, on_progress: OnProgress | None = None) -> pa.Table:
+    """Return the vectors that `build` would write, as a table in memory: `ts`, `instrument`, and a column a feature.
+
+    Raises
+    ------
+    CatalogError
+        The catalog lacks an instrument, or data of it in the span.
+    """
+    catalog, tables = Catalog(config.catalog), []
+    for instrument in config.instruments:
+        job = job_of(catalog, config, instrument)
+        features = job.features(fitted_micro_price(job))
+        vectors = _span(job, features, job.start_ns, job.end_ns, on_progress)
+        tables.append(as_arrow(instrument, features.schema, vectors))
+    return pa.concat_tables(tables)
+
+
 def job_of(catalog: Catalog, config: TableConfig, instrument: str) -> TableJob:
     """Return what is to be read of an instrument; raises `CatalogError` where there is nothing."""
     grid = Grid.of(catalog.instrument(instrument))
@@ -231,11 +248,7 @@ def _write_parts(
         features.restore(paths[done[-1]].with_suffix(".state").read_bytes())
     for part in range(first + len(done), last + 1):
         begin, end = max(part * part_ns, job.start_ns), min((part + 1) * part_ns - 1, job.end_ns)
-        vectors = list(_vectors(job, features, begin, end, on_progress))
-        if part == last and job.config.end_ns is not None:
-            vectors.append(features.advance(job.config.end_ns))
-        if begin < (job.config.start_ns or 0):
-            vectors = [_since(some, job.config.start_ns or 0) for some in vectors]
+        vectors = _span(job, features, begin, end, on_progress)
         # The state first: a part that is there has its state.
         _publish(paths[part].with_suffix(".state"), features.snapshot())
         sink = pa.BufferOutputStream()
@@ -256,6 +269,16 @@ def bars_of_table(job: TableJob, begin_ns: int, end_ns: int) -> NDArray[np.void]
         read = read_rows(files, lambda batch: bar_rows(batch, job.grid), begin_ns, end_ns)
         bars = np.concatenate([bars, *(closed_bars(batch) for batch in read)])
     return bars
+
+
+def _span(
+    job: TableJob, features: FeatureSet, begin_ns: int, end_ns: int, on_progress: OnProgress | None
+) -> list[Vectors]:
+    vectors = list(_vectors(job, features, begin_ns, end_ns, on_progress))
+    if end_ns == job.end_ns and job.config.end_ns is not None:
+        vectors.append(features.advance(job.config.end_ns))
+    start_ns = job.config.start_ns or 0
+    return [_since(part, start_ns) for part in vectors] if begin_ns < start_ns else vectors
 
 
 def _vectors(
