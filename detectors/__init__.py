@@ -13,7 +13,7 @@ from fathom.detectors.book.layering import LayeringConfig
 from fathom.detectors.book.quote_stuffing import QuoteStuffingConfig
 from fathom.detectors.book.rpi import RpiReading
 from fathom.detectors.book.spoofing import SpoofingConfig
-from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
+from fathom.detectors.book.surveillance import Layering, QuoteStuffing, Spoofing, Surveillance, SurveillanceConfig
 from fathom.detectors.errors import DetectorError
 from fathom.detectors.market_watch import BarFindings, Findings, MarketWatch, MarketWatchConfig, Zones
 
@@ -29,17 +29,20 @@ __all__ = [
     "FlatMarket",
     "FlatMarketConfig",
     "FlatReading",
+    "Layering",
     "LayeringConfig",
     "Level",
     "LevelsReading",
     "MarketWatch",
     "MarketWatchConfig",
+    "QuoteStuffing",
     "QuoteStuffingConfig",
     "Regime",
     "RegimeConfig",
     "RegimeLabel",
     "RegimeReading",
     "RpiReading",
+    "Spoofing",
     "SpoofingConfig",
     "SupportResistance",
     "SupportResistanceConfig",

@@ -6,51 +6,69 @@ withdrawn. A bait placed where others already rest is found too, though its leve
 A level that leaves a limited depth, or comes into it, and the wiping out of the book by a snapshot, say nothing.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.detectors.book.sizes import CELLS, LAYER, SPOOF, SizeArrays, distance_bin, note_size, size_cell, surprise
-from fathom.detectors.book.taker_flow import HITS, MID2, TAKEN, FlowState
+from fathom.detectors.book.sizes import (
+    CELLS,
+    LAYER,
+    SPOOF,
+    SizeArrays,
+    distance_bin,
+    new_sizes,
+    note_size,
+    size_cell,
+    surprise,
+)
+from fathom.detectors.book.taker_flow import HITS, MID2, TAKEN, FlowState, new_flow_state
 from fathom.market.kernel import kernel
-from fathom.market.levels import BEST, COUNT, LOTS, NO_KEY, RECENT, BookArrays, find
+from fathom.market.levels import BEST, BID, COUNT, LOTS, NO_KEY, RECENT, BookArrays, find
 from fathom.market.levels import HORIZON as SIDE_HORIZON
 from fathom.market.lifecycle import CLOSED, CLOSED_COUNT, END_LOTS, END_TRADED
 
-# Columns of `OrderArrays.orders`, int64.
-PRICE_KEY: Final = 0
-SIDE: Final = 1  # BID or ASK of fathom.market.levels
-SIZE: Final = 2
-STATUS: Final = 3
-PLACED: Final = 4  # ts_event of the message that first showed it
-PLACED_AFTER: Final = 5  # ts_event of the message before
-DISTANCE: Final = 6  # ticks from the touch after that message
-NEXT: Final = 7  # next order at the same level, -1 at the end
-TAKEN_BID: Final = 8  # lots taken from the bids, and the asks, before it came
-TAKEN_ASK: Final = 9
-PLACED_MID2: Final = 10
-LEVEL_BEFORE: Final = 11  # lots of the level without it
-RETAIL_BEFORE: Final = 12  # lots of RPI trades at its price in the message before RETAIL_AT
-RETAIL: Final = (
-    13  # lots of RPI trades at its price since message RETAIL_AT; from its end on: of all that may explain it
+ORDER: Final = np.dtype(
+    [
+        ("price_key", "<i8"),
+        ("side", "<i8"),  # BID or ASK of fathom.market.levels
+        ("size", "<i8"),
+        ("status", "<i8"),
+        ("placed", "<i8"),  # ts_event of the message that first showed it
+        ("placed_after", "<i8"),  # ts_event of the message before
+        ("distance", "<i8"),  # ticks from the touch after that message
+        ("next", "<i8"),  # next order at the same level, -1 at the end
+        ("taken_bid", "<i8"),  # lots taken from the bids, and the asks, before it came
+        ("taken_ask", "<i8"),
+        ("hits_bid", "<i8"),  # trades that had hit the bids, and the asks, before it came
+        ("hits_ask", "<i8"),
+        ("placed_mid2", "<i8"),
+        ("level_before", "<i8"),  # lots of the level without it
+        ("retail_before", "<i8"),  # lots of RPI trades at its price in the message before `retail_at`
+        ("retail", "<i8"),  # the same since message `retail_at`; from its end on: of all that may explain it
+        ("retail_at", "<i8"),  # count of complete messages at the last RPI trade
+        ("removed", "<i8"),  # ts_event of the message that showed it gone
+        ("removed_after", "<i8"),  # ts_event of the message before
+        ("taken_away", "<i8"),  # lots that the level lost and trades known then do not explain
+        ("late", "<i8"),  # lots of trades before its end that came to be known after it
+        ("moved", "<i8"),  # 1 when as much was placed elsewhere on the same side at the same time
+        ("scrolled", "<i8"),  # 1 when it may have left a limited depth
+        ("crowd", "<i8"),  # large orders of its side placed near the touch in the same message, itself included
+        ("layer_ratio", "<f8"),  # size over the usual size at its distance, for an order of a layer
+        ("spoof_ratio", "<f8"),  # and for a spoofing order
+        ("rarity", "<f8"),  # minus log of the share of additions there that are as large
+        ("suspicion", "<f8"),  # that it raises by itself, once it is to be remembered; 0 before
+    ]
 )
-RETAIL_AT: Final = 14  # count of complete messages at the last RPI trade
-REMOVED: Final = 15  # ts_event of the message that showed it gone
-REMOVED_AFTER: Final = 16
-HITS_BID: Final = 17  # trades that had hit the bids before it came
-TAKEN_AWAY: Final = 18  # lots that the level lost and trades known then do not explain
-LATE: Final = 19  # lots of trades before its end that came to be known after it
-MOVED: Final = 20  # 1 when as much was placed elsewhere on the same side at the same time
-SCROLLED: Final = 21  # 1 when it may have left a limited depth; REMEMBERED once it is to be remembered
-REMEMBERED: Final = 2
-CROWD: Final = 22  # large orders of its side placed near the touch in the same message, itself included
-HITS_ASK: Final = 23  # the same of the asks
-ORDER_FIELDS: Final = 24
-
-# Columns of `OrderArrays.ratios`: size over the usual size at its distance (LAYER, SPOOF), and how rare such a size is.
-RARITY: Final = 2
-RATIOS: Final = 3
+ADDITION: Final = np.dtype(
+    [
+        ("side", "<i8"),
+        ("key", "<i8"),
+        ("lots", "<i8"),
+        ("before", "<i8"),  # lots of the level before
+        ("next", "<i8"),  # the next of like size
+    ]
+)
 
 FREE: Final = 0
 STANDING: Final = 1
@@ -86,16 +104,14 @@ class OrderArrays(NamedTuple):
     ----------
     head : ndarray of int64
         Counters.
-    orders : ndarray of int64, shape (CAPACITY, ORDER_FIELDS)
+    orders : ndarray of ORDER, shape (CAPACITY,)
         Ring of the orders placed last.
-    ratios : ndarray of float64, shape (CAPACITY, 3)
-        Size over the usual size at its distance, for a layer and for a spoofing order; and the surprise at it.
     first : ndarray of int32, shape (levels,)
         For each slot of the book's pool the newest order at that level, plus one.
     ending : ndarray of int32, shape (ENDING,)
         Orders withdrawn in this message and the one before.
-    additions : ndarray of int64, shape (ADDITIONS, 5)
-        Of the message being read: side, key, lots, lots of the level before, the next of like size.
+    additions : ndarray of ADDITION, shape (ADDITIONS,)
+        Of the message being read.
     alike : ndarray of int32, shape (2, CELLS)
         Scratch: the newest addition of each side and size, plus one.
 
@@ -106,12 +122,39 @@ class OrderArrays(NamedTuple):
     """
 
     head: NDArray[np.int64]
-    orders: NDArray[np.int64]
-    ratios: NDArray[np.float64]
+    orders: NDArray[Any]
     first: NDArray[np.int32]
     ending: NDArray[np.int32]
-    additions: NDArray[np.int64]
+    additions: NDArray[Any]
     alike: NDArray[np.int32]
+
+
+class PlacedOrders(NamedTuple):
+    """What the detectors of one book share: its large orders, the usual sizes, and what aggressors take.
+
+    Parameters
+    ----------
+    orders : OrderArrays
+    sizes : SizeArrays
+    flow : FlowState
+    band_bps : ndarray of float64, shape (1,)
+        Orders farther from the touch are not recorded.
+
+    Examples
+    --------
+    >>> new_placed_orders(64, layer=0.8, spoof=0.75, band_bps=50.0).orders.first.shape
+    (64,)
+    """
+
+    orders: OrderArrays
+    sizes: SizeArrays
+    flow: FlowState
+    band_bps: NDArray[np.float64]
+
+
+def new_placed_orders(levels: int, *, layer: float, spoof: float, band_bps: float) -> PlacedOrders:
+    """Return no orders, for a book with room for `levels`; `layer` and `spoof` are shares of `SizeArrays`."""
+    return PlacedOrders(new_orders(levels), new_sizes(layer, spoof), new_flow_state(), np.array([band_bps]))
 
 
 def new_orders(levels: int) -> OrderArrays:
@@ -121,11 +164,10 @@ def new_orders(levels: int) -> OrderArrays:
     head[TOUCH : TOUCH + 2] = NO_KEY
     return OrderArrays(
         head=head,
-        orders=np.zeros((CAPACITY, ORDER_FIELDS), np.int64),
-        ratios=np.zeros((CAPACITY, RATIOS)),
+        orders=np.zeros(CAPACITY, ORDER),
         first=np.zeros(levels, np.int32),
         ending=np.zeros(ENDING, np.int32),
-        additions=np.zeros((ADDITIONS, 5), np.int64),
+        additions=np.zeros(ADDITIONS, ADDITION),
         alike=np.zeros((2, CELLS), np.int32),
     )
 
@@ -142,19 +184,18 @@ def forget_all(orders: OrderArrays) -> None:
     """Drop every order: a snapshot wipes out the book."""
     orders.first[:] = 0
     for i in range(CAPACITY):
-        orders.orders[i, STATUS] = FREE
+        orders.orders[i].status = FREE
     orders.head[ENDING_COUNT] = orders.head[WAITING] = orders.head[ADDITION_COUNT] = 0
     orders.head[IN_SNAPSHOT] = 1
 
 
 @kernel
-def note_addition(
-    head: NDArray[np.int64], additions: NDArray[np.int64], side: int, key: int, lots: int, size: int
-) -> None:
+def note_addition(head: NDArray[np.int64], additions: NDArray[Any], side: int, key: int, lots: int, size: int) -> None:
     """Keep what a row added to its level, if the feed surely showed the level before, until the message ends."""
     n = head[ADDITION_COUNT]
     if n < ADDITIONS and key <= head[HORIZON + side]:
-        additions[n, 0], additions[n, 1], additions[n, 2], additions[n, 3] = side, key, lots, size - lots
+        row = additions[n]
+        row.side, row.key, row.lots, row.before = side, key, lots, size - lots
         head[ADDITION_COUNT] = n + 1
 
 
@@ -184,39 +225,40 @@ def _match(orders: OrderArrays, slot: int, taken_away: int, left: int, ts_event:
         fit = np.float64(1e18)
         i = np.int64(orders.first[slot]) - 1
         while i >= 0:
-            size = orders.orders[i, SIZE]
+            size = orders.orders[i].size
             miss = abs(np.float64(taken_away - size)) / size
             if taken_away >= _MOST * size and miss < fit:
                 best, fit = i, miss
-            i = orders.orders[i, NEXT]
+            i = orders.orders[i].next
         if best < 0:
             break
         order = orders.orders[best]
         _unlink(orders, slot, best)
-        order[REMOVED], order[REMOVED_AFTER] = ts_event, head[BEFORE_TS]
-        order[TAKEN_AWAY] = min(taken_away, order[SIZE])
-        order[LATE] = order[MOVED] = order[SCROLLED] = 0
+        order.removed, order.removed_after = ts_event, head[BEFORE_TS]
+        order.taken_away = min(taken_away, order.size)
+        order.late = order.moved = order.scrolled = 0
+        order.suspicion = 0.0
         # A trade shows as a decrease in the next message or the one after: so long an RPI trade may explain it too.
-        silent = head[MESSAGE] - order[RETAIL_AT]
+        silent = head[MESSAGE] - order.retail_at
         if silent == 0:
-            order[RETAIL] += order[RETAIL_BEFORE]
+            order.retail += order.retail_before
         elif silent > 1:
-            order[RETAIL] = 0
+            order.retail = 0
         n = head[ENDING_COUNT]
         if n < ENDING:
-            order[STATUS] = WITHDRAWN
+            order.status = WITHDRAWN
             orders.ending[n] = best
             head[ENDING_COUNT] = n + 1
         else:
-            order[STATUS] = FREE
-        taken_away -= order[SIZE]
+            order.status = FREE
+        taken_away -= order.size
     # What no longer fits into the level is gone: traded, or taken away in parts.
     i = np.int64(orders.first[slot]) - 1
     while i >= 0:
-        after = orders.orders[i, NEXT]
-        if orders.orders[i, SIZE] * _MOST > left:
+        after = orders.orders[i].next
+        if orders.orders[i].size * _MOST > left:
             _unlink(orders, slot, i)
-            orders.orders[i, STATUS] = FREE
+            orders.orders[i].status = FREE
         i = after
 
 
@@ -224,12 +266,12 @@ def _match(orders: OrderArrays, slot: int, taken_away: int, left: int, ts_event:
 def _unlink(orders: OrderArrays, slot: int, which: int) -> None:
     i = np.int64(orders.first[slot]) - 1
     if i == which:
-        orders.first[slot] = orders.orders[which, NEXT] + 1
+        orders.first[slot] = orders.orders[which].next + 1
         return
     while i >= 0:
-        after = orders.orders[i, NEXT]
+        after = orders.orders[i].next
         if after == which:
-            orders.orders[i, NEXT] = orders.orders[which, NEXT]
+            orders.orders[i].next = orders.orders[which].next
             return
         i = after
 
@@ -245,17 +287,20 @@ def note_trade_at(
         while i >= 0:
             order = orders.orders[i]
             if retail:
-                silent = orders.head[MESSAGE] - order[RETAIL_AT]
+                silent = orders.head[MESSAGE] - order.retail_at
                 if silent > 0:
-                    order[RETAIL_BEFORE] = order[RETAIL] if silent == 1 else 0
-                    order[RETAIL] = 0
-                order[RETAIL] += lots
-                order[RETAIL_AT] = orders.head[MESSAGE]
-            i = order[NEXT]
+                    order.retail_before = order.retail if silent == 1 else 0
+                    order.retail = 0
+                order.retail += lots
+                order.retail_at = orders.head[MESSAGE]
+            i = order.next
     for n in range(orders.head[ENDING_COUNT]):
         order = orders.orders[orders.ending[n]]
-        if order[PRICE_KEY] == key and order[SIDE] == side and ts_event <= order[REMOVED]:
-            order[RETAIL if retail else LATE] += lots
+        if order.price_key == key and order.side == side and ts_event <= order.removed:
+            if retail:
+                order.retail += lots
+            else:
+                order.late += lots
 
 
 @kernel
@@ -269,38 +314,44 @@ def note_moves(orders: OrderArrays) -> None:
         return
     for a in range(head[ADDITION_COUNT]):
         row = orders.additions[a]
-        cell = size_cell(row[2])
-        row[4] = alike[row[0], cell] - 1
-        alike[row[0], cell] = a + 1
+        cell = size_cell(row.lots)
+        row.next = alike[row.side, cell] - 1
+        alike[row.side, cell] = a + 1
     for n in range(head[ENDING_COUNT]):
         order = orders.orders[orders.ending[n]]
-        if order[MOVED] == 0:
+        if order.moved == 0:
             _note_move(orders, order, n >= head[WAITING])
     for a in range(head[ADDITION_COUNT]):
         row = orders.additions[a]
-        alike[row[0], size_cell(row[2])] = 0
+        alike[row.side, size_cell(row.lots)] = 0
 
 
 @kernel
-def _note_move(orders: OrderArrays, order: NDArray[np.int64], is_new: bool) -> None:
-    cell = size_cell(order[SIZE])  # sizes that are alike are at most a cell apart
+def _note_move(orders: OrderArrays, order: Any, is_new: bool) -> None:
+    cell = size_cell(order.size)  # sizes that are alike are at most a cell apart
     for c in range(max(0, cell - 1), min(CELLS, cell + 2)):
-        a = np.int64(orders.alike[order[SIDE], c]) - 1
+        a = np.int64(orders.alike[order.side, c]) - 1
         while a >= 0:
             row = orders.additions[a]
-            elsewhere = is_new or row[1] != order[PRICE_KEY]
-            if elsewhere and _ALIKE * abs(row[2] - order[SIZE]) <= order[SIZE]:
-                order[MOVED] = 1
+            elsewhere = is_new or row.key != order.price_key
+            if elsewhere and _ALIKE * abs(row.lots - order.size) <= order.size:
+                order.moved = 1
                 return
-            a = row[4]
+            a = row.next
 
 
 @kernel
-def end_of_message(
-    book: BookArrays, orders: OrderArrays, sizes: SizeArrays, flow: FlowState, farthest: int, ts_event: int
-) -> None:
+def band_ticks(placed: PlacedOrders) -> float:
+    """Return how far from the touch orders are recorded, in ticks."""
+    return float(0.5e-4 * placed.flow.head[MID2] * placed.band_bps[0])
+
+
+@kernel
+def end_of_message(book: BookArrays, placed: PlacedOrders, ts_event: int) -> None:
     """Open the large orders of the message, once its touch is known."""
+    orders, sizes, flow = placed.orders, placed.sizes, placed.flow
     head = orders.head
+    farthest = np.int64(band_ticks(placed))
     for side in range(2):
         if book.sides[side, COUNT] > 0:
             head[TOUCH + side] = book.sides[side, BEST]
@@ -308,8 +359,8 @@ def end_of_message(
         before = head[PLACED_COUNT]
         for n in range(head[ADDITION_COUNT]):
             row = orders.additions[n]
-            lots = row[2]
-            distance = row[1] - head[TOUCH + row[0]]
+            lots = row.lots
+            distance = row.key - head[TOUCH + row.side]
             if distance < 0 or distance > farthest:
                 continue
             at = distance_bin(distance)
@@ -331,12 +382,12 @@ def _count_crowd(orders: OrderArrays, before: int) -> None:
         crowd = 0
         for n in range(before, orders.head[PLACED_COUNT]):
             order = orders.orders[n % CAPACITY]
-            if order[SIDE] == side and order[DISTANCE] <= NEAR:
+            if order.side == side and order.distance <= NEAR:
                 crowd += 1
         for n in range(before, orders.head[PLACED_COUNT]):
             order = orders.orders[n % CAPACITY]
-            if order[SIDE] == side:
-                order[CROWD] = crowd
+            if order.side == side:
+                order.crowd = crowd
 
 
 @kernel
@@ -345,7 +396,7 @@ def withdrawn_together(orders: OrderArrays, side: int) -> int:
     crowd = 0
     for n in range(orders.head[WAITING]):
         order = orders.orders[orders.ending[n]]
-        if order[SIDE] == side and order[DISTANCE] <= NEAR:
+        if order.side == side and order.distance <= NEAR:
             crowd += 1
     return crowd
 
@@ -358,8 +409,8 @@ def twins(orders: OrderArrays, which: int) -> int:
     for n in range(orders.head[WAITING]):
         i = np.int64(orders.ending[n])
         other = orders.orders[i]
-        together = i != which and other[SIDE] == order[SIDE] and other[PLACED] == order[PLACED]
-        if together and _TWIN * abs(other[SIZE] - order[SIZE]) <= order[SIZE]:
+        together = i != which and other.side == order.side and other.placed == order.placed
+        if together and _TWIN * abs(other.size - order.size) <= order.size:
             alike += 1
     return alike
 
@@ -378,34 +429,34 @@ def _place(
 ) -> None:
     head = orders.head
     row = orders.additions[n]
-    side, key, lots = row[0], row[1], row[2]
+    side, key, lots = row.side, row.key, row.lots
     slot = find(book, side, key)
     if slot < 0 or book.pool[slot, LOTS] < lots:
         return
     i = head[PLACED_COUNT] % CAPACITY
     head[PLACED_COUNT] += 1
     order = orders.orders[i]
-    if order[STATUS] == WITHDRAWN:
+    if order.status == WITHDRAWN:
         return
-    if order[STATUS] == STANDING:
-        old = find(book, order[SIDE], order[PRICE_KEY])
+    if order.status == STANDING:
+        old = find(book, order.side, order.price_key)
         if old >= 0:
             _unlink(orders, old, i)
         head[FORGOTTEN] += 1
-    order[PRICE_KEY], order[SIDE], order[SIZE], order[STATUS] = key, side, lots, STANDING
-    order[PLACED], order[PLACED_AFTER] = ts_event, head[BEFORE_TS]
-    order[DISTANCE] = distance
-    order[NEXT] = np.int64(orders.first[slot]) - 1
-    order[TAKEN_BID], order[TAKEN_ASK] = flow.head[TAKEN], flow.head[TAKEN + 1]
-    order[HITS_BID], order[HITS_ASK] = flow.head[HITS], flow.head[HITS + 1]
-    order[PLACED_MID2] = flow.head[MID2]
-    order[LEVEL_BEFORE] = row[3]
-    order[RETAIL] = order[RETAIL_BEFORE] = order[LATE] = order[MOVED] = order[SCROLLED] = 0
-    order[RETAIL_AT] = -2
+    order.price_key, order.side, order.size, order.status = key, side, lots, STANDING
+    order.placed, order.placed_after = ts_event, head[BEFORE_TS]
+    order.distance = distance
+    order.next = np.int64(orders.first[slot]) - 1
+    order.taken_bid, order.taken_ask = flow.head[TAKEN], flow.head[TAKEN + 1]
+    order.hits_bid, order.hits_ask = flow.head[HITS], flow.head[HITS + 1]
+    order.placed_mid2 = flow.head[MID2]
+    order.level_before = row.before
+    order.retail = order.retail_before = order.late = order.moved = order.scrolled = 0
+    order.retail_at = -2
     orders.first[slot] = i + 1
-    orders.ratios[i, LAYER] = lots / layer
-    orders.ratios[i, SPOOF] = lots / spoof
-    orders.ratios[i, RARITY] = surprise(sizes, distance_bin(distance), lots)
+    order.layer_ratio = lots / layer
+    order.spoof_ratio = lots / spoof
+    order.rarity = surprise(sizes, distance_bin(distance), lots)
 
 
 @kernel
@@ -413,15 +464,33 @@ def note_scrolls(book: BookArrays, orders: OrderArrays) -> None:
     """Mark the withdrawals of this message that may have left a limited depth instead."""
     for n in range(orders.head[WAITING], orders.head[ENDING_COUNT]):
         order = orders.orders[orders.ending[n]]
-        if order[PRICE_KEY] > book.sides[order[SIDE], SIDE_HORIZON]:
-            order[SCROLLED] = 1
+        if order.price_key > book.sides[order.side, SIDE_HORIZON]:
+            order.scrolled = 1
 
 
 @kernel
-def is_withdrawn(order: NDArray[np.int64]) -> bool:
+def priced(side: int, key: int) -> int:
+    """Return the price of a key of the book, in ticks."""
+    return -key if side == BID else key
+
+
+@kernel
+def life_low(order: Any) -> int:
+    """Return how long an order that ended stood at least, ns."""
+    return int(max(0, order.removed_after - order.placed))
+
+
+@kernel
+def life_secs(order: Any) -> float:
+    """Return the middle of the interval in which the time to live lies, at least a millisecond."""
+    return float(max(1e-3, 0.5e-9 * (life_low(order) + (order.removed - order.placed_after))))
+
+
+@kernel
+def is_withdrawn(order: Any) -> bool:
     """Return whether an order that ended was taken away, not traded: nothing else may explain it."""
-    unexplained = order[TAKEN_AWAY] - order[LATE] - order[RETAIL]
-    return bool(order[SCROLLED] == 0 and unexplained >= _MOST * order[SIZE])
+    unexplained = order.taken_away - order.late - order.retail
+    return bool(order.scrolled == 0 and unexplained >= _MOST * order.size)
 
 
 @kernel
@@ -430,7 +499,7 @@ def shift_endings(orders: OrderArrays) -> None:
     head = orders.head
     waiting, count = head[WAITING], head[ENDING_COUNT]
     for n in range(waiting):
-        orders.orders[orders.ending[n], STATUS] = FREE
+        orders.orders[orders.ending[n]].status = FREE
     for n in range(waiting, count):
         orders.ending[n - waiting] = orders.ending[n]
     head[ENDING_COUNT] = head[WAITING] = count - waiting

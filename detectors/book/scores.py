@@ -1,5 +1,6 @@
 """Small trees that correct a linear score: fitted by gradient boosting, kept as a few numbers each."""
 
+from math import exp, log
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
@@ -102,6 +103,32 @@ def trees_of(grove: Grove, names: tuple[str, ...]) -> tuple[Tree, ...]:
         )
         for split, above, add in zip(grove.split.tolist(), grove.above.tolist(), grove.add.tolist(), strict=True)
     )
+
+
+@kernel
+def clip(x: float, low: float, high: float) -> float:
+    return min(max(x, low), high)
+
+
+@kernel
+def confidence_of(odds: float) -> float:
+    """Return the confidence of log-odds, 0 to 1."""
+    return 1.0 / (1.0 + exp(-odds))
+
+
+@kernel
+def needed(threshold: float) -> float:
+    """Return the log-odds of a confidence, or a little less: below it no alert is raised."""
+    return log(threshold / (1.0 - threshold)) - 1e-6
+
+
+@kernel
+def score(weights: FloatArray, evidence: FloatArray) -> float:
+    """Return the logistic score of the evidence."""
+    total = 0.0
+    for i in range(len(weights)):
+        total += weights[i] * evidence[i]
+    return 1.0 / (1.0 + exp(-total))
 
 
 @kernel

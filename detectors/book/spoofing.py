@@ -1,44 +1,49 @@
 """Spoofing: a large order away from the touch that is withdrawn untraded, when its shadow has done its work."""
 
 from math import exp, log, log1p
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fathom.detectors.book.evidence import ALONE
+from fathom.detectors.book.alerts import AlertKind, Desk, begin_alert, begin_candidate, is_raised
+from fathom.detectors.book.evidence import ALONE, evidence_dtype
 from fathom.detectors.book.evidence import SPOOFING as EVIDENCE
 from fathom.detectors.book.fitted import fitted_threshold, fitted_trees, fitted_weights
 from fathom.detectors.book.placed_orders import (
-    CROWD,
-    DISTANCE,
-    HITS_ASK,
-    HITS_BID,
-    LEVEL_BEFORE,
-    MOVED,
-    PLACED,
-    PLACED_AFTER,
-    PLACED_MID2,
-    REMOVED,
-    REMOVED_AFTER,
-    SIDE,
-    SIZE,
-    TAKEN_BID,
+    WAITING,
+    PlacedOrders,
+    is_withdrawn,
+    life_low,
+    life_secs,
+    priced,
+    twins,
+    withdrawn_together,
 )
-from fathom.detectors.book.scores import Tree, grove_of
+from fathom.detectors.book.scores import Grove, Tree, clip, confidence_of, grove_of, log_odds, needed, score
 from fathom.detectors.book.taker_flow import MID2, FlowState, lean, surplus, usual_move
+from fathom.market.events import Side
 from fathom.market.kernel import kernel
-from fathom.market.levels import ASK
-
-_SIZE, _RARITY, _DOMINANCE, _SHORT, _LONG, _BENEFIT, _OWN, _MOVE, _LEAN, _TWINS, _MOVED, _DISTANCE, _FAR = range(1, 14)
-_PLACED_CROWD, _REMOVED_CROWD, _SIZE_BENEFIT, _RECURRENCE, _SAME, _RECURRENCE_SIZE = range(14, 20)
+from fathom.market.levels import ASK, BID
 
 HISTORY: Final = 512
-# Columns of the history of withdrawn orders.
-_H_TS, _H_SIDE, _H_SIZE, _H_DISTANCE, _H_SUSPICION = range(5)
-HISTORY_FIELDS: Final = 5
+WITHDRAWAL: Final = np.dtype(
+    [("secs", "<f8"), ("side", "<f8"), ("log_size", "<f8"), ("distance", "<f8"), ("suspicion", "<f8")]
+)
+_PARAMS: Final = np.dtype(
+    [
+        ("min_distance", "<i8"),
+        ("life_secs", "<f8"),
+        ("ttl_secs", "<f8"),
+        ("memory_secs", "<f8"),
+        ("threshold", "<f8"),
+        ("series_ms", "<f8"),
+    ]
+)
+_SPOOFING: Final = int(AlertKind.SPOOFING)
+_BUY, _SELL = int(Side.BUY), int(Side.SELL)
 PAST_WEIGHT: Final = 10.0
 LEAST_SUSPICION: Final = 0.05  # what is less suspicious by itself is not remembered
 
@@ -100,94 +105,182 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         grove_of(self.trees, EVIDENCE)
 
 
-@kernel
-def score(weights: NDArray[np.float64], evidence: NDArray[np.float64]) -> float:
-    """Return the logistic score of the evidence."""
-    total = 0.0
-    for i in range(len(weights)):
-        total += weights[i] * evidence[i]
-    return 1.0 / (1.0 + exp(-total))
+class SpoofingState(NamedTuple):
+    """Arrays of the spoofing detector, beside the placed orders.
+
+    Parameters
+    ----------
+    params : ndarray, shape (1,)
+        Settings.
+    alone_weights, weights : ndarray of float64
+    grove : Grove
+        Trees that are added to the weighted evidence.
+    history : ndarray of WITHDRAWAL
+        Ring of the large orders withdrawn, for recurrence.
+    remembered : ndarray of int64, shape (1,)
+        Orders put into it so far.
+    evidence, best_evidence : ndarray, shape (1,)
+        Scratch: a record with a number for each of `EVIDENCE`.
+
+    Examples
+    --------
+    >>> new_spoofing(SpoofingConfig()).history.shape
+    (512,)
+    """
+
+    params: NDArray[Any]
+    alone_weights: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    grove: Grove
+    history: NDArray[Any]
+    remembered: NDArray[np.int64]
+    evidence: NDArray[Any]
+    best_evidence: NDArray[Any]
+
+
+def new_spoofing(config: SpoofingConfig) -> SpoofingState:
+    """Return the state before the first row."""
+    c = config
+    params = (c.min_distance_ticks, c.max_life_ms * 1e-3, c.ttl_threshold_ms * 1e-3)
+    return SpoofingState(
+        params=np.array([(*params, c.history_secs, c.threshold, c.series_ms)], _PARAMS),
+        alone_weights=np.array(c.alone_weights, np.float64),
+        weights=np.array(c.weights, np.float64),
+        grove=grove_of(c.trees, EVIDENCE),
+        history=np.zeros(HISTORY, WITHDRAWAL),
+        remembered=np.zeros(1, np.int64),
+        evidence=np.zeros(1, evidence_dtype(EVIDENCE)),
+        best_evidence=np.zeros(1, evidence_dtype(EVIDENCE)),
+    )
 
 
 @kernel
-def clip(x: float, low: float, high: float) -> float:
-    return min(max(x, low), high)
-
-
-@kernel
-def life_secs(order: NDArray[np.int64]) -> float:
-    """Return the middle of the interval in which the time to live lies, at least a millisecond."""
-    shortest = max(0, order[REMOVED_AFTER] - order[PLACED])
-    longest = order[REMOVED] - order[PLACED_AFTER]
-    return float(max(1e-3, 0.5e-9 * (shortest + longest)))
-
-
-@kernel
-def weigh_order(
-    order: NDArray[np.int64],
-    ratio: float,
-    rarity: float,
-    together: int,
-    alike: int,
-    flow: FlowState,
-    ttl_secs: float,
-    evidence: NDArray[np.float64],
-) -> None:
+def weigh_order(order: Any, together: int, alike: int, flow: FlowState, ttl_secs: float, evidence: Any) -> None:
     """Write the evidence against a withdrawn order, by itself."""
-    side = order[SIDE]
+    side = order.side
     life = life_secs(order)
-    benefit = clip(surplus(flow, 1 - side, order[TAKEN_BID + 1 - side], life), -2.0, 6.0)
-    towards = 0.5 * (flow.head[MID2] - order[PLACED_MID2])
+    taken_own = order.taken_bid if side == BID else order.taken_ask
+    taken_other = order.taken_ask if side == BID else order.taken_bid
+    benefit = clip(surplus(flow, 1 - side, taken_other, life), -2.0, 6.0)
+    towards = 0.5 * (flow.head[MID2] - order.placed_mid2)
     if side == ASK:
         towards = -towards
-    evidence[0] = 1.0
-    evidence[_SIZE] = clip(log(max(ratio, 1e-3)), -1.0, 2.5)
-    evidence[_RARITY] = clip(rarity, 0.0, 8.0)
-    evidence[_DOMINANCE] = order[SIZE] / (order[SIZE] + order[LEVEL_BEFORE])
-    evidence[_SHORT] = clip(log(ttl_secs / life), -3.0, 3.0)
-    evidence[_LONG] = max(0.0, log(0.5 * life))
-    evidence[_BENEFIT] = benefit
-    evidence[_OWN] = clip(surplus(flow, side, order[TAKEN_BID + side], life), -2.0, 6.0)
-    evidence[_MOVE] = clip(towards / usual_move(flow, life), -3.0, 3.0)
-    evidence[_LEAN] = clip(lean(flow, side, order[HITS_BID], order[HITS_ASK]), -3.0, 3.0)
-    evidence[_TWINS] = log1p(np.float64(alike))
-    evidence[_MOVED] = np.float64(order[MOVED])
-    evidence[_DISTANCE] = log1p(np.float64(order[DISTANCE]))
-    evidence[_FAR] = max(0.0, log(max(order[DISTANCE], 1) / 20.0))
-    evidence[_PLACED_CROWD] = log(np.float64(max(order[CROWD], 1)))
-    evidence[_REMOVED_CROWD] = log(np.float64(max(together, 1)))
-    evidence[_SIZE_BENEFIT] = evidence[_SIZE] * max(benefit, 0.0)
-    evidence[_RECURRENCE] = evidence[_SAME] = evidence[_RECURRENCE_SIZE] = 0.0
+    evidence.constant = 1.0
+    evidence.size = clip(log(max(order.spoof_ratio, 1e-3)), -1.0, 2.5)
+    evidence.rarity = clip(order.rarity, 0.0, 8.0)
+    evidence.dominance = order.size / (order.size + order.level_before)
+    evidence.short = clip(log(ttl_secs / life), -3.0, 3.0)
+    evidence.long = max(0.0, log(0.5 * life))
+    evidence.benefit = benefit
+    evidence.own_side = clip(surplus(flow, side, taken_own, life), -2.0, 6.0)
+    evidence.move = clip(towards / usual_move(flow, life), -3.0, 3.0)
+    evidence.lean = clip(lean(flow, side, order.hits_bid, order.hits_ask), -3.0, 3.0)
+    evidence.twins = log1p(np.float64(alike))
+    evidence.moved = np.float64(order.moved)
+    evidence.distance = log1p(np.float64(order.distance))
+    evidence.far = max(0.0, log(max(order.distance, 1) / 20.0))
+    evidence.placed_crowd = log(np.float64(max(order.crowd, 1)))
+    evidence.removed_crowd = log(np.float64(max(together, 1)))
+    evidence.size_benefit = evidence.size * max(benefit, 0.0)
+    evidence.recurrence = evidence.same_size = evidence.recurrence_size = 0.0
 
 
 @kernel
-def weigh_past(
-    order: NDArray[np.int64], history: NDArray[np.float64], memory_secs: float, evidence: NDArray[np.float64]
-) -> None:
+def weigh_past(order: Any, history: NDArray[Any], memory_secs: float, evidence: Any) -> None:
     """Add the evidence of like orders withdrawn before."""
     alike = same = 0.0
-    size = log(np.float64(order[SIZE]))
+    size = log(np.float64(order.size))
     for i in range(HISTORY):
         past = history[i]
-        if past[_H_SIDE] != order[SIDE] or past[_H_SUSPICION] <= 0.0:
+        if past.side != order.side or past.suspicion <= 0.0:
             continue
-        off = abs(past[_H_SIZE] - size)
-        if off <= 0.7 and abs(past[_H_DISTANCE] - order[DISTANCE]) <= 5.0 + 0.5 * order[DISTANCE]:
-            weight = past[_H_SUSPICION] * exp(-max(0.0, order[REMOVED] * 1e-9 - past[_H_TS]) / memory_secs)
+        off = abs(past.log_size - size)
+        if off <= 0.7 and abs(past.distance - order.distance) <= 5.0 + 0.5 * order.distance:
+            weight = past.suspicion * exp(-max(0.0, order.removed * 1e-9 - past.secs) / memory_secs)
             alike += weight
             if off <= 0.12:
                 same += weight
-    evidence[_RECURRENCE] = log1p(PAST_WEIGHT * alike)
-    evidence[_SAME] = log1p(PAST_WEIGHT * same)
-    evidence[_RECURRENCE_SIZE] = evidence[_RECURRENCE] * evidence[_SIZE]
+    evidence.recurrence = log1p(PAST_WEIGHT * alike)
+    evidence.same_size = log1p(PAST_WEIGHT * same)
+    evidence.recurrence_size = evidence.recurrence * evidence.size
 
 
 @kernel
-def remember(history: NDArray[np.float64], at: int, order: NDArray[np.int64], suspicious: float) -> None:
+def remember(history: NDArray[Any], at: int, order: Any) -> None:
     """Put a withdrawn order into the ring of the past, at its number `at`."""
     past = history[at % HISTORY]
-    past[_H_TS] = order[REMOVED] * 1e-9
-    past[_H_SIDE] = order[SIDE]
-    past[_H_SIZE] = log(np.float64(order[SIZE]))
-    past[_H_DISTANCE] = order[DISTANCE]
-    past[_H_SUSPICION] = suspicious
+    past.secs = order.removed * 1e-9
+    past.side = order.side
+    past.log_size = log(np.float64(order.size))
+    past.distance = order.distance
+    past.suspicion = order.suspicion
+
+
+@kernel
+def seek_spoofs(
+    placed: PlacedOrders, state: SpoofingState, desk: Desk, ts_event: int, ts_init: int, layered: int
+) -> None:
+    """Judge the orders that wait, and raise at most one alert a side; none of a side in the bits of `layered`."""
+    orders, params = placed.orders, state.params[0]
+    evidence, best_evidence = state.evidence[0], state.best_evidence[0]
+    numbers = state.evidence.view(np.float64)
+    best_numbers = state.best_evidence.view(np.float64)
+    least = needed(params.threshold)
+    for side in range(2):
+        best = np.int64(-1)
+        top = -np.inf
+        together = withdrawn_together(orders, side)
+        for n in range(orders.head[WAITING]):
+            i = np.int64(orders.ending[n])
+            order = orders.orders[i]
+            if (
+                order.side != side
+                or not order.spoof_ratio >= 1.0
+                or order.distance < params.min_distance
+                or not is_withdrawn(order)
+                or life_secs(order) > params.life_secs
+            ):
+                continue
+            weigh_order(order, together, twins(orders, i), placed.flow, params.ttl_secs, evidence)
+            suspicious = score(state.alone_weights, numbers)
+            if suspicious >= LEAST_SUSPICION:
+                weigh_past(order, state.history, params.memory_secs, evidence)
+                # Orders of one message do not make one another recurrent: they are remembered below.
+                order.suspicion = suspicious
+            odds = log_odds(state.weights, state.grove, numbers, max(least, top))
+            at = begin_candidate(desk, _SPOOFING, ts_event, ts_init, numbers)
+            if at >= 0:
+                _describe(desk.log[at], order, evidence)
+            if odds > top:
+                best, top = i, odds
+                for k in range(len(numbers)):
+                    best_numbers[k] = numbers[k]
+        if best < 0:
+            continue
+        for n in range(orders.head[WAITING]):
+            order = orders.orders[orders.ending[n]]
+            if order.side == side and order.suspicion > 0.0:
+                remember(state.history, state.remembered[0], order)
+                state.remembered[0] += 1
+        confidence = confidence_of(top)
+        if (layered >> side) & 1 or not is_raised(desk, _SPOOFING, confidence, params.threshold):
+            continue
+        order = orders.orders[best]
+        at = begin_alert(desk, _SPOOFING, side, order.size, confidence, params.series_ms, ts_event, ts_init)
+        if at >= 0:
+            _describe(desk.alerts[at], order, best_evidence)
+
+
+@kernel
+def _describe(row: Any, order: Any, evidence: Any) -> None:
+    row.placed, row.removed = order.placed, order.removed
+    row.life_low = life_low(order)
+    row.life_high = max(row.life_low, order.removed - order.placed_after)
+    row.price_low = row.price_high = priced(order.side, order.price_key)
+    row.lots = order.size
+    row.size_ratio = order.spoof_ratio
+    row.benefit = evidence.benefit
+    row.recurrence = (np.exp(evidence.recurrence) - 1.0) / PAST_WEIGHT
+    row.distance = order.distance
+    row.levels = 1
+    row.side = _BUY if order.side == BID else _SELL

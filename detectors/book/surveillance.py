@@ -1,34 +1,21 @@
-"""Surveillance: every detector of manipulation over one book, fed with the event rows of one instrument."""
+"""Surveillance: every detector of manipulation over one book, and each of them alone."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import msgspec
-import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
-from fathom.detectors.bars.detector import FloatArray
 from fathom.detectors.bars.market_bars import MarketBars, new_market_bars
-from fathom.detectors.book.alerts import ALERT
-from fathom.detectors.book.arrays import ALERTS, LOG_FIELDS, LOGGED, LOST, SCRATCH, STEP, WatchArrays, new_watch
+from fathom.detectors.book.alerts import AlertKind
+from fathom.detectors.book.arrays import WatchArrays, new_watch
+from fathom.detectors.book.driver import BookDetector
 from fathom.detectors.book.fitted import read_fitted
-from fathom.detectors.book.kernel import PACK, close_due_bar, watch_rows
 from fathom.detectors.book.layering import LayeringConfig
-from fathom.detectors.book.placed_orders import OrderArrays, grown_orders
-from fathom.detectors.book.quote_stuffing import QuoteStuffingConfig, StuffingState
-from fathom.detectors.book.rpi import RpiReading, read_rpi
-from fathom.detectors.book.scores import Grove
-from fathom.detectors.book.sizes import SizeArrays
+from fathom.detectors.book.quote_stuffing import QuoteStuffingConfig
 from fathom.detectors.book.spoofing import SpoofingConfig
-from fathom.detectors.book.taker_flow import FlowState
-from fathom.detectors.errors import DetectorError
-from fathom.market.events import EVENT
 from fathom.market.levels import BookArrays
-from fathom.market.lifecycle import DEPTH, grown, new_book
-
-_NO_ALERTS: Final = np.zeros(0, ALERT)
+from fathom.market.lifecycle import new_book
 
 
 class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,12 +54,13 @@ class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
             msgspec.structs.force_setattr(self, name, msgspec.structs.replace(part, **left))
 
 
-class Surveillance:
+class Surveillance(BookDetector):
     """Watch one instrument for spoofing, layering and quote stuffing, and measure its RPI share.
 
-    All detectors read one book and one record of large orders (`detectors.book.placed_orders`). An order is judged one
-    message after it vanished, because a trade that explains it may come late. Feed it every row of the instrument in
-    the order of ``ts_init``; the alerts do not depend on how the rows are cut into calls.
+    All detectors read one book and one record of large orders (`detectors.book.placed_orders`); of a side with layers
+    no spoofing order is reported. An order is judged one message after it vanished, because a trade that explains it
+    may come late. Feed it every row of the instrument in the order of ``ts_init``; the alerts do not depend on how the
+    rows are cut into calls.
 
     Parameters
     ----------
@@ -84,7 +72,6 @@ class Surveillance:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from fathom.market import EVENT
     >>> watch = Surveillance()
     >>> len(watch.update(np.zeros(0, EVENT)))
@@ -108,166 +95,88 @@ class Surveillance:
         keep_candidates: bool = False,
         bars: MarketBars | None = None,
     ) -> None:
-        self.config = c = config or SurveillanceConfig()
-        book = new_book(depth=c.depth)
-        forming = new_market_bars(1) if bars is None else bars
-        watch = new_watch(
-            c.spoofing, c.layering, c.quote_stuffing, forming, levels=len(book.pool), logs=keep_candidates
+        self.config = config or SurveillanceConfig()
+        super().__init__(*_arrays(self.config, None, bars, logs=keep_candidates))
+
+
+class Spoofing(BookDetector):
+    """Watch one instrument for spoofing alone; else as `Surveillance`.
+
+    Parameters
+    ----------
+    config : SpoofingConfig, optional
+    depth : int
+        Levels a side that the feed shows; 0 when it publishes every change.
+
+    Examples
+    --------
+    >>> from fathom.market import EVENT
+    >>> rows = np.zeros(0, EVENT)  # as `Catalog.events` yields them
+    >>> alerts = Spoofing(SpoofingConfig(threshold=0.3), depth=200).update(rows)
+    >>> alerts["confidence"].tolist()
+    []
+    """
+
+    def __init__(self, config: SpoofingConfig | None = None, *, depth: int = 0) -> None:
+        self.config = config or SpoofingConfig()
+        super().__init__(*_arrays(SurveillanceConfig(depth=depth, spoofing=self.config), AlertKind.SPOOFING))
+
+
+class Layering(BookDetector):
+    """Watch one instrument for layering alone; else as `Surveillance`.
+
+    Parameters
+    ----------
+    config : LayeringConfig, optional
+    depth : int
+        Levels a side that the feed shows; 0 when it publishes every change.
+
+    Examples
+    --------
+    >>> from fathom.market import EVENT
+    >>> rows = np.zeros(0, EVENT)  # as `Catalog.events` yields them
+    >>> alerts = Layering(LayeringConfig(min_levels=4), depth=200).update(rows)
+    >>> alerts["levels"].tolist()
+    []
+    """
+
+    def __init__(self, config: LayeringConfig | None = None, *, depth: int = 0) -> None:
+        self.config = config or LayeringConfig()
+        super().__init__(*_arrays(SurveillanceConfig(depth=depth, layering=self.config), AlertKind.LAYERING))
+
+
+class QuoteStuffing(BookDetector):
+    """Watch one instrument for quote stuffing alone; else as `Surveillance`.
+
+    Parameters
+    ----------
+    config : QuoteStuffingConfig, optional
+    depth : int
+        Levels a side that the feed shows; 0 when it publishes every change.
+
+    Examples
+    --------
+    A level comes and goes once a second for a minute, then every millisecond:
+
+    >>> from fathom.market import EVENT, Action, Flag, Kind, Side
+    >>> rows = np.zeros(160, EVENT)
+    >>> rows["ts_init"] = rows["ts_event"] = np.cumsum([10**9] * 60 + [10**6] * 100)
+    >>> rows["kind"], rows["side"], rows["action"], rows["flags"] = Kind.BOOK, Side.BUY, Action.UPDATE, Flag.LAST
+    >>> rows["price"], rows["size"] = 500, [5, 0] * 80
+    >>> bool((QuoteStuffing().update(rows)["ts_event"] > 60 * 10**9).any())
+    True
+    """
+
+    def __init__(self, config: QuoteStuffingConfig | None = None, *, depth: int = 0) -> None:
+        self.config = config or QuoteStuffingConfig()
+        super().__init__(
+            *_arrays(SurveillanceConfig(depth=depth, quote_stuffing=self.config), AlertKind.QUOTE_STUFFING)
         )
-        self._hold(book, watch)
-        self._candidates: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
-
-    def _hold(self, book: BookArrays, watch: WatchArrays) -> None:
-        self._words = PACK.words((book, watch))
-        self._book, self._watch = book, watch
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # A copy, or what was pickled: its arrays lie elsewhere.
-        self.__dict__.update(state)
-        self._hold(self._book, self._watch)
-
-    def update(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Take the next rows (`fathom.market.EVENT`) and return the alerts (`detectors.ALERT`) that they raised."""
-        if rows.dtype is not EVENT and rows.dtype != EVENT:
-            raise DetectorError(
-                f"Expected rows of fathom.market.EVENT, was {rows.dtype}. Build them with rows_of_objects."
-            )
-        flags = rows.flags
-        if not (flags.c_contiguous and flags.writeable):
-            rows = rows.copy()  # the kernel is compiled for this kind of array only
-        head = self._watch.head
-        found = []
-        at, end = 0, len(rows)
-        while at < end:
-            last = min(at + STEP, end)
-            at = watch_rows(self._words, rows, at, last)
-            if head[ALERTS] or head[LOGGED]:
-                found.append(self._collect())
-            if at < last:
-                book = grown(self._book)
-                self._hold(book, self._watch._replace(orders=grown_orders(self._watch.orders, len(book.pool))))
-        return np.concatenate(found) if found else _NO_ALERTS
-
-    def close_bar(self, ts_ns: int, bar: FloatArray) -> int:
-        """Close the forming bar, if it has ended by `ts_ns`, into `bar` (the fields of `detectors.bars.detector.Bar`).
-
-        Returns
-        -------
-        int
-            `NOT_DUE` where none has ended, `NO_PRICE` where there was no price yet, `WRITTEN` with a bar written.
-        """
-        return int(close_due_bar(self._words, ts_ns, bar))
-
-    def _collect(self) -> NDArray[Any]:
-        head = self._watch.head
-        alerts = self._watch.alerts[: head[ALERTS]].copy()
-        head[ALERTS] = 0
-        if head[LOGGED]:
-            n = head[LOGGED]
-            self._candidates.append((self._watch.log[:n].copy(), self._watch.log_evidence[:n].copy()))
-            head[LOGGED] = 0
-        return alerts
-
-    def candidates(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return every candidate weighed so far (columns ``L_...`` of the kernel) and its evidence."""
-        if not self._candidates:
-            return np.zeros((0, LOG_FIELDS), np.int64), np.zeros((0, SCRATCH))
-        ints, floats = zip(*self._candidates, strict=True)
-        return np.concatenate(ints), np.concatenate(floats)
-
-    @property
-    def book(self) -> BookArrays:
-        """The book that the detectors read."""
-        return self._book
-
-    @property
-    def rpi(self) -> RpiReading:
-        """What is known of retail price improvement on this instrument."""
-        return read_rpi(self._watch.rpi)
-
-    @property
-    def lost_alerts(self) -> int:
-        """Alerts that found no room in one call; 0 unless something is badly wrong."""
-        return int(self._watch.head[LOST])
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the state in bytes; it grows only with the number of levels in the book."""
-        return sum(array.nbytes for array in self.snapshot().values())
-
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays that hold the whole state."""
-        return {name: array.copy() for name, array in _arrays(self._book, self._watch).items()}
-
-    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from a `snapshot` of a surveillance with the same settings."""
-        mine = _arrays(self._book, self._watch)
-        missing = sorted(mine.keys() - snapshot.keys())
-        if missing:
-            raise DetectorError(
-                f"Expected the snapshot of a Surveillance, was one without {', '.join(missing)}. "
-                "Restore what Surveillance.snapshot returned, or start afresh."
-            )
-        for name in (
-            "watch.params",
-            *(f"watch.{name}" for name in WatchArrays._fields if "weights" in name),
-            *(f"{name}.{field}" for name, kind in _PARTS.items() if kind is Grove for field in Grove._fields),
-            "sizes.shares",
-        ):
-            if not np.array_equal(snapshot[name], mine[name]):
-                raise _other_settings(name)
-        if snapshot["book.head"][DEPTH] != self.config.depth:
-            raise _other_settings("depth")
-        book = BookArrays(**{name: snapshot[f"book.{name}"].copy() for name in BookArrays._fields})
-        parts: dict[str, Any] = {}
-        for name, kind in _PARTS.items():
-            parts[name] = kind(**{field: snapshot[f"{name}.{field}"].copy() for field in kind._fields})
-        flat: dict[str, Any] = {
-            name: snapshot[f"watch.{name}"].copy()
-            for name in WatchArrays._fields
-            if name not in _PARTS and name not in _OWN
-        }
-        try:
-            self._hold(book, self._watch._replace(**parts, **flat))
-        except TypeError as error:
-            raise DetectorError(f"Expected the snapshot of a Surveillance, was one of other arrays: {error}") from None
 
 
-def _other_settings(name: str) -> DetectorError:
-    return DetectorError(
-        f"Expected the snapshot of a Surveillance with the same settings, was one whose {name} differs. "
-        "Restore it into one built from the configuration that was saved, or start afresh."
-    )
-
-
-_PARTS: Final[dict[str, Any]] = {
-    "sizes": SizeArrays,
-    "orders": OrderArrays,
-    "flow": FlowState,
-    "stuffing": StuffingState,
-    "spoof_grove": Grove,
-    "layer_grove": Grove,
-}
-# What a snapshot leaves out: it is the caller's, empty between two calls, or only scratch.
-_OWN: Final = (
-    "bars",
-    "alerts",
-    "log",
-    "log_evidence",
-    "evidence",
-    "best_evidence",
-    "cluster",
-    "best_cluster",
-    "members",
-)
-
-
-def _arrays(book: BookArrays, watch: WatchArrays) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {f"book.{name}": getattr(book, name) for name in BookArrays._fields}
-    for name in WatchArrays._fields:
-        value = getattr(watch, name)
-        if name in _PARTS:
-            arrays |= {f"{name}.{field}": getattr(value, field) for field in value._fields}
-        elif name not in _OWN:
-            arrays[f"watch.{name}"] = value
-    return arrays
+def _arrays(
+    config: SurveillanceConfig, only: AlertKind | None, bars: MarketBars | None = None, *, logs: bool = False
+) -> tuple[BookArrays, WatchArrays]:
+    book, parts = new_book(depth=config.depth), (config.spoofing, config.layering, config.quote_stuffing)
+    forming = new_market_bars(1) if bars is None else bars
+    return book, new_watch(*parts, forming, levels=len(book.pool), only=only, logs=logs)

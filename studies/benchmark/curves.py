@@ -1,17 +1,17 @@
 """Precision, recall and false alerts by threshold, for the detectors and for the baselines alike."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fathom.detectors.book.alerts import OPEN_SERIES, SERIES, number_in_series
 from fathom.market.kernel import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 SERIES_NS: Final = 10_000_000_000
-_OPEN: Final = 16  # as many series as the detector keeps in mind
 OTHER: Final = -2  # label of a candidate that is another kind of manipulation: neither hit nor false alarm
 
 
@@ -95,7 +95,7 @@ def raised(found: Scored, threshold: float) -> Raised:
         first,
         flagged,
         counts,
-        np.zeros((_OPEN, 3), np.int64),
+        np.zeros(OPEN_SERIES, SERIES),
     )
     hits = {int(e): (int(row[0]), int(row[1])) for e, row in zip(episodes, first, strict=True) if row[0] >= 0}
     return Raised(int(counts[0]), int(counts[1]), hits, {int(a) for a in actors[flagged > 0]})
@@ -121,7 +121,7 @@ def _raise(
     first: IntArray,
     flagged: IntArray,
     counts: IntArray,
-    series: IntArray,
+    series: NDArray[Any],
 ) -> None:
     at = 0
     n = len(score)
@@ -144,23 +144,11 @@ def _raise(
                     flagged[honest[end]] = 1
             end += 1
         if leader >= 0:
-            known = False
-            oldest = 0
-            for k in range(_OPEN):
-                s = series[k]
-                alike = lots[leader] == 0 or (2 * s[1] >= lots[leader] and 2 * lots[leader] >= s[1])
-                if s[2] > 0 and s[0] == side[leader] and alike and ts[leader] - s[2] <= SERIES_NS:
-                    s[1], s[2] = lots[leader], ts[leader]
-                    known = True
-                    break
-                if s[2] < series[oldest, 2]:
-                    oldest = k
-            if not known:
-                series[oldest, 0], series[oldest, 1], series[oldest, 2] = side[leader], lots[leader], ts[leader]
-                if true or not other:
-                    counts[0] += 1
-                    if not true:
-                        counts[1] += 1
+            number = number_in_series(series, 1, side[leader], lots[leader], ts[leader], SERIES_NS)
+            if number == 1 and (true or not other):
+                counts[0] += 1
+                if not true:
+                    counts[1] += 1
         at = end
 
 

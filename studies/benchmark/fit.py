@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.detectors.book.alerts import AlertKind
-from fathom.detectors.book.arrays import L_KIND
 from fathom.detectors.book.evidence import ALONE, EVIDENCE, SPOOFING
 from fathom.detectors.book.scores import Tree, added, all_log_odds, boost, grove_of, trees_of
 from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
@@ -43,8 +42,8 @@ class Candidates(NamedTuple):
     ----------
     market : Market
         Without its rows.
-    log : ndarray of int64
-        Columns ``L_...`` of `fathom.detectors.book.kernel`.
+    log : ndarray of ALERT
+        As `Surveillance.candidates` returns it.
     evidence : ndarray of float64
     labels : ndarray of int64
         Row of the truth, or -1.
@@ -56,13 +55,13 @@ class Candidates(NamedTuple):
     """
 
     market: Market
-    log: NDArray[np.int64]
+    log: NDArray[Any]
     evidence: FloatArray
     labels: NDArray[np.int64]
 
-    def of(self, kind: AlertKind) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64]]:
+    def of(self, kind: AlertKind) -> tuple[NDArray[Any], FloatArray, NDArray[np.int64]]:
         """Return log, evidence and labels of one detector."""
-        mine = self.log[:, L_KIND] == kind
+        mine = self.log["kind"] == kind
         return self.log[mine], self.evidence[mine][:, : len(EVIDENCE[kind])], self.labels[mine]
 
 

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.detectors.book.alerts import AlertKind
-from fathom.detectors.book.arrays import L_HIGH, L_KIND, L_LOW, L_PLACED, L_REMOVED, L_SIDE
 from fathom.market.actors_truth import ActorKind, Ending
 
 LAYERS_SEEN: Final = 3  # layers of an episode that a cluster must contain
@@ -65,34 +64,33 @@ def label_orders(
     return found
 
 
-def label_candidates(log: NDArray[np.int64], truth: NDArray[Any], slack_ns: int) -> NDArray[np.int64]:
+def label_candidates(log: NDArray[Any], truth: NDArray[Any], slack_ns: int) -> NDArray[np.int64]:
     """Return for each candidate of `Surveillance.candidates` a row of the truth that it contains, or -1.
 
     A cluster is an episode of layering when it contains at least three of its layers, withdrawn at most 0.6 s before.
     A moment of quote stuffing lies between the beginning and the end of a burst.
     """
     found = np.full(len(log), -1, np.int64)
-    orders = log[:, L_KIND] == AlertKind.SPOOFING
+    orders = log["kind"] == AlertKind.SPOOFING
     part = log[orders]
-    found[orders] = label_orders(
-        part[:, L_SIDE], part[:, L_LOW], part[:, L_PLACED], part[:, L_REMOVED], truth, slack_ns
-    )
+    found[orders] = label_orders(part["side"], part["price_low"], part["placed"], part["removed"], truth, slack_ns)
     layers = np.flatnonzero((truth["kind"] == ActorKind.LAYERING) & (truth["placed"] > 0))
     told = truth[layers]
     early, late = 1_000_000, 600_000_000 + slack_ns
-    for n in np.flatnonzero(log[:, L_KIND] == AlertKind.LAYERING):
+    for n in np.flatnonzero(log["kind"] == AlertKind.LAYERING):
         row = log[n]
-        gone = row[L_REMOVED] - told["removed"]
-        inside = (told["side"] == row[L_SIDE]) & (told["price"] >= row[L_LOW]) & (told["price"] <= row[L_HIGH])
-        inside &= (gone >= -early) & (gone <= late) & (told["placed"] >= row[L_PLACED] - early - slack_ns)
+        gone = row["removed"] - told["removed"]
+        inside = (told["side"] == row["side"]) & (told["price"] >= row["price_low"])
+        inside &= told["price"] <= row["price_high"]
+        inside &= (gone >= -early) & (gone <= late) & (told["placed"] >= row["placed"] - early - slack_ns)
         if inside.any():
             episodes, counts = np.unique(told["episode"][inside], return_counts=True)
             if counts.max() >= LAYERS_SEEN:
                 episode = episodes[counts.argmax()]
                 found[n] = layers[np.flatnonzero(inside & (told["episode"] == episode))[0]]
-    moments = np.flatnonzero(log[:, L_KIND] == AlertKind.QUOTE_STUFFING)
+    moments = np.flatnonzero(log["kind"] == AlertKind.QUOTE_STUFFING)
     for k in np.flatnonzero((truth["kind"] == ActorKind.QUOTE_STUFFING) & (truth["removed"] > 0)):
-        ts = log[moments, L_REMOVED]
+        ts = log["removed"][moments]
         found[moments[(ts >= truth["placed"][k]) & (ts <= truth["removed"][k] + slack_ns + 100_000_000)]] = k
     return found
 

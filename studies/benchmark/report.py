@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.detectors.book.alerts import AlertKind
-from fathom.detectors.book.arrays import L_LOTS, L_REMOVED, L_SIDE, L_TS_EVENT
 from fathom.detectors.book.evidence import SPOOFING
 from fathom.detectors.book.surveillance import SurveillanceConfig
 from fathom.market.actors_truth import ActorKind
@@ -342,15 +341,18 @@ def _scored(one: Candidates, kind: AlertKind, config: SurveillanceConfig) -> Sco
     log, evidence, labels = one.of(kind)
     score = 1.0 / (1.0 + np.exp(-np.clip(odds_of(kind, config, evidence), -40, 40)))
     episode, honest = _episodes(labels, one.market.truth, kind)
-    lots = log[:, L_LOTS] if kind is AlertKind.SPOOFING else np.zeros(len(log), np.int64)
-    return sort(Scored(score, log[:, L_TS_EVENT], log[:, L_REMOVED], log[:, L_SIDE], lots, episode, honest))
+    lots = log["lots"] if kind is AlertKind.SPOOFING else np.zeros(len(log), np.int64)
+    return sort(Scored(score, *_when(log), lots, episode, honest))
+
+
+def _when(log: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    return log["ts_event"], log["removed"], log["side"].astype(np.int64)
 
 
 def _size_only(one: Candidates, kind: AlertKind) -> Scored:
     log, evidence, labels = one.of(AlertKind.SPOOFING)
     episode, honest = _episodes(labels, one.market.truth, kind)
-    ts, removed, side, lots = (log[:, column].copy() for column in (L_TS_EVENT, L_REMOVED, L_SIDE, L_LOTS))
-    return sort(Scored(evidence[:, _RARITY].copy(), ts, removed, side, lots, episode, honest))
+    return sort(Scored(evidence[:, _RARITY], *_when(log), log["lots"], episode, honest))
 
 
 def _textbook(one: _Touched, kind: AlertKind) -> Scored:

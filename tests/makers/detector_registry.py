@@ -9,9 +9,12 @@ import numpy as np
 from fathom.detectors import (
     ElliottWave,
     FlatMarket,
+    Layering,
     MarketWatch,
     MarketWatchConfig,
+    QuoteStuffing,
     Regime,
+    Spoofing,
     SupportResistance,
     Surveillance,
     SurveillanceConfig,
@@ -73,8 +76,13 @@ def _settings(depth: int, most: float = 0.0) -> SurveillanceConfig:
 DETECTORS: dict[str, Registered] = {
     "ElliottWave": Registered(lambda _: ElliottWave(), "bars", _readings),
     "FlatMarket": Registered(lambda _: FlatMarket(), "bars", _readings),
+    "Layering": Registered(lambda depth: Layering(_settings(depth).layering, depth=depth), "events", _alerts),
     "MarketWatch": Registered(_watch, "events", _findings),
+    "QuoteStuffing": Registered(
+        lambda depth: QuoteStuffing(_settings(depth).quote_stuffing, depth=depth), "events", _alerts
+    ),
     "Regime": Registered(lambda _: Regime(), "bars", _readings),
+    "Spoofing": Registered(lambda depth: Spoofing(_settings(depth).spoofing, depth=depth), "events", _alerts),
     "SupportResistance": Registered(lambda _: SupportResistance(), "bars", _readings),
     "Surveillance": Registered(lambda depth: Surveillance(_settings(depth)), "events", _alerts),
 }

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from fathom.detectors import LayeringConfig, QuoteStuffingConfig, SpoofingConfig, Surveillance, SurveillanceConfig
-from fathom.detectors.book.arrays import L_KIND, L_LOTS, L_LOW
 from fathom.detectors.book.evidence import ALONE
 from fathom.detectors.book.evidence import LAYERING as LAYERING_EVIDENCE
 from fathom.detectors.book.evidence import SPOOFING as SPOOFING_EVIDENCE
@@ -112,5 +111,5 @@ class HandMade:
 def weighed(watch: Surveillance, price: int, lots: int) -> list[dict[str, float]]:
     """Return the evidence against each withdrawn order of this price and size."""
     log, evidence = watch.candidates()
-    mine = (log[:, L_KIND] == 1) & (log[:, L_LOW] == price) & (log[:, L_LOTS] == lots)
+    mine = (log["kind"] == 1) & (log["price_low"] == price) & (log["lots"] == lots)
     return [dict(zip(SPOOFING_EVIDENCE, row.tolist(), strict=False)) for row in evidence[mine]]

@@ -35,7 +35,7 @@ def market() -> np.ndarray:
 
 def watched(config: SurveillanceConfig) -> tuple[np.ndarray, np.ndarray]:
     watch = Surveillance(config)
-    return watch.update(market()), watch.snapshot()["watch.pace"]
+    return watch.update(market()), watch.snapshot()["watch.desk.pace"]
 
 
 def series(alerts: np.ndarray, kind: str) -> int:
@@ -93,11 +93,13 @@ def test_one_kind_does_not_hold_back_another() -> None:
 def test_a_silence_gives_back_what_was_asked_beyond_the_threshold() -> None:
     watch = Surveillance(settings(60.0))
     watch.update(market())
-    before = watch.snapshot()["watch.pace"]
+    before = watch.snapshot()["watch.desk.pace"]
     last = np.flatnonzero(market()["flags"] & Flag.LAST != 0)[-1]
     later = market()[last : last + 1].copy()
     later["ts_init"] += 600 * 10**9
     later["ts_event"] += 600 * 10**9
     watch.update(later)
-    np.testing.assert_allclose(watch.snapshot()["watch.pace"], np.maximum(before - STEP * 60.0 / 6, 0.0), atol=2 * STEP)
+    np.testing.assert_allclose(
+        watch.snapshot()["watch.desk.pace"], np.maximum(before - STEP * 60.0 / 6, 0.0), atol=2 * STEP
+    )
     assert (before > STEP * 10).all()

@@ -104,7 +104,7 @@ def test_an_order_that_left_a_limited_depth_is_not_withdrawn() -> None:
         market.message(asks={**shown, MID + 30: 0})
         market.quiet()
         log, _ = market.watched(settings(depth=30))[1].candidates()
-        return int((log[:, 8] >= LOTS - 10).sum())
+        return int((log["lots"] >= LOTS - 10).sum())
 
     assert watched({MID: 10, MID + 31: 10}) == 1  # the next level moved up: it is gone
     assert watched({MID: 10}) == 0  # a better level came: it may stand on, out of sight

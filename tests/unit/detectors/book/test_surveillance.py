@@ -7,7 +7,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from fathom.detectors import DetectorError, LayeringConfig, SpoofingConfig, Surveillance, SurveillanceConfig
+from fathom.detectors import (
+    AlertKind,
+    DetectorError,
+    Layering,
+    LayeringConfig,
+    QuoteStuffing,
+    Spoofing,
+    SpoofingConfig,
+    Surveillance,
+    SurveillanceConfig,
+)
 from fathom.market.events import EVENT, Action, Flag, Kind, Side
 from fathom.market.levels import COUNT
 from tests.makers.hand_made import MID, MS, HandMade, settings, weighed
@@ -39,10 +49,10 @@ def test_rows_in_any_memory_are_read(how: str) -> None:
 @pytest.mark.parametrize(
     ("config", "name"),
     [
-        (SurveillanceConfig(spoofing=SpoofingConfig(ttl_threshold_ms=300)), "watch.params"),
-        (SurveillanceConfig(spoofing=SpoofingConfig(weights=(0.0,) * 20)), "watch.spoof_weights"),
-        (SurveillanceConfig(spoofing=SpoofingConfig(trees=SpoofingConfig().trees[:3])), "spoof_grove.split"),
-        (SurveillanceConfig(layering=LayeringConfig(size_percentile=60)), "sizes.shares"),
+        (SurveillanceConfig(spoofing=SpoofingConfig(ttl_threshold_ms=300)), "watch.spoofing.params"),
+        (SurveillanceConfig(spoofing=SpoofingConfig(weights=(0.0,) * 20)), "watch.spoofing.weights"),
+        (SurveillanceConfig(spoofing=SpoofingConfig(trees=SpoofingConfig().trees[:3])), "watch.spoofing.grove.split"),
+        (SurveillanceConfig(layering=LayeringConfig(size_percentile=60)), "watch.placed.sizes.shares"),
         (SurveillanceConfig(depth=50), "depth"),
     ],
 )
@@ -53,8 +63,8 @@ def test_a_snapshot_of_other_settings_is_refused(config: SurveillanceConfig, nam
 
 def test_a_snapshot_that_lacks_something_is_refused() -> None:
     saved = Surveillance().snapshot()
-    del saved["flow.head"]
-    with pytest.raises(DetectorError, match=r"was one without flow\.head"):
+    del saved["watch.placed.flow.head"]
+    with pytest.raises(DetectorError, match=r"was one without watch\.placed\.flow\.head"):
         Surveillance().restore(saved)
 
 
@@ -65,12 +75,32 @@ def test_a_snapshot_of_other_arrays_is_refused_and_changes_nothing() -> None:
     watch.update(rows[:half])
     whole.update(rows)
     saved = Surveillance().snapshot()
-    saved["flow.level"] = saved["flow.level"].astype(np.float32)
+    saved["watch.placed.flow.level"] = saved["watch.placed.flow.level"].astype(np.float32)
     with pytest.raises(DetectorError, match="was one of other arrays"):
         watch.restore(saved)
     watch.update(rows[half:])
     for name, array in whole.snapshot().items():
         np.testing.assert_array_equal(watch.snapshot()[name], array, err_msg=name)
+
+
+def test_a_detector_alone_says_what_it_says_among_the_others() -> None:
+    low = {"threshold": 1e-9}
+    parts = {"spoofing": low, "layering": {**low, "min_levels": 2}, "quote_stuffing": {**low, "warm_up_secs": 2}}
+    config = msgspec.convert(parts, SurveillanceConfig)
+    rows = random_market(5, seconds=300)
+    together = Surveillance(config).update(rows)
+    said = ["kind", "side", "ts_init", "lots", "confidence", "placed", "message"]
+    for kind, detector in (
+        (AlertKind.SPOOFING, Spoofing(config.spoofing)),
+        (AlertKind.LAYERING, Layering(config.layering)),
+        (AlertKind.QUOTE_STUFFING, QuoteStuffing(config.quote_stuffing)),
+    ):
+        alone, among = detector.update(rows), together[together["kind"] == kind]
+        assert len(among) > 5
+        if kind is AlertKind.SPOOFING:  # where layers are reported, their orders are not reported once more
+            assert set(among[said].tolist()) <= set(alone[said].tolist())
+        else:
+            assert alone.tobytes() == among.tobytes()
 
 
 def test_a_wrong_number_of_weights_is_an_error() -> None:

@@ -8,17 +8,6 @@ import pytest
 from fathom.data_catalog.simulation.injection.simulated import simulated
 from fathom.data_catalog.simulation.loading import load_scenario
 from fathom.detectors import LayeringConfig, SpoofingConfig, Surveillance, SurveillanceConfig
-from fathom.detectors.book.arrays import (
-    L_KIND,
-    L_LIFE_HIGH,
-    L_LIFE_LOW,
-    L_LOTS,
-    L_LOW,
-    L_MESSAGE,
-    L_PLACED,
-    L_REMOVED,
-    L_SIDE,
-)
 from fathom.detectors.book.evidence import SPOOFING
 from fathom.market.events import Side
 from tests.makers.random_market import random_market
@@ -38,7 +27,7 @@ def assert_twin_agrees(rows: np.ndarray, settings: SurveillanceConfig, least: in
     watch = Surveillance(settings, keep_candidates=True)
     watch.update(rows)
     log, evidence = watch.candidates()
-    mine = log[:, L_KIND] == 1
+    mine = log["kind"] == 1
     log, evidence = log[mine], evidence[mine]
     twin = NaiveWatch(settings).read(rows)
     assert len(twin.found) >= least
@@ -49,8 +38,8 @@ def assert_twin_agrees(rows: np.ndarray, settings: SurveillanceConfig, least: in
         low = max(0, o.removed_after - o.placed)
         high = max(low, o.removed - o.placed_after)
         told.append((found.message, side, price, o.lots, o.placed, o.removed, low, high))
-    columns = [L_MESSAGE, L_SIDE, L_LOW, L_LOTS, L_PLACED, L_REMOVED, L_LIFE_LOW, L_LIFE_HIGH]
-    np.testing.assert_array_equal(log[:, columns], np.array(told))
+    columns = ["message", "side", "price_low", "lots", "placed", "removed", "life_low", "life_high"]
+    np.testing.assert_array_equal(np.column_stack([log[column] for column in columns]), np.array(told))
     for k, name in enumerate(SPOOFING):
         want = [found.evidence[name] for found in twin.found]
         np.testing.assert_allclose(evidence[:, k], want, rtol=1e-7, atol=1e-7, err_msg=name)

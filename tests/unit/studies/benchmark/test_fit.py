@@ -11,7 +11,6 @@ from fathom.data_catalog.simulation.loading import load_scenario
 from fathom.detectors import LayeringConfig, SpoofingConfig, Surveillance, SurveillanceConfig
 from fathom.detectors.book import fitted
 from fathom.detectors.book.alerts import AlertKind
-from fathom.detectors.book.arrays import L_MESSAGE, L_SIDE
 from fathom.detectors.book.evidence import ALONE, LAYERING, SPOOFING
 from fathom.detectors.book.scores import NEVER, Tree
 from fathom.studies.benchmark.fit import candidates_of, logistic, odds_of
@@ -135,10 +134,10 @@ def test_the_benchmark_scores_what_the_detectors_say(markets: list[Market]) -> N
     for kind in (AlertKind.SPOOFING, AlertKind.LAYERING):
         log, evidence, _ = found.of(kind)
         confidence = 1 / (1 + np.exp(-odds_of(kind, low, evidence)))
-        told = {(row[L_MESSAGE], row[L_SIDE]): 0.0 for row in log[confidence >= 0.05].tolist()}
+        told = {(row["message"], row["side"]): 0.0 for row in log[confidence >= 0.05].tolist()}
         for row, value in zip(log.tolist(), confidence.tolist(), strict=True):
             if value >= 0.05:
-                told[row[L_MESSAGE], row[L_SIDE]] = max(value, told[row[L_MESSAGE], row[L_SIDE]])
+                told[row["message"], row["side"]] = max(value, told[row["message"], row["side"]])
         mine = alerts[alerts["kind"] == kind]
         assert len(mine) >= 10
         for alert in mine:
