@@ -73,16 +73,20 @@ def _settings(depth: int, most: float = 0.0) -> SurveillanceConfig:
     return msgspec.convert(config, SurveillanceConfig)
 
 
+def _alone[Config: msgspec.Struct](config: Config) -> Config:
+    return msgspec.structs.replace(config, threshold=1e-9)  # whatever is weighed is said
+
+
 DETECTORS: dict[str, Registered] = {
     "ElliottWave": Registered(lambda _: ElliottWave(), "bars", _readings),
     "FlatMarket": Registered(lambda _: FlatMarket(), "bars", _readings),
-    "Layering": Registered(lambda depth: Layering(_settings(depth).layering, depth=depth), "events", _alerts),
+    "Layering": Registered(lambda depth: Layering(_alone(_settings(depth).layering), depth=depth), "events", _alerts),
     "MarketWatch": Registered(_watch, "events", _findings),
     "QuoteStuffing": Registered(
-        lambda depth: QuoteStuffing(_settings(depth).quote_stuffing, depth=depth), "events", _alerts
+        lambda depth: QuoteStuffing(_alone(_settings(depth).quote_stuffing), depth=depth), "events", _alerts
     ),
     "Regime": Registered(lambda _: Regime(), "bars", _readings),
-    "Spoofing": Registered(lambda depth: Spoofing(_settings(depth).spoofing, depth=depth), "events", _alerts),
+    "Spoofing": Registered(lambda depth: Spoofing(_alone(_settings(depth).spoofing), depth=depth), "events", _alerts),
     "SupportResistance": Registered(lambda _: SupportResistance(), "bars", _readings),
     "Surveillance": Registered(lambda depth: Surveillance(_settings(depth)), "events", _alerts),
 }

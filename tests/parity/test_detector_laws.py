@@ -26,7 +26,7 @@ EVENTS = [name for name, registered in DETECTORS.items() if registered.reads == 
 
 
 def deep() -> np.ndarray:
-    """Rows of a market whose book outgrows the room it starts with, and of large orders before and after."""
+    """Rows of a market whose book outgrows the room it starts with, and of large orders and layers in it."""
     market = HandMade().calm()
     for first in range(40, 6000, 1000):
         for side in ("bids", "asks"):
@@ -34,6 +34,8 @@ def deep() -> np.ndarray:
             market.message(**{side: {MID + away * d: 10 for d in range(first, first + 1000)}})
             market.message(**{side: {MID + away * 9: 200}})
             market.message(**{side: {MID + away * 9: 10}})
+    for size in (300, 10):
+        market.message(asks={MID + 4 + d: size for d in range(5)})
     return market.calm(60).array()
 
 
