@@ -180,6 +180,29 @@ def backtest(
 
     Examples
     --------
+    A market of ten seconds, and what SuperTrend makes of it:
+
+    >>> import tempfile
+    >>> from fathom.data_catalog import Catalog
+    >>> from fathom.data_catalog.simulation.config import Simulation
+    >>> from fathom.data_catalog.simulation.production import simulate
+    >>> place = tempfile.mkdtemp()
+    >>> made = simulate(Simulation(scenario="null", duration_secs=10.0), Catalog(f"{place}/catalog"), seed=1)
+    >>> parameters = {"bars": "1-SECOND-LAST-INTERNAL", "atr_period": 2, "multiplier": 1.0, "volume_window": 0}
+    >>> config = {
+    ...     "name": "first",
+    ...     "data": {"catalog": f"{place}/catalog", "instruments": ["BTCUSDT-LINEAR.SIM"]},
+    ...     "venue": {"fees": {"maker": 0.0002, "taker": 0.00055}},
+    ...     "strategies": [{"name": "supertrend", "parameters": parameters}],
+    ... }
+    >>> run = backtest(config, out=f"{place}/runs", pages=False)
+    >>> len(run.fills) > 0, run.equity["equity"].tolist()[-1] == run.summary["final_equity"]
+    (True, True)
+    >>> Run.load(run.path).trades.equals(run.trades)
+    True
+
+    A slip gets the answer that it would get in a file:
+
     >>> backtest({"name": "first", "data": {"catalg": "catalog"}})
     Traceback (most recent call last):
     ...
