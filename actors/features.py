@@ -129,7 +129,7 @@ class FeatureActor(DataActor):
         for name in settings.instruments:
             self._open(name)
             instrument_id = InstrumentId.from_str(name)
-            if "orderbook" in settings.features.groups:
+            if settings.features.reads_book:
                 depth = settings.features.depth or None
                 self.subscribe_book_deltas(instrument_id, BookType.L2_MBP, depth)
             self.subscribe_trades(instrument_id)
@@ -227,7 +227,7 @@ class FeatureActor(DataActor):
             Catalog(folder),
             name,
             start_ns=self.clock.timestamp_ns(),
-            book="orderbook" in self.settings.features.groups,
+            book=self.settings.features.reads_book,
             flags=self.settings.flags_from is not None,
         )
         if self.settings.bar_type is None:

@@ -71,9 +71,10 @@ Your own code: "module:Name".
         module, colon, attribute = name.partition(":")
         if colon and module and attribute:
             return name
-        article = "an" if self.kind[0] in "aeiou" else "a"
+        kind = self.kind.replace("_", " ")
+        article = "an" if kind[0] in "aeiou" else "a"
         raise SettingsError(
-            f"Expected the name of {article} {self.kind}, was '{name}'. {nearest(name, known)} "
+            f"Expected the name of {article} {kind}, was '{name}'. {nearest(name, known)} "
             'Your own code: "module:Name".'
         )
 

@@ -7,6 +7,7 @@ from fathom.market.bar_rows import BAR
 from fathom.ml.features.config import FeatureConfig
 from fathom.ml.features.errors import FeatureError, SchemaMismatchError, UnknownFeatureError
 from fathom.ml.features.feature_set import FeatureSet, Vectors
+from fathom.ml.features.group import Group
 from fathom.ml.features.normalisation import Normalisation, fit
 from fathom.ml.features.orderbook import OrderBookFeatures
 from fathom.ml.features.schema import Column, FeatureSchema
@@ -20,6 +21,7 @@ __all__ = [
     "FeatureSchema",
     "FeatureSet",
     "FeatureSpec",
+    "Group",
     "Normalisation",
     "OrderBookFeatures",
     "SchemaMismatchError",

@@ -1,7 +1,7 @@
 """Candles and indicators as one group of a feature set: both read the same window of closed bars."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from fathom.market.bar_rows import (
 )
 from fathom.market.kernel_cache import cached
 from fathom.ml.features import candles, indicators
+from fathom.ml.features.config import MS, FeatureConfig
+from fathom.ml.features.group import Group
+from fathom.ml.features.micro_price import MicroPriceTable
 from fathom.ml.features.spec import FeatureSpec
 
 SPECS: Final = (*candles.SPECS, *indicators.SPECS)
@@ -74,7 +77,7 @@ def _run_bars(columns, clock, seen, scale, values, bars, times, cuts, out):  # t
     add_bars(columns, clock, bars, done, len(bars))
 
 
-class BarGroup:
+class BarGroup(Group):
     """Compute the candle features and the indicators of one instrument.
 
     The bars are built from the trades among the rows, by event time: a bar of ``interval_ns`` holds the trades with
@@ -113,6 +116,33 @@ class BarGroup:
 
     specs: tuple[FeatureSpec, ...] = SPECS
     versions: Mapping[str, int] = VERSIONS
+    neutral: Mapping[str, float] = {**candles.NEUTRAL, **indicators.NEUTRAL}
+    alike: Mapping[tuple[str, str], str] = {
+        ("returns", "log_returns"): "They differ by half their square: 5e-9 for a move of 1 bps. Both are on the list.",
+        ("returns", "close_open_diff"): "A busy market opens a bar where the last one closed; a quiet one does not.",
+        ("log_returns", "close_open_diff"): "As `returns` and `close_open_diff`.",
+    }
+    reads_book = False
+
+    @classmethod
+    def of(
+        cls,
+        config: FeatureConfig,
+        *,
+        price_increment: float,
+        size_increment: float,
+        micro_price: MicroPriceTable | None = None,
+    ) -> Self:
+        return cls(
+            price_increment=price_increment,
+            size_increment=size_increment,
+            interval_ns=config.bar_ms * MS,
+            outside=config.bars == "outside",
+        )
+
+    @classmethod
+    def settings(cls, config: FeatureConfig) -> Mapping[str, int | float | str]:
+        return {"bar_ms": config.bar_ms, "bars": config.bars}
 
     def __init__(
         self, *, price_increment: float, size_increment: float, interval_ns: int, outside: bool = False

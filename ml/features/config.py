@@ -4,8 +4,20 @@ from typing import Final, Literal
 
 import msgspec
 
+from fathom.settings.doors import Registry
+
 MS: Final = 1_000_000
 """Nanoseconds in a millisecond."""
+
+GROUPS: Final = Registry(
+    "feature_group",
+    {
+        "orderbook": "fathom.ml.features.orderbook:OrderBookFeatures",
+        "candles": "fathom.ml.features.bar_group:BarGroup",
+        "indicators": "fathom.ml.features.bar_group:BarGroup",
+    },
+)
+"""Classes by the name of a top group; see `fathom.ml.features.Group`."""
 
 
 class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -14,7 +26,7 @@ class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Parameters
     ----------
     groups : tuple of str
-        Top groups to compute: ``orderbook``, ``candles``, ``indicators``.
+        Top groups to compute: ``orderbook``, ``candles``, ``indicators``, or your own as ``"module:Group"``.
     features : {"all", "stationary"} or tuple of str
         Columns of a vector: every feature of the groups, those that a model may use as they are, or the named ones.
     grid_ms : int
@@ -36,7 +48,7 @@ class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     (5000, 1000, ('rsi_14',))
     """
 
-    groups: tuple[Literal["orderbook", "candles", "indicators"], ...] = ("orderbook", "candles", "indicators")
+    groups: tuple[str, ...] = ("orderbook", "candles", "indicators")
     features: Literal["all", "stationary"] | tuple[str, ...] = "all"
     grid_ms: int = 1_000
     bar_ms: int = 1_000
@@ -53,3 +65,10 @@ class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(f"Expected depth of 0 (every change) or more, was {self.depth}")
         if not self.groups or len(set(self.groups)) != len(self.groups):
             raise ValueError(f"Expected groups to be distinct and not empty, was {list(self.groups)}")
+        for name in self.groups:
+            GROUPS.place(name)
+
+    @property
+    def reads_book(self) -> bool:
+        """Whether a group reads the changes of the order book, not the trades alone."""
+        return any(GROUPS.load(name).reads_book for name in self.groups)

@@ -124,21 +124,18 @@ class FeatureSet:
         self._bars = next((group for group in self._groups if isinstance(group, BarGroup)), None)
         specs = [spec for group in self._groups for spec in group.specs]
         settings: dict[str, int | float | str] = {"grid_ms": self.config.grid_ms}
-        if "orderbook" in self.config.groups:
-            settings |= {"depth": self.config.depth, "bar_ms": self.config.bar_ms}
+        for group in self._groups:
+            settings |= group.settings(self.config)
         if micro_price is not None:
             settings["micro_price"] = sha256(micro_price.to_json()).hexdigest()
-        if self._bars is not None:
-            settings |= {"bar_ms": self.config.bar_ms, "bars": self.config.bars}
         everything = FeatureSchema.of(
             specs, {top: version for group in self._groups for top, version in group.versions.items()}, settings
         )
         wanted = self.config.features
         if isinstance(wanted, str):
+            left_out = registry.left_out(self.config.groups)
             names = tuple(
-                spec.name
-                for spec in specs
-                if spec.top_group in self.config.groups and (wanted == "all" or spec.stationary)
+                spec.name for spec in specs if spec.top_group not in left_out and (wanted == "all" or spec.stationary)
             )
         else:
             names = wanted
@@ -149,7 +146,7 @@ class FeatureSet:
         self._whole = np.empty(len(specs))
         self._parts = np.split(self._whole, np.cumsum(self._widths)[:-1])
         self._columns = np.array([everything.index(name) for name in names], np.int64)
-        self._filling = Filling(names, registry.NEUTRAL)
+        self._filling = Filling(names, registry.joined(group.neutral for group in self._groups))
         self._grid = EventGrid(step_ns=self.config.grid_ms * MS, silence_ns=self.config.max_silence_ms * MS)
         self._none = Vectors(np.zeros(0, np.int64), np.zeros((0, len(names))))
 

@@ -10,7 +10,7 @@ What the recorded perpetuals (344 s, ``tests/parity/test_orderbook_laws.py``) sh
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from fathom.market.flow import FlowArrays, new_flow
 from fathom.market.levels import BookArrays
 from fathom.market.lifecycle import DEPTH, grown, new_book
+from fathom.ml.features.config import FeatureConfig
 from fathom.ml.features.errors import FeatureError
+from fathom.ml.features.group import Group
 from fathom.ml.features.kernels import orderbook as kernels
 from fathom.ml.features.kernels.levels import LevelArrays, copied, new_level_arrays
 from fathom.ml.features.kernels.windows import new_scratch
@@ -55,7 +57,7 @@ NEUTRAL: Final[Mapping[str, float]] = {
 """Values that say "nothing happened" where a feature is undefined after its warm-up (see `ml.features.filling`)."""
 
 
-class OrderBookFeatures:
+class OrderBookFeatures(Group):
     """Compute the order-book features of one instrument from its book changes and trades.
 
     The state is a few flat arrays; `absorb` and `sample` (online) and `run` (batch) loop over the same compiled steps.
@@ -99,7 +101,34 @@ class OrderBookFeatures:
     (100.0, 0.5, 15.0, 100.05)
     """
 
+    specs: tuple[FeatureSpec, ...] = SPECS
     versions: Mapping[str, int] = VERSIONS
+    neutral: Mapping[str, float] = NEUTRAL
+    alike: Mapping[tuple[str, str], str] = {
+        ("bid_ask_spread_rel", "mid_price"): "Where the spread never leaves one tick, only the price under it moves.",
+    }
+
+    @classmethod
+    def of(
+        cls,
+        config: FeatureConfig,
+        *,
+        price_increment: float,
+        size_increment: float,
+        micro_price: MicroPriceTable | None = None,
+    ) -> Self:
+        return cls(
+            price_increment=price_increment,
+            size_increment=size_increment,
+            grid_ms=config.grid_ms,
+            bar_ms=config.bar_ms,
+            depth=config.depth,
+            micro_price=micro_price,
+        )
+
+    @classmethod
+    def settings(cls, config: FeatureConfig) -> Mapping[str, int | float | str]:
+        return {"depth": config.depth, "bar_ms": config.bar_ms}
 
     def __init__(
         self,
@@ -119,9 +148,7 @@ class OrderBookFeatures:
         self._table = np.zeros((0, 0)) if micro_price is None else micro_price.array()
         self._increments = (float(price_increment), float(size_increment))
         self._hold(new_book(depth=depth, levels=1024), new_flow(grid_ms=grid_ms), new_level_arrays(bar_ms))
-        self.specs: tuple[FeatureSpec, ...] = kernels.orderbook_specs(
-            grid_ms, bar_ms=bar_ms, micro_price=micro_price is not None
-        )
+        self.specs = kernels.orderbook_specs(grid_ms, bar_ms=bar_ms, micro_price=micro_price is not None)
 
     def _hold(self, book: BookArrays, flow: FlowArrays, levels: LevelArrays) -> None:
         self._words = kernels.PACK.words((book, flow, levels, self._scratch, self._table))

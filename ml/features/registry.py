@@ -1,34 +1,64 @@
-"""Every registered feature: what it is, and which group computes it."""
+"""The groups of features by name, and what is registered of each feature."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from fathom.ml.features import bar_group, candles, indicators, orderbook
-from fathom.ml.features.bar_group import BarGroup
-from fathom.ml.features.config import MS, FeatureConfig
+from fathom.ml.features.config import GROUPS, FeatureConfig
 from fathom.ml.features.errors import UnknownFeatureError
 from fathom.ml.features.group import Group
 from fathom.ml.features.micro_price import MicroPriceTable
-from fathom.ml.features.orderbook import OrderBookFeatures
 from fathom.ml.features.spec import FeatureSpec
 
-SPECS: Final[Mapping[str, FeatureSpec]] = MappingProxyType(
-    {spec.name: spec for spec in (*orderbook.SPECS, *bar_group.SPECS)}
-)
-"""Every feature by name, in the order of the groups."""
+_OWN: Final = ("orderbook", "candles", "indicators")
 
-NEUTRAL: Final[Mapping[str, float]] = MappingProxyType({**orderbook.NEUTRAL, **candles.NEUTRAL, **indicators.NEUTRAL})
+
+def classes(names: Iterable[str]) -> tuple[type[Group], ...]:
+    """Return the classes of groups by name or "module:Group", each once, in Fathom's order and then in that of `names`.
+
+    Raises
+    ------
+    SettingsError
+        Where a name is unknown or cannot be imported.
+    """
+    own_first = sorted(names, key=lambda name: _OWN.index(name) if name in _OWN else len(_OWN))
+    return tuple(dict.fromkeys(GROUPS.load(name) for name in own_first))
+
+
+def left_out(names: Sequence[str]) -> set[str]:
+    """Return the top groups that the classes of `names` compute beside the named ones.
+
+    Examples
+    --------
+    >>> left_out(["candles"])
+    {'indicators'}
+    """
+    return {
+        top
+        for group in classes(names)
+        if not {*group.versions}.isdisjoint(names)
+        for top in group.versions
+        if top not in names
+    }
+
+
+def joined[K, V](parts: Iterable[Mapping[K, V]]) -> Mapping[K, V]:
+    """Return one mapping of all."""
+    return MappingProxyType({key: value for part in parts for key, value in part.items()})
+
+
+def specs_of(names: Iterable[str]) -> Mapping[str, FeatureSpec]:
+    """Return every feature of the groups by name."""
+    return joined({spec.name: spec for spec in group.specs} for group in classes(names))
+
+
+SPECS: Final = specs_of(_OWN)
+"""Fathom's own features by name, in the order of the groups."""
+
+NEUTRAL: Final = joined(group.neutral for group in classes(_OWN))
 """Neutral values of the features that have one (see `fathom.ml.features.filling`)."""
 
-ALIKE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
-    {
-        ("returns", "log_returns"): "They differ by half their square: 5e-9 for a move of 1 bps. Both are on the list.",
-        ("returns", "close_open_diff"): "A busy market opens a bar where the last one closed; a quiet one does not.",
-        ("log_returns", "close_open_diff"): "As `returns` and `close_open_diff`.",
-        ("bid_ask_spread_rel", "mid_price"): "Where the spread never leaves one tick, only the price under it moves.",
-    }
-)
+ALIKE: Final = joined(group.alike for group in classes(_OWN))
 """Pairs of features that may have a correlation beyond 0.999, and why.
 
 Beside them all raw prices are alike, as they follow the price (`mid_price` stands for any of them above), and so are a
@@ -63,25 +93,7 @@ def build_groups(
     config: FeatureConfig, *, price_increment: float, size_increment: float, micro_price: MicroPriceTable | None = None
 ) -> list[Group]:
     """Return the groups that compute the features of `config` for an instrument with these increments."""
-    groups: list[Group] = []
-    if "orderbook" in config.groups:
-        groups.append(
-            OrderBookFeatures(
-                price_increment=price_increment,
-                size_increment=size_increment,
-                grid_ms=config.grid_ms,
-                bar_ms=config.bar_ms,
-                depth=config.depth,
-                micro_price=micro_price,
-            )
-        )
-    if "candles" in config.groups or "indicators" in config.groups:
-        groups.append(
-            BarGroup(
-                price_increment=price_increment,
-                size_increment=size_increment,
-                interval_ns=config.bar_ms * MS,
-                outside=config.bars == "outside",
-            )
-        )
-    return groups
+    return [
+        group.of(config, price_increment=price_increment, size_increment=size_increment, micro_price=micro_price)
+        for group in classes(config.groups)
+    ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fathom.ml.errors import DatasetError
 from fathom.ml.features import FeatureSchema
 from fathom.ml.features.registry import SPECS
+from fathom.ml.features.spec import FeatureSpec
 from fathom.ml.samples.datasets import FACTS, FORMAT, PARTS, ArrayFacts, content_hash
 
 MID: Final = "mid_price"
@@ -64,7 +65,7 @@ def write_arrays(
 
     table, out = Path(table), Path(out)
     facts = read_facts(table)
-    names = columns_of(facts.schema, inputs)
+    names = columns_of(facts.schema, inputs, facts.specs)
     for wanted in (mid, *([spread] if isinstance(spread, str) else [])):
         if wanted not in facts.schema.names:
             raise DatasetError(
@@ -118,7 +119,9 @@ def write_arrays(
     return folder
 
 
-def columns_of(schema: FeatureSchema, inputs: str | Sequence[str]) -> list[str]:
+def columns_of(
+    schema: FeatureSchema, inputs: str | Sequence[str], specs: Mapping[str, FeatureSpec] = SPECS
+) -> list[str]:
     """Return the names of the columns that `inputs` asks for, in the schema's order.
 
     Examples
@@ -136,7 +139,7 @@ def columns_of(schema: FeatureSchema, inputs: str | Sequence[str]) -> list[str]:
     schema.select(sorted(named))  # refuses what it does not know, with the nearest name
     chosen = []
     for column in schema.columns:
-        stationary = column.name not in SPECS or SPECS[column.name].stationary
+        stationary = column.name not in specs or specs[column.name].stationary
         by_kind = "all" in wanted or (stationary and ("stationary" in wanted or column.group in groups))
         if by_kind or column.name in named:
             chosen.append(column.name)

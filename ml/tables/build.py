@@ -184,7 +184,7 @@ def job_of(catalog: Catalog, config: TableConfig, instrument: str) -> TableJob:
     """Return what is to be read of an instrument; raises `CatalogError` where there is nothing."""
     grid = Grid.of(catalog.instrument(instrument))
     start, end = config.start_ns or 0, config.end_ns or 1 << 62
-    kinds = [(BOOK, instrument)] if "orderbook" in config.features.groups else []
+    kinds = [(BOOK, instrument)] if config.features.reads_book else []
     kinds += [(TRADES, instrument), (TRADE_FLAGS, instrument)]
     if config.bar_type is not None:
         kinds.append((BARS, f"{instrument}-{config.bar_type}"))
@@ -285,7 +285,7 @@ def _vectors(
     job: TableJob, features: FeatureSet, begin_ns: int, end_ns: int, on_progress: OnProgress | None
 ) -> Iterator[Vectors]:
     bars = bars_of_table(job, begin_ns, end_ns)
-    book = "orderbook" in job.config.features.groups
+    book = job.config.features.reads_book
     for rows in job.catalog.events(job.instrument, start_ns=begin_ns, end_ns=end_ns, book=book):
         early = int(np.searchsorted(bars["ts_init"], rows["ts_init"][-1], side="right"))
         yield features.update_many(rows, bars[:early])

@@ -1,6 +1,6 @@
 """The files that hold feature tables: what they say of themselves, and their vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fathom.data_catalog.errors import CatalogError
-from fathom.ml.features import FeatureSchema, Vectors
+from fathom.ml.features import FeatureConfig, FeatureSchema, FeatureSpec, Vectors
 from fathom.ml.features.micro_price import MicroPriceTable
+from fathom.ml.features.registry import classes, joined, specs_of
 
 FORMAT: Final = 1
 _META: Final = b"fathom.features"
@@ -57,6 +58,20 @@ class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
     def schema(self) -> FeatureSchema:
         """Schema of the first instrument; its names and units are those of all."""
         return next(iter(self.schemas.values()))
+
+    @property
+    def specs(self) -> Mapping[str, FeatureSpec]:
+        """Every feature of the groups that the table was built of, by name."""
+        return specs_of(self._groups)
+
+    @property
+    def alike(self) -> Mapping[tuple[str, str], str]:
+        """Pairs of features that may have a correlation beyond 0.999, and why."""
+        return joined(group.alike for group in classes(self._groups))
+
+    @property
+    def _groups(self) -> tuple[str, ...]:
+        return tuple(self.config.get("features", {}).get("groups", FeatureConfig().groups))
 
     def arrow_schema(self) -> pa.Schema:
         """Return the schema of the file: ``ts``, ``instrument``, and a column a feature."""

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from fathom.data_catalog.store.layout import time_text
-from fathom.ml.features.registry import ALIKE
 from fathom.ml.tables.figures import card, correlation_map, number, prediction_table, strongest_pairs
 from fathom.ml.tables.statistics import SAME, Description
 
@@ -151,7 +150,8 @@ def _know(found: Description) -> str:
         lines.append(
             f"The longest warm-up is that of {html.escape(warm.name)}: {warm.nan_share:.1%} of the rows are without it."
         )
-    said = [f"{a} and {b} ({ALIKE.get((a, b)) or ALIKE.get((b, a)) or 'not expected'})" for a, b, _ in alike]
+    why = found.facts.alike
+    said = [f"{a} and {b} ({why.get((a, b)) or why.get((b, a)) or 'not expected'})" for a, b, _ in alike]
     lines.append(
         _listed(f"Alike (|r| above {SAME}) among the stationary features: ", said)
         or f"No two stationary features are alike (|r| above {SAME})."

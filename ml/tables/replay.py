@@ -66,7 +66,7 @@ def replayed(
 
 
 def _events(job: TableJob, last_ns: int) -> Iterator[NDArray[np.void]]:
-    book = "orderbook" in job.config.features.groups
+    book = job.config.features.reads_book
     return job.catalog.events(job.instrument, start_ns=job.start_ns, end_ns=last_ns - 1, book=book)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fathom.data_catalog.errors import CatalogError
 from fathom.ml.features import FeatureSchema
-from fathom.ml.features.registry import SPECS
+from fathom.ml.features.spec import FeatureSpec
 from fathom.ml.tables.file import TableFacts, read_facts
 from fathom.ml.tables.rank_correlation import Floats, RankCorrelation, Ranked, combined, correlate
 
@@ -169,7 +169,7 @@ def describe(
         The file is no feature table, or has no rows (of the instrument).
     """
     facts = read_facts(path)
-    schema = facts.schema
+    schema, specs = facts.schema, facts.specs
     if instrument is not None and instrument not in facts.schemas:
         raise CatalogError(f"Expected one of {', '.join(facts.schemas)}, was '{instrument}'.")
     chosen = None if instrument is None else [("instrument", "==", instrument)]
@@ -191,7 +191,7 @@ def describe(
     for i in range(len(schema)):
         values = column(schema.names[i])
         ready &= ~np.isnan(values)
-        features.append(_statistics(values, schema, i, list(markets.values())))
+        features.append(_statistics(values, schema, i, list(markets.values()), specs.get(schema.names[i])))
         if on_feature:
             on_feature(schema.names[i])
     correlations, compared = _correlations(column, schema.names, ready, list(markets.values()))
@@ -241,15 +241,18 @@ def _markets(
     return markets
 
 
-def _statistics(values: Floats, schema: FeatureSchema, at: int, markets: list[_Market]) -> FeatureStatistics:
+def _statistics(
+    values: Floats, schema: FeatureSchema, at: int, markets: list[_Market], spec: FeatureSpec | None
+) -> FeatureStatistics:
     column = schema.columns[at]
     known = values[~np.isnan(values)]
     quantiles = np.quantile(known, QUANTILES) if len(known) else np.full(len(QUANTILES), np.nan)
     low, high = float(quantiles[1]), float(quantiles[-2])
     histogram = np.histogram(np.clip(known, low, high), _BINS, (low, high))[0] if len(known) else np.zeros(0, np.int64)
-    spec = SPECS.get(column.name)
     stationary = spec is not None and spec.stationary
-    trusted = stationary and all(_memory(column.name, schema) * 10 <= len(market.ts) for market in markets)
+    trusted = (
+        spec is not None and stationary and all(_memory(spec, schema) * 10 <= len(market.ts) for market in markets)
+    )
     predictions = {}
     for horizon in markets[0].returns:
         one = combined([market.correlate(values, horizon) for market in markets])
@@ -271,10 +274,11 @@ def _statistics(values: Floats, schema: FeatureSchema, at: int, markets: list[_M
     )
 
 
-def _memory(name: str, schema: FeatureSchema) -> float:
+def _memory(spec: FeatureSpec, schema: FeatureSchema) -> float:
     # In steps of the grid, as told by the warm-up: steps for the order book, bars for what comes of bars.
-    spec = SPECS[name]
-    step = schema.settings.get("bar_ms", 1) if spec.top_group != "orderbook" else schema.settings["grid_ms"]
+    step = (
+        schema.settings.get("bar_ms", 1) if spec.top_group in ("candles", "indicators") else schema.settings["grid_ms"]
+    )
     return spec.warm_up * int(step) / int(schema.settings["grid_ms"])
 
 

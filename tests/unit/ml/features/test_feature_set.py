@@ -9,7 +9,7 @@ import pytest
 
 from fathom.market import EVENT, Kind
 from fathom.ml.features import BAR, FeatureConfig, FeatureError, FeatureSet, SchemaMismatchError
-from fathom.ml.features.group import Group, run_slowly
+from fathom.ml.features.group import Group
 from fathom.ml.features.spec import FeatureSpec
 from tests.makers import trade_streams
 from tests.makers.trade_streams import SECOND, START
@@ -17,7 +17,7 @@ from tests.makers.trade_streams import SECOND, START
 BARS_ONLY = FeatureConfig(groups=("candles", "indicators"))
 
 
-class Seen:
+class Seen(Group):
     """A group whose value is what it has absorbed: the number of rows and the newest time."""
 
     specs = tuple(
@@ -45,9 +45,6 @@ class Seen:
 
     def sample(self, ts_ns: int, out: np.ndarray) -> None:
         out[:] = self.state
-
-    def run(self, rows: np.ndarray, times: np.ndarray, cuts: np.ndarray, out: np.ndarray) -> None:
-        run_slowly(self, rows, times, cuts, out)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         return {"state": self.state.copy()}
