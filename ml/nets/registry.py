@@ -2,22 +2,26 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from types import MappingProxyType
 from typing import Any, Final
 
 from torch import nn
 
 from fathom.ml.errors import TrainingError
-from fathom.ml.nets.compact import Compact
-from fathom.ml.nets.fusion import Fusion
-from fathom.ml.nets.hybrid import HybridCnnLstm
-from fathom.ml.nets.stockformer import Stockformer
+from fathom.ml.nets.heads import PredictionHeads
+from fathom.settings.doors import Registry
+from fathom.settings.errors import SettingsError
+from fathom.settings.nearest import nearest
 
-NETS: Final[Mapping[str, type[nn.Module]]] = MappingProxyType(
-    {"compact": Compact, "fusion": Fusion, "hybrid_cnn_lstm": HybridCnnLstm, "stockformer": Stockformer}
+NETS: Final = Registry(
+    "net",
+    {
+        "compact": "fathom.ml.nets.compact:Compact",
+        "fusion": "fathom.ml.nets.fusion:Fusion",
+        "hybrid_cnn_lstm": "fathom.ml.nets.hybrid:HybridCnnLstm",
+        "stockformer": "fathom.ml.nets.stockformer:Stockformer",
+    },
 )
-"""Classes by registered name."""
+"""Classes by registered name. A net is built with `features`, `window`, `groups` and settings; it answers `Heads`."""
 
 _GIVEN: Final = frozenset({"self", "features", "window", "groups"})
 
@@ -30,8 +34,8 @@ class NetError(TrainingError):
     >>> build("hybrid", features=5)
     Traceback (most recent call last):
         ...
-    fathom.ml.nets.registry.NetError: Expected one of the nets compact, ...; was 'hybrid'. Did you mean
-    'hybrid_cnn_lstm'?
+    fathom.ml.nets.registry.NetError: Expected the name of a net, was 'hybrid'. Did you mean
+    'hybrid_cnn_lstm'? Your own code: "module:Name".
     """
 
 
@@ -48,7 +52,7 @@ def build(
     Parameters
     ----------
     name : str
-        A key of `NETS`.
+        A key of `NETS`, or your own "module:Net".
     features, window : int
         Columns and rows of a window.
     groups : mapping, optional
@@ -68,18 +72,21 @@ def build(
         ...
     fathom.ml.nets.registry.NetError: Expected a setting of compact (...), was 'hiden'. Did you mean 'hidden'?
     """
-    if name not in NETS:
-        near = get_close_matches(name, NETS, n=1, cutoff=0.4)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise NetError(f"Expected one of the nets {', '.join(sorted(NETS))}; was '{name}'.{hint}")
-    known = [parameter for parameter in inspect.signature(NETS[name]).parameters if parameter not in _GIVEN]
+    try:
+        net = NETS.load(name)
+    except SettingsError as error:
+        raise NetError(error.problem) from None
+    known = [parameter for parameter in inspect.signature(net).parameters if parameter not in _GIVEN]
     for parameter in parameters:
         if parameter not in known:
-            near = get_close_matches(parameter, known, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise NetError(f"Expected a setting of {name} ({', '.join(known)}), was '{parameter}'.{hint}")
+            raise NetError(
+                f"Expected a setting of {name} ({', '.join(known)}), was '{parameter}'. {nearest(parameter, known)}"
+            )
     try:
-        return NETS[name](features=features, window=window, groups=groups, **parameters)
+        built: nn.Module = net(features=features, window=window, groups=groups, **parameters)
     except (TypeError, ValueError, RuntimeError) as error:
         settings = ", ".join(f"{key}={value!r}" for key, value in parameters.items()) or "its defaults"
         raise NetError(f"Expected settings that {name} can be built with, was {settings}: {error}") from error
+    if not isinstance(getattr(built, "heads", None), PredictionHeads):
+        raise NetError(f"Expected the net {name} with its last layer `heads`, a PredictionHeads, was without.")
+    return built

@@ -1,9 +1,16 @@
 """Settings of the labels: which kind, over which horizon, against which cost."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
+
+from fathom.settings.doors import Registry
+
+LABELS: Final = Registry(
+    "label", {"barrier": "fathom.ml.samples.labels:barrier", "fixed": "fathom.ml.samples.labels:fixed"}
+)
+"""Functions by the kind of label; see `fathom.ml.samples.labels.LabelKind`."""
 
 
 class LabelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -11,8 +18,9 @@ class LabelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Parameters
     ----------
-    kind : {"fixed", "barrier"}
-        The return after the horizon against a threshold, or which of two barriers is touched first.
+    kind : str
+        ``fixed``: the return after the horizon against a threshold; ``barrier``: which of two barriers is touched
+        first; or your own ``"module:label"``.
     horizon_secs : float
         How far the label looks ahead.
     fee_bps : float
@@ -34,7 +42,7 @@ class LabelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ValueError: Expected horizon_secs above 0, was 0.0
     """
 
-    kind: Literal["fixed", "barrier"] = "fixed"
+    kind: str = "fixed"
     horizon_secs: float = 10.0
     fee_bps: Annotated[float, Meta(ge=0.0)] = 5.5
     threshold_bps: Annotated[float, Meta(ge=0.0)] | None = None
@@ -45,6 +53,7 @@ class LabelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         for name in ("horizon_secs", "barrier_width", "volatility_secs"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"Expected {name} above 0, was {getattr(self, name)}")
+        LABELS.place(self.kind)
 
     @property
     def horizon_ns(self) -> int:

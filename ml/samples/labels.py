@@ -4,13 +4,13 @@ The label of grid time T compares the mid at T (of the events before T, as the f
 smoothed, and no price before T is in it but the mid at T, so that inputs and label share no noise.
 """
 
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fathom.market.kernel import kernel
-from fathom.ml.samples.label_config import LabelConfig
+from fathom.ml.samples.label_config import LABELS, LabelConfig
 from fathom.ml.samples.plain_times import times_ns
 
 HOLD: Final = 0
@@ -167,29 +167,81 @@ def label(prices: Prices, config: LabelConfig) -> Labels:
         The horizon is no multiple of the grid.
     """
     steps = _steps(config.horizon_secs, prices.grid_ns, "horizon_secs")
-    known = prices.ahead >= steps
-    exits = np.full(len(known), steps)
-    if config.kind == "barrier":
-        past = _steps(config.volatility_secs, prices.grid_ns, "volatility_secs")
-        deviation = np.empty(len(known))
-        _past_deviation(prices.mid, prices.ahead, past, deviation)
-        floor = prices.spread_bps + 2.0 * config.fee_bps if config.threshold_bps is None else config.threshold_bps
-        width = np.maximum(config.barrier_width * deviation * steps**0.5, floor)
-        known &= ~np.isnan(width)
-        touched = np.empty(len(known), np.int64)
-        _first_touch(prices.mid, known, width, steps, exits, touched)
-    at = np.arange(len(known))
-    last = np.where(known, at + exits, at)
-    return_bps = np.where(known, (prices.mid[last] / prices.mid - 1.0) * 1e4, np.nan)
-    cost = np.where(known, 2.0 * config.fee_bps + (prices.spread_bps + prices.spread_bps[last]) / 2.0, np.nan)
-    if config.kind == "barrier":
-        classes = np.where(known, touched, HOLD)
-    else:
-        threshold = cost if config.threshold_bps is None else config.threshold_bps
-        classes = np.where(return_bps > threshold, BUY, np.where(return_bps < -threshold, SELL, HOLD))
+    kind: LabelKind = LABELS.load(config.kind)
+    outcome = kind(prices, config, steps)
+    _check(outcome, len(prices.mid), steps, config.kind)
+    known = (prices.ahead >= steps) & (outcome.exits > 0)
+    exits = np.where(known, outcome.exits, steps)
+    return_bps, cost = _paid(prices, config, known, exits)
     volatility = np.empty(len(known))
     _realised(prices.mid, known, steps, volatility)
-    return Labels(known, classes.astype(np.int64), return_bps, volatility, cost, exits)
+    classes = np.where(known, outcome.classes, HOLD).astype(np.int64)
+    return Labels(known, classes, return_bps, volatility, cost, exits)
+
+
+class Outcome(NamedTuple):
+    """What a kind of label says of every row.
+
+    Attributes
+    ----------
+    exits : ndarray of int64
+        Rows to the exit, at most those of the horizon; 0 where it is not known.
+    classes : ndarray of int64
+        HOLD, BUY or SELL.
+    """
+
+    exits: NDArray[np.int64]
+    classes: NDArray[np.int64]
+
+
+class LabelKind(Protocol):
+    """A kind of label: where a trade entered at each row ends within `steps` rows, and the class that follows."""
+
+    def __call__(self, prices: Prices, config: LabelConfig, steps: int) -> Outcome: ...
+
+
+def fixed(prices: Prices, config: LabelConfig, steps: int) -> Outcome:
+    """Compare the return after the horizon with the threshold (see `label`)."""
+    known = prices.ahead >= steps
+    exits = np.where(known, steps, 0)
+    return_bps, cost = _paid(prices, config, known, exits)
+    threshold = cost if config.threshold_bps is None else config.threshold_bps
+    return Outcome(exits, np.where(return_bps > threshold, BUY, np.where(return_bps < -threshold, SELL, HOLD)))
+
+
+def barrier(prices: Prices, config: LabelConfig, steps: int) -> Outcome:
+    """Say which of two barriers the price touches first (see `label`)."""
+    past = _steps(config.volatility_secs, prices.grid_ns, "volatility_secs")
+    deviation = np.empty(len(prices.mid))
+    _past_deviation(prices.mid, prices.ahead, past, deviation)
+    floor = prices.spread_bps + 2.0 * config.fee_bps if config.threshold_bps is None else config.threshold_bps
+    width = np.maximum(config.barrier_width * deviation * steps**0.5, floor)
+    known = (prices.ahead >= steps) & ~np.isnan(width)
+    exits, touched = np.where(known, steps, 0), np.empty(len(known), np.int64)
+    _first_touch(prices.mid, known, width, steps, exits, touched)
+    return Outcome(exits, touched)
+
+
+def _paid(
+    prices: Prices, config: LabelConfig, known: NDArray[np.bool_], exits: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows = np.arange(len(known))
+    last = np.where(known, rows + exits, rows)
+    return_bps = np.where(known, (prices.mid[last] / prices.mid - 1.0) * 1e4, np.nan)
+    cost = np.where(known, 2.0 * config.fee_bps + (prices.spread_bps + prices.spread_bps[last]) / 2.0, np.nan)
+    return return_bps, cost
+
+
+def _check(outcome: Outcome, rows: int, steps: int, kind: str) -> None:
+    exits, classes = outcome
+    if exits.shape != (rows,) or classes.shape != (rows,):
+        raise ValueError(
+            f"Expected {rows} exits and classes of the label {kind}, was {exits.shape} and {classes.shape}"
+        )
+    if ((exits < 0) | (exits > steps)).any():
+        raise ValueError(f"Expected exits of the label {kind} within 0 to {steps} rows, was one outside")
+    if not np.isin(classes[exits > 0], (HOLD, BUY, SELL)).all():
+        raise ValueError(f"Expected classes of the label {kind} of {HOLD}, {BUY} or {SELL}, was another")
 
 
 def meta_labels(labels: Labels, rows: NDArray[np.int64], sides: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Scores of predictions: of the classes, of the probabilities, and of the money, each with its resamples."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,6 +12,7 @@ from fathom.ml.samples.labels import BUY, CLASSES, SELL
 from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
 from fathom.ml.scores.policy_returns import sides, trades
 from fathom.ml.scores.predictions import Predictions
+from fathom.settings.doors import Registry
 
 BINS: Final = 15
 """Bins of the calibration error, equally wide."""
@@ -35,6 +36,15 @@ NAMES: Final = (
     "sharpe",
 )
 """Every score, in the order of reports."""
+
+METRICS: Final = Registry("metric", {})
+"""Metrics beside `NAMES`: `"module:metric"`, or entry points of packages.
+
+A metric is a function of samples and predictions that returns a number a sample (NaN: the sample does not count). The
+score is their mean; its interval comes from the same resamples of time as the others.
+"""
+
+type Metric = Callable[[Samples, Predictions], NDArray[np.float64]]
 
 LOWER_IS_BETTER: Final = ("log_loss", "brier", "ece", "confidence_ece")
 
@@ -93,6 +103,7 @@ def score(
     predictions: Predictions,
     resampler: Resampler,
     policy: Literal["class", "expected_return"] = "class",
+    metrics: Sequence[str] = (),
 ) -> Scores:
     """Score predictions.
 
@@ -112,6 +123,8 @@ def score(
         Over the times of the samples.
     policy : {"class", "expected_return"}
         How predictions become trades, see `fathom.ml.scores.policy_returns.sides`.
+    metrics : sequence of str
+        More scores by their names in `METRICS`, such as "module:metric".
 
     Raises
     ------
@@ -159,7 +172,22 @@ def score(
     bins = whole[edges[3] : edges[4]].reshape(BINS, 3)
     reliability = np.stack([bins[:, 0], _ratio(bins[:, 1], bins[:, 0]), _ratio(bins[:, 2], bins[:, 0])], axis=1)
     confusion = whole[edges[0] : edges[1]].reshape(3, 3).round().astype(np.int64)
-    return Scores(values, named(drawn, bucket_drawn, ranks_drawn), confusion, reliability)
+    resampled = named(drawn, bucket_drawn, ranks_drawn)
+    for name in metrics:
+        title, metric = name.rpartition(":")[2], METRICS.load(name)
+        values[title], resampled[title] = _own(metric, samples, predictions, resampler)
+    return Scores(values, resampled, confusion, reliability)
+
+
+def _own(
+    metric: Metric, samples: Samples, predictions: Predictions, resampler: Resampler
+) -> tuple[float, NDArray[np.float64]]:
+    each = np.asarray(metric(samples, predictions), np.float64)
+    if each.shape != (len(samples),):
+        raise ValueError(f"Expected a metric that returns {len(samples)} numbers, one a sample, was {each.shape}")
+    known = np.isfinite(each)
+    whole, drawn = resampler.sums(np.stack([np.where(known, each, 0.0), known], axis=1))
+    return float(_ratio(whole[:1], whole[1:])[0]), _ratio(drawn[:, 0], drawn[:, 1])
 
 
 def _losses(samples: Samples, predictions: Predictions) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from fathom.ml.errors import TrainingConfigError
 from fathom.ml.samples.config import DataConfig
 from fathom.ml.samples.label_config import LabelConfig
 from fathom.ml.samples.splits import SplitConfig
+from fathom.ml.scores.metrics import METRICS
 from fathom.ml.training.fit_config import FitConfig, NetConfig
 
 BASELINES: Final = ("prior", "persistence", "logistic", "boosting")
@@ -46,6 +47,8 @@ class EvaluationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     truth : str or None
         Folder of a simulated instrument's truth (``<catalog>/fathom/truth/<instrument>``): what an observer of the
         hidden state reaches is then reported beside the models.
+    metrics : tuple of str
+        More scores for the reports, as ``"module:metric"`` (`fathom.ml.scores.metrics.METRICS`).
 
     Examples
     --------
@@ -60,6 +63,11 @@ class EvaluationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     level: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.95
     policy: Literal["class", "expected_return"] = "class"
     truth: str | None = None
+    metrics: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            METRICS.place(name)
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +107,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ledger: str = "trials.jsonl"
 
     def __post_init__(self) -> None:
-        names = [net.name for net in self.nets]
+        names = [net.title for net in self.nets]
         if len(set(names)) != len(names):
             raise ValueError("Expected each net once in nets, was one twice")
 

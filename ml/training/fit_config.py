@@ -17,7 +17,7 @@ class NetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     Parameters
     ----------
     name : str
-        A registered name; see `fathom.ml.nets.NETS`.
+        A registered name (`fathom.ml.nets.NETS`), or your own ``"module:Net"``.
     parameters : dict
         What differs from the net's defaults, such as ``{"hidden": 128}``.
 
@@ -29,6 +29,11 @@ class NetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     name: str = "hybrid_cnn_lstm"
     parameters: dict[str, Any] = {}
+
+    @property
+    def title(self) -> str:
+        """The name in folders and reports: of your own net the class."""
+        return self.name.rpartition(":")[2]
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from fathom.ml.samples.labels import CLASSES
 from fathom.ml.scores.bootstrap import Interval
-from fathom.ml.scores.metrics import LOWER_IS_BETTER
+from fathom.ml.scores.metrics import LOWER_IS_BETTER, NAMES
 from fathom.ml.training.run_identity import write_whole
 from fathom.ml.training.summary import Summary
 from fathom.pages import Page, Section, Tile
@@ -228,7 +228,8 @@ def _warnings(summary: Summary) -> tuple[str, ...]:
 
 def _scores(summary: Summary) -> Markup:
     rows: list[Row] = []
-    for name, (label, digits) in _LABELS.items():
+    own = {name: (name, 4) for name in summary.models[0].stitched.values if name not in NAMES}
+    for name, (label, digits) in (_LABELS | own).items():
         cells: list[Cell | str] = [label]
         for model in summary.models:
             interval = model.stitched.interval(name, summary.level)

@@ -19,7 +19,6 @@ from fathom.ml.samples.datamodules import WindowDataModule
 from fathom.ml.samples.datasets import Arrays
 from fathom.ml.samples.leak_check import LeakReport
 from fathom.ml.scores.calibration import Reliability, reliability
-from fathom.ml.scores.metrics import NAMES
 from fathom.ml.training.config import TrainingConfig
 from fathom.ml.training.fit import Trained
 from fathom.ml.training.fit_config import NetConfig
@@ -90,7 +89,7 @@ def run_once(
     run = walk_forward(one, arrays, work, on_progress=_told(on_progress))
     summary = summarise(run, leak)
     return [
-        (_artifact(net, run, summary, work, Path(out), importance, git_revision, on_progress), summary.model(net.name))
+        (_artifact(net, run, summary, work, Path(out), importance, git_revision, on_progress), summary.model(net.title))
         for net in config.nets
     ]
 
@@ -112,8 +111,8 @@ def _artifact(
     on_progress: OnProgress | None,
 ) -> Artifact:
     fold = run.folds[0]
-    trained = Trained.load(work / "folds" / f"{fold.number:02d}" / net.name)
-    name = f"{run.config.name}-{net.name}"
+    trained = Trained.load(work / "folds" / f"{fold.number:02d}" / net.title)
+    name = f"{run.config.name}-{net.title}"
     target = out / name / trained.record.fingerprint[:12]
     if target.is_dir():
         return load_artifact(target)
@@ -127,7 +126,7 @@ def _artifact(
         schema=_schema(run),
         scaler=data.scaler,
         calibration=trained.record.calibration,
-        metrics=_metrics(summary, net.name, trained),
+        metrics=_metrics(summary, net.title, trained),
         config=msgspec.to_builtins(run.config),
         seed=run.config.seed,
         git_revision=git_revision,
@@ -136,7 +135,7 @@ def _artifact(
     )
     checked = _spread(fold.validation, CHECKED)
     if on_progress:
-        on_progress(f"{net.name} export", 0, 1)
+        on_progress(f"{net.title} export", 0, 1)
     staged = target.with_name(f".{target.name}.new")
     shutil.rmtree(staged, ignore_errors=True)
     export(trained.net, source, staged, windows=data.raw_windows(checked), directions=run.samples.classes[checked])
@@ -147,7 +146,7 @@ def _artifact(
             data.raw_windows(asked),
             run.samples.classes[asked],
             seed=run.config.seed,
-            on_progress=(lambda done, of: on_progress(f"{net.name} importance", done, of)) if on_progress else None,
+            on_progress=(lambda done, of: on_progress(f"{net.title} importance", done, of)) if on_progress else None,
         )
         reseal(staged, {"importance": msgspec.to_builtins(found), "importance_windows": len(asked)})
     write_card(load_artifact(staged))
@@ -174,12 +173,14 @@ def _metrics(summary: Summary, net: str, trained: Trained) -> dict[str, Any]:
             continue
         models[judged.name] = {
             "kind": judged.kind,
-            "scores": {name: _numbers(judged.stitched.interval(name, level)) for name in NAMES},
+            "scores": {name: _numbers(judged.stitched.interval(name, level)) for name in judged.stitched.values},
             "confusion": judged.stitched.confusion.tolist(),
         }
     own = summary.model(net)
     against = {
-        other.name: {name: _numbers(own.stitched.difference(other.stitched, name, level)) for name in NAMES}
+        other.name: {
+            name: _numbers(own.stitched.difference(other.stitched, name, level)) for name in own.stitched.values
+        }
         for other in summary.of_kind("baseline")
     }
     shares = np.bincount(own.samples.classes, minlength=3) / len(own.samples)

@@ -13,7 +13,7 @@ from fathom.ml.samples.labels import CLASSES
 from fathom.ml.samples.leak_check import LeakReport
 from fathom.ml.scores.bootstrap import Interval, Resampler
 from fathom.ml.scores.hidden_optimum import Optimum, load_optimum, oracle
-from fathom.ml.scores.metrics import NAMES, Scores, score
+from fathom.ml.scores.metrics import Scores, score
 from fathom.ml.scores.policy_returns import Trades, sides, trades
 from fathom.ml.scores.predictions import Predictions
 from fathom.ml.training.run_identity import write_whole
@@ -168,9 +168,9 @@ def summarise(run: WalkForward, leak: LeakReport) -> Summary:
                     samples=samples,
                     answers=answers_,
                     trades=trades(samples, sides(samples, answers_, evaluation.policy)),
-                    stitched=score(samples, answers_, whole, evaluation.policy),
+                    stitched=score(samples, answers_, whole, evaluation.policy, evaluation.metrics),
                     folds=tuple(
-                        score(test, answer, drawn, evaluation.policy)
+                        score(test, answer, drawn, evaluation.policy, evaluation.metrics)
                         for test, answer, drawn in zip(tests, answered.folds, by_fold, strict=True)
                     ),
                     secs=sum(facts.secs for facts in answered.facts),
@@ -197,14 +197,17 @@ def as_json(summary: Summary) -> dict[str, Any]:
         entry: dict[str, Any] = {
             "kind": model.kind,
             "secs": round(model.secs, 3),
-            "stitched": {name: list(model.stitched.interval(name, level)) for name in NAMES},
-            "folds": [{name: list(scores.interval(name, level)) for name in NAMES} for scores in model.folds],
+            "stitched": {name: list(model.stitched.interval(name, level)) for name in model.stitched.values},
+            "folds": [{name: list(scores.interval(name, level)) for name in scores.values} for scores in model.folds],
             "confusion": model.stitched.confusion.tolist(),
             "notes": [dict(notes) for notes in model.notes],
         }
         if model.kind == "net":
             entry["against"] = {
-                baseline.name: {name: list(model.stitched.difference(baseline.stitched, name, level)) for name in NAMES}
+                baseline.name: {
+                    name: list(model.stitched.difference(baseline.stitched, name, level))
+                    for name in model.stitched.values
+                }
                 for baseline in summary.of_kind("baseline")
             }
         share = summary.gain_share(model)

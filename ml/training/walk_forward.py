@@ -159,8 +159,8 @@ def walk_forward(
     out = Path(out)
     samples = arrays.samples(config.label, window=config.data.window)
     folds = tuple(split(samples.ts, config.split, reach_ns=samples.reach_ns))
-    names = [*config.evaluation.baselines, *(net.name for net in config.nets)]
-    clash = {*names[: len(config.evaluation.baselines)]} & {net.name for net in config.nets}
+    names = [*config.evaluation.baselines, *(net.title for net in config.nets)]
+    clash = {*names[: len(config.evaluation.baselines)]} & {net.title for net in config.nets}
     if clash:
         raise TrainingError(f"Expected nets with names of their own, was {', '.join(sorted(clash))}, a baseline.")
     with _owned(out):
@@ -174,7 +174,7 @@ def walk_forward(
                 tested[name].append(context.kept(name, partial(context.baseline, name)))
             for net in config.nets:
                 ledger.record(*trial(config, arrays, net.name, net.parameters))
-                tested[net.name].append(context.kept(net.name, partial(context.net, net)))
+                tested[net.title].append(context.kept(net.title, partial(context.net, net)))
     made = {
         name: Answers(name, tuple(one for one, _ in found), tuple(facts for _, facts in found))
         for name, found in tested.items()
@@ -185,7 +185,7 @@ def walk_forward(
         samples=samples,
         folds=folds,
         baselines=tuple(made[name] for name in config.evaluation.baselines),
-        nets=tuple(made[net.name] for net in config.nets),
+        nets=tuple(made[net.title] for net in config.nets),
         trials=ledger.count(arrays.facts.hash),
     )
 
@@ -249,16 +249,18 @@ class _FoldContext:
             net,
             config.fit,
             data,
-            self.folder / net.name,
+            self.folder / net.title,
             seed=config.seed,
-            on_step=lambda step: self.say(net.name, step.epoch * step.batches + step.batch, step.epochs * step.batches),
+            on_step=lambda step: self.say(
+                net.title, step.epoch * step.batches + step.batch, step.epochs * step.batches
+            ),
         )
         data.setup()
         predictions = trained.predict(data.test_dataloader())
         record = trained.record
         notes = {"temperature": trained.temperature, "best_epoch": float(record.best_epoch), **record.validation}
         facts = ModelFacts(
-            model=net.name,
+            model=net.title,
             fold=self.fold.number,
             secs=time.perf_counter() - begun,
             history=trained.history,

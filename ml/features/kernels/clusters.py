@@ -8,56 +8,13 @@ from numpy.typing import NDArray
 from fathom.market.flow import FlowArrays
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BEST, BID, COUNT, BookArrays
-from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.kernels.describe import Describe, places
 from fathom.ml.features.kernels.windows import NEAR, Scratch
 from fathom.ml.features.spec import FeatureSpec
 
-SIZE: Final = 10
-
-
-@kernel
-def step(
-    book: BookArrays, flow: FlowArrays, scratch: Scratch, tick: float, lot: float, out: NDArray[np.float64]
-) -> None:
-    """Write the values of `specs`, after `depth.step`."""
-    sides = book.sides
-    out[:SIZE] = np.nan
-    if sides[BID, COUNT] == 0 or sides[ASK, COUNT] == 0:
-        return
-    mid = 0.5 * (sides[ASK, BEST] - sides[BID, BEST])
-    for side in range(2):
-        sign = -1.0 if side == BID else 1.0
-        best = sides[side, BEST]
-        n = scratch.found[side]
-        total = np.int64(0)
-        for i in range(n):
-            total += scratch.near[side, 1, i]
-        # A cluster is a run of successive levels that each hold more than twice the mean.
-        clusters = np.int64(0)
-        largest = lots = moment = np.int64(0)
-        largest_key = np.nan
-        for i in range(n + 1):
-            size = scratch.near[side, 1, i] if i < n else np.int64(0)
-            if size * n > 2 * total:
-                if lots == 0:
-                    clusters += 1
-                lots += size
-                moment += size * (scratch.near[side, 0, i] - best)
-            elif lots > 0:
-                if lots > largest:
-                    largest = lots
-                    largest_key = best + moment / lots
-                lots = moment = np.int64(0)
-        price = sign * largest_key
-        out[0 + 2 * side] = tick * price
-        out[1 + 2 * side] = lot * largest
-        out[4 + side] = clusters
-        out[6 + side] = 1e4 * sign * (price - mid) / mid
-        out[8 + side] = largest / total
-
 
 def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
-    """Return what `step` writes, in its order."""
+    """Return what `step` writes, in the order of `PLACE`."""
     clusters = Describe("clusters", grid_ms)
     large = f"of the {NEAR} best levels of the side, each above twice their mean volume"
     none = "a side of the book is empty, or no level is above twice the mean"
@@ -94,3 +51,48 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
         for side in ("bid", "ask")
     ]  # fmt: skip
     return tuple(found)
+
+
+PLACE: Final = places(specs(1000))
+"""Place of each value by the name of its feature."""
+
+
+@kernel
+def step(
+    book: BookArrays, flow: FlowArrays, scratch: Scratch, tick: float, lot: float, out: NDArray[np.float64]
+) -> None:
+    """Write the values of `specs`, after `depth.step`."""
+    sides = book.sides
+    out[: len(PLACE)] = np.nan
+    if sides[BID, COUNT] == 0 or sides[ASK, COUNT] == 0:
+        return
+    mid = 0.5 * (sides[ASK, BEST] - sides[BID, BEST])
+    for side in range(2):
+        sign = -1.0 if side == BID else 1.0
+        best = sides[side, BEST]
+        n = scratch.found[side]
+        total = np.int64(0)
+        for i in range(n):
+            total += scratch.near[side, 1, i]
+        # A cluster is a run of successive levels that each hold more than twice the mean.
+        clusters = np.int64(0)
+        largest = lots = moment = np.int64(0)
+        largest_key = np.nan
+        for i in range(n + 1):
+            size = scratch.near[side, 1, i] if i < n else np.int64(0)
+            if size * n > 2 * total:
+                if lots == 0:
+                    clusters += 1
+                lots += size
+                moment += size * (scratch.near[side, 0, i] - best)
+            elif lots > 0:
+                if lots > largest:
+                    largest = lots
+                    largest_key = best + moment / lots
+                lots = moment = np.int64(0)
+        price = sign * largest_key
+        out[PLACE.largest_bid_cluster_price + 2 * side] = tick * price
+        out[PLACE.largest_bid_cluster_volume + 2 * side] = lot * largest
+        out[PLACE.num_bid_clusters + side] = clusters
+        out[PLACE.largest_bid_cluster_distance + side] = 1e4 * sign * (price - mid) / mid
+        out[PLACE.largest_bid_cluster_share + side] = largest / total

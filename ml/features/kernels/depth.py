@@ -23,115 +23,15 @@ from fathom.market.levels import (
     next_place,
     slot_at,
 )
-from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.kernels.describe import Describe, places
 from fathom.ml.features.kernels.windows import BAND, NEAR, Q5, Q10, QD5, QD10, TICKS5, Scratch, bucket_at, buckets_of
 from fathom.ml.features.spec import FeatureSpec
-
-SIZE: Final = 29
 
 _BAND: Final = 1000  # 10 bps, as a divisor
 
 
-@kernel
-def walk(book: BookArrays, scratch: Scratch) -> None:
-    """Fill `scratch` from the levels; both sides must hold one at least."""
-    best_bid, best_ask = book.sides[BID, BEST], book.sides[ASK, BEST]
-    mid2 = best_ask - best_bid
-    for side in range(2):
-        best = book.sides[side, BEST]
-        away = mid2 if side == BID else -mid2
-        q5 = q10 = qd5 = qd10 = ticks5 = band = np.int64(0)
-        pressure = 0.0
-        rank = np.int64(0)
-        place = first_place(book, side)
-        while place >= 0:
-            slot = slot_at(book, side, place)
-            key, lots = book.pool[slot, KEY], book.pool[slot, LOTS]
-            distance = key - best
-            half_ticks = 2 * key + away  # from the mid
-            if rank < 10:
-                q10 += lots
-                qd10 += lots * distance
-                pressure += lots / max(1, half_ticks)
-                if rank < 5:
-                    q5 += lots
-                    qd5 += lots * distance
-            if distance < 5:
-                ticks5 += lots
-            within = half_ticks * _BAND <= mid2
-            if within:
-                band += lots
-            if rank < NEAR:
-                scratch.near[side, 0, rank] = key
-                scratch.near[side, 1, rank] = lots
-            elif not within and distance >= 5:
-                break
-            rank += 1
-            place = next_place(book, side, place + 1)
-        scratch.found[side] = min(rank, NEAR)
-        depth = scratch.depth
-        depth[side, Q5], depth[side, Q10], depth[side, QD5], depth[side, QD10] = q5, q10, qd5, qd10
-        depth[side, TICKS5], depth[side, BAND] = ticks5, band
-        scratch.pressure[side] = pressure
-
-
-@kernel
-def step(
-    book: BookArrays, flow: FlowArrays, scratch: Scratch, tick: float, lot: float, out: NDArray[np.float64]
-) -> None:
-    """Write the values of `specs`; NaN when a side is empty, but the totals, which are then 0."""
-    sides, depth = book.sides, scratch.depth
-    bids, asks = sides[BID, TOTAL], sides[ASK, TOTAL]
-    out[:SIZE] = np.nan
-    out[12] = lot * bids
-    out[13] = lot * asks
-    if sides[BID, COUNT] == 0 or sides[ASK, COUNT] == 0:
-        return
-    walk(book, scratch)
-    bid, ask = -sides[BID, BEST], sides[ASK, BEST]
-    bid_lots, ask_lots = scratch.near[BID, 1, 0], scratch.near[ASK, 1, 0]
-    mid2 = bid + ask
-    mid = 0.5 * mid2
-    spread = ask - bid
-    out[0] = tick * spread
-    out[1] = 1e4 * spread / mid
-    out[2] = tick * mid
-    offset = 0.5 * spread * ((bid_lots - ask_lots) / (bid_lots + ask_lots))
-    out[3] = tick * (mid + offset)
-    for i in range(2):
-        size, moment = (Q5, QD5) if i == 0 else (Q10, QD10)
-        below = depth[BID, moment] / depth[BID, size]
-        above = depth[ASK, moment] / depth[ASK, size]
-        out[4 + 2 * i] = tick * (bid - below)
-        out[5 + 2 * i] = tick * (ask + above)
-        out[8 + 2 * i] = lot * depth[BID, size]
-        out[9 + 2 * i] = lot * depth[ASK, size]
-        out[17 + 2 * i] = -1e4 * (below + 0.5 * spread) / mid
-        out[18 + 2 * i] = 1e4 * (above + 0.5 * spread) / mid
-    out[14] = (depth[BID, Q10] + depth[ASK, Q10]) / (bids + asks)
-    second = buckets_of(flow, 1)
-    if flow.head[SAMPLES] > second:
-        before = flow.sums[bucket_at(flow, second), MID]
-        out[15] = 1e4 * (mid - before) / before
-    out[16] = 1e4 * offset / mid
-    out[21] = _imbalance(depth[BID, Q5], depth[ASK, Q5])
-    out[22] = _imbalance(depth[BID, Q10], depth[ASK, Q10])
-    out[23] = _imbalance(bids, asks)
-    out[24] = (scratch.pressure[BID] - scratch.pressure[ASK]) / (scratch.pressure[BID] + scratch.pressure[ASK])
-    out[25] = lot * depth[BID, TICKS5]
-    out[26] = lot * depth[ASK, TICKS5]
-    out[27] = _imbalance(depth[BID, TICKS5], depth[ASK, TICKS5])
-    if depth[BID, BAND] + depth[ASK, BAND] > 0:
-        out[28] = _imbalance(depth[BID, BAND], depth[ASK, BAND])
-
-
-@kernel
-def _imbalance(bids: int, asks: int) -> float:
-    return (bids - asks) / (bids + asks)
-
-
 def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
-    """Return what `step` writes, in its order."""
+    """Return what `step` writes, in the order of `PLACE`."""
     micro = Describe("microstructure", grid_ms)
     imbalance = Describe("imbalance", grid_ms)
     liquidity = Describe("liquidity", grid_ms)
@@ -228,3 +128,107 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
         )
     )  # fmt: skip
     return tuple(found)
+
+
+PLACE: Final = places(specs(1000))
+"""Place of each value by the name of its feature."""
+
+
+@kernel
+def walk(book: BookArrays, scratch: Scratch) -> None:
+    """Fill `scratch` from the levels; both sides must hold one at least."""
+    best_bid, best_ask = book.sides[BID, BEST], book.sides[ASK, BEST]
+    mid2 = best_ask - best_bid
+    for side in range(2):
+        best = book.sides[side, BEST]
+        away = mid2 if side == BID else -mid2
+        q5 = q10 = qd5 = qd10 = ticks5 = band = np.int64(0)
+        pressure = 0.0
+        rank = np.int64(0)
+        place = first_place(book, side)
+        while place >= 0:
+            slot = slot_at(book, side, place)
+            key, lots = book.pool[slot, KEY], book.pool[slot, LOTS]
+            distance = key - best
+            half_ticks = 2 * key + away  # from the mid
+            if rank < 10:
+                q10 += lots
+                qd10 += lots * distance
+                pressure += lots / max(1, half_ticks)
+                if rank < 5:
+                    q5 += lots
+                    qd5 += lots * distance
+            if distance < 5:
+                ticks5 += lots
+            within = half_ticks * _BAND <= mid2
+            if within:
+                band += lots
+            if rank < NEAR:
+                scratch.near[side, 0, rank] = key
+                scratch.near[side, 1, rank] = lots
+            elif not within and distance >= 5:
+                break
+            rank += 1
+            place = next_place(book, side, place + 1)
+        scratch.found[side] = min(rank, NEAR)
+        depth = scratch.depth
+        depth[side, Q5], depth[side, Q10], depth[side, QD5], depth[side, QD10] = q5, q10, qd5, qd10
+        depth[side, TICKS5], depth[side, BAND] = ticks5, band
+        scratch.pressure[side] = pressure
+
+
+@kernel
+def step(
+    book: BookArrays, flow: FlowArrays, scratch: Scratch, tick: float, lot: float, out: NDArray[np.float64]
+) -> None:
+    """Write the values of `specs`; NaN when a side is empty, but the totals, which are then 0."""
+    sides, depth = book.sides, scratch.depth
+    bids, asks = sides[BID, TOTAL], sides[ASK, TOTAL]
+    out[: len(PLACE)] = np.nan
+    out[PLACE.total_bid_volume] = lot * bids
+    out[PLACE.total_ask_volume] = lot * asks
+    if sides[BID, COUNT] == 0 or sides[ASK, COUNT] == 0:
+        return
+    walk(book, scratch)
+    bid, ask = -sides[BID, BEST], sides[ASK, BEST]
+    bid_lots, ask_lots = scratch.near[BID, 1, 0], scratch.near[ASK, 1, 0]
+    mid2 = bid + ask
+    mid = 0.5 * mid2
+    spread = ask - bid
+    out[PLACE.bid_ask_spread_abs] = tick * spread
+    out[PLACE.bid_ask_spread_rel] = 1e4 * spread / mid
+    out[PLACE.mid_price] = tick * mid
+    offset = 0.5 * spread * ((bid_lots - ask_lots) / (bid_lots + ask_lots))
+    out[PLACE.micro_price] = tick * (mid + offset)
+    for i in range(2):
+        size, moment = (Q5, QD5) if i == 0 else (Q10, QD10)
+        below = depth[BID, moment] / depth[BID, size]
+        above = depth[ASK, moment] / depth[ASK, size]
+        out[PLACE.vwap_bid_5 + 2 * i] = tick * (bid - below)
+        out[PLACE.vwap_ask_5 + 2 * i] = tick * (ask + above)
+        out[PLACE.depth_bid_5 + 2 * i] = lot * depth[BID, size]
+        out[PLACE.depth_ask_5 + 2 * i] = lot * depth[ASK, size]
+        out[PLACE.vwap_bid_5_offset + 2 * i] = -1e4 * (below + 0.5 * spread) / mid
+        out[PLACE.vwap_ask_5_offset + 2 * i] = 1e4 * (above + 0.5 * spread) / mid
+    out[PLACE.book_depth_ratio] = (depth[BID, Q10] + depth[ASK, Q10]) / (bids + asks)
+    second = buckets_of(flow, 1)
+    if flow.head[SAMPLES] > second:
+        before = flow.sums[bucket_at(flow, second), MID]
+        out[PLACE.mid_return] = 1e4 * (mid - before) / before
+    out[PLACE.micro_price_offset] = 1e4 * offset / mid
+    out[PLACE.imbalance_5] = _imbalance(depth[BID, Q5], depth[ASK, Q5])
+    out[PLACE.imbalance_10] = _imbalance(depth[BID, Q10], depth[ASK, Q10])
+    out[PLACE.imbalance_total] = _imbalance(bids, asks)
+    out[PLACE.price_pressure] = (scratch.pressure[BID] - scratch.pressure[ASK]) / (
+        scratch.pressure[BID] + scratch.pressure[ASK]
+    )
+    out[PLACE.liquidity_bid_5] = lot * depth[BID, TICKS5]
+    out[PLACE.liquidity_ask_5] = lot * depth[ASK, TICKS5]
+    out[PLACE.liquidity_asymmetry] = _imbalance(depth[BID, TICKS5], depth[ASK, TICKS5])
+    if depth[BID, BAND] + depth[ASK, BAND] > 0:
+        out[PLACE.depth_imbalance_ratio] = _imbalance(depth[BID, BAND], depth[ASK, BAND])
+
+
+@kernel
+def _imbalance(bids: int, asks: int) -> float:
+    return (bids - asks) / (bids + asks)

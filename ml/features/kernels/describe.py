@@ -1,6 +1,8 @@
 """Short hand for the specs that stand beside the order-book kernels."""
 
-from typing import Final
+from collections import namedtuple
+from collections.abc import Sequence
+from typing import Any, Final
 
 from fathom.ml.features.spec import FeatureSpec
 
@@ -10,6 +12,18 @@ XGH: Final = "Xu, Gould & Howison (2018), doi:10.1142/S2382626619500114"
 
 EMPTY_SIDE: Final = "a side of the book is empty"
 NO_TRADES: Final = "no signed trade in the window"
+
+
+def places(specs: Sequence[FeatureSpec]) -> Any:
+    """Return the places of features as a named tuple, which numba reads as constants.
+
+    Examples
+    --------
+    >>> describe = Describe("liquidity", 1000)
+    >>> places([describe("spread", "bps", "ask - bid", "Distance."), describe("mid", "price", "mid", "Middle.")]).mid
+    1
+    """
+    return namedtuple("Places", [spec.name for spec in specs])(*range(len(specs)))
 
 
 class Describe:

@@ -11,10 +11,8 @@ from fathom.detectors.bars.support_resistance import new_levels_state
 from fathom.detectors.bars.support_resistance import step as levels_step
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BEST, BID, COUNT, BookArrays
-from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.kernels.describe import Describe, places
 from fathom.ml.features.spec import FeatureSpec
-
-SIZE: Final = 4
 
 EXTREMES: Final = 120
 """Bars whose lowest and highest price stand in where the detector holds no level on that side."""
@@ -76,6 +74,41 @@ def new_level_arrays(bar_ms: int) -> LevelArrays:
     )
 
 
+def specs(grid_ms: int, bar_ms: int = 1000) -> tuple[FeatureSpec, ...]:
+    """Return what `step` writes, in the order of `PLACE`."""
+    levels = Describe("levels", grid_ms)
+    young = "no bar has closed yet"
+    edges: tuple[tuple[str, str, str, str], ...] = (
+        ("support", "below", "lowest", "Where the price turned up, traded much or met large bids before."),
+        ("resistance", "above", "highest", "Where the price turned down, traded much or met large asks before."),
+    )
+    found: list[FeatureSpec] = []
+    for name, where, extreme, text in edges:
+        found.append(
+            levels(
+                f"{name}_level_1", "price",
+                f"nearest level {where} the close of the last bar (bar_ms of trades and the mid) that "
+                f"detectors.SupportResistance holds with a strength of 0.2 or more; where it holds none, the {extreme} "
+                f"price of the last {EXTREMES} bars",
+                text, source="Osler (2003), doi:10.1111/1540-6261.00588", nan=young, seconds=bar_ms / 1000,
+                stationary=False,
+            )
+        )  # fmt: skip
+    for name, formula in (("support", "1 - support_level_1 / mid"), ("resistance", "resistance_level_1 / mid - 1")):
+        found.append(
+            levels(
+                f"distance_to_{name}", "bps", f"1e4 ({formula})",
+                f"How far the {name} is; below 0 where the price has gone through it since the bar closed.",
+                nan=f"{young}, or a side of the book is empty", seconds=bar_ms / 1000, of=f"{name}_level_1",
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+PLACE: Final = places(specs(1000))
+"""Place of each value by the name of its feature."""
+
+
 @kernel
 def close_until(book: BookArrays, levels: LevelArrays, ts_ns: int) -> None:
     """Close the bars that have ended by `ts_ns`, and take each into the levels."""
@@ -108,7 +141,7 @@ def trade(levels: LevelArrays, price: int, size: int, flags: int) -> None:
 @kernel
 def step(book: BookArrays, levels: LevelArrays, tick: float, out: NDArray[np.float64]) -> None:
     """Write the values of `specs`, after `close_until` the grid time."""
-    out[:SIZE] = np.nan
+    out[: len(PLACE)] = np.nan
     if levels.closed[0] == 0:
         return
     support = levels.reading[0]
@@ -121,44 +154,13 @@ def step(book: BookArrays, levels: LevelArrays, tick: float, out: NDArray[np.flo
         resistance = -np.inf
         for i in range(EXTREMES):
             resistance = max(resistance, levels.highs[i])
-    out[0] = tick * support
-    out[1] = tick * resistance
+    out[PLACE.support_level_1] = tick * support
+    out[PLACE.resistance_level_1] = tick * resistance
     sides = book.sides
     if sides[BID, COUNT] > 0 and sides[ASK, COUNT] > 0:
         mid = 0.5 * (sides[ASK, BEST] - sides[BID, BEST])
-        out[2] = 1e4 * (mid - support) / mid
-        out[3] = 1e4 * (resistance - mid) / mid
-
-
-def specs(grid_ms: int, bar_ms: int = 1000) -> tuple[FeatureSpec, ...]:
-    """Return what `step` writes, in its order."""
-    levels = Describe("levels", grid_ms)
-    young = "no bar has closed yet"
-    edges: tuple[tuple[str, str, str, str], ...] = (
-        ("support", "below", "lowest", "Where the price turned up, traded much or met large bids before."),
-        ("resistance", "above", "highest", "Where the price turned down, traded much or met large asks before."),
-    )
-    found: list[FeatureSpec] = []
-    for name, where, extreme, text in edges:
-        found.append(
-            levels(
-                f"{name}_level_1", "price",
-                f"nearest level {where} the close of the last bar (bar_ms of trades and the mid) that "
-                f"detectors.SupportResistance holds with a strength of 0.2 or more; where it holds none, the {extreme} "
-                f"price of the last {EXTREMES} bars",
-                text, source="Osler (2003), doi:10.1111/1540-6261.00588", nan=young, seconds=bar_ms / 1000,
-                stationary=False,
-            )
-        )  # fmt: skip
-    for name, formula in (("support", "1 - support_level_1 / mid"), ("resistance", "resistance_level_1 / mid - 1")):
-        found.append(
-            levels(
-                f"distance_to_{name}", "bps", f"1e4 ({formula})",
-                f"How far the {name} is; below 0 where the price has gone through it since the bar closed.",
-                nan=f"{young}, or a side of the book is empty", seconds=bar_ms / 1000, of=f"{name}_level_1",
-            )
-        )  # fmt: skip
-    return tuple(found)
+        out[PLACE.distance_to_support] = 1e4 * (mid - support) / mid
+        out[PLACE.distance_to_resistance] = 1e4 * (resistance - mid) / mid
 
 
 def copied(levels: LevelArrays, state: dict[str, NDArray[Any]]) -> LevelArrays:

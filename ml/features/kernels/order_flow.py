@@ -29,69 +29,13 @@ from fathom.market.flow import (
     FlowArrays,
 )
 from fathom.market.kernel import kernel
-from fathom.ml.features.kernels.describe import CKS, NO_TRADES, XGH, Describe
+from fathom.ml.features.kernels.describe import CKS, NO_TRADES, XGH, Describe, places
 from fathom.ml.features.kernels.windows import W1, W5, W10, W60, Scratch, bucket_at, buckets_of, is_warm
 from fathom.ml.features.spec import FeatureSpec
 
-SIZE: Final = 22
-
-
-@kernel
-def step(flow: FlowArrays, scratch: Scratch, lot: float, out: NDArray[np.float64]) -> None:
-    """Write the values of `specs`, after `windows.add_up`."""
-    counts, sums = scratch.counts, scratch.sums
-    out[:SIZE] = np.nan
-    if is_warm(flow, 1):
-        out[0] = lot * counts[W1, OFI]
-        for level in range(1, 5):
-            out[level] = lot * counts[W1, OFI + level]
-        out[5] = lot * counts[W1, OFI_ALL]
-        out[6] = counts[W1, OFI] / _mean_touch(flow, 1)
-        out[16] = np.float64(counts[W1, ROW_COUNT])
-    if is_warm(flow, 5):
-        out[7] = counts[W5, OFI] / _mean_touch(flow, 5)
-        out[9] = lot * (counts[W5, BUY_LOTS] - counts[W5, SELL_LOTS])
-        out[10] = counts[W5, BID_ADDS] / 5.0
-        out[11] = counts[W5, ASK_ADDS] / 5.0
-        out[17] = counts[W5, QUOTES] / 5.0
-    if is_warm(flow, 10):
-        out[8] = counts[W10, OFI] / _mean_touch(flow, 10)
-        traded = counts[W10, BUY_LOTS] + counts[W10, SELL_LOTS]
-        if traded > 0:
-            out[12] = counts[W10, BUY_LOTS] / traded
-            out[13] = (counts[W10, BUYS] - counts[W10, SELLS]) / (counts[W10, BUYS] + counts[W10, SELLS])
-        out[18] = counts[W10, TRADES] / 10.0
-    if is_warm(flow, 60):
-        signed = counts[W60, BUYS] + counts[W60, SELLS]
-        if signed > 0:
-            share = (counts[W60, BUYS] - counts[W60, SELLS]) / signed
-            out[14] = sums[W60, SIGNED_SQUARES] / sums[W60, SQUARES] - share
-            traded = counts[W60, BUY_LOTS] + counts[W60, SELL_LOTS]
-            out[15] = (counts[W60, BUY_LOTS] - counts[W60, SELL_LOTS]) / traded
-        if counts[W60, VOLUME] > 0:
-            out[19] = counts[W60, RPI_LOTS] / counts[W60, VOLUME]
-        out[20] = lot * counts[W60, VOLUME]
-    if flow.head[BUCKETS] >= VPIN_BUCKETS:
-        imbalance = size = np.int64(0)
-        for i in range(VPIN_BUCKETS):
-            imbalance += flow.vpin[i, 0]
-            size += flow.vpin[i, 1]
-        out[21] = imbalance / size
-
-
-@kernel
-def _mean_touch(flow: FlowArrays, seconds: int) -> float:
-    # Mean over time of the lots of best bid and best ask: NaN when no side pair stood in the window.
-    total = weight = 0.0
-    for back in range(buckets_of(flow, seconds)):
-        at = bucket_at(flow, back)
-        total += flow.sums[at, WEIGHT] * flow.sums[at, MOMENTS + 3 * TOUCH_LOTS]
-        weight += flow.sums[at, WEIGHT]
-    return total / weight if total > 0.0 else np.nan
-
 
 def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
-    """Return what `step` writes, in its order."""
+    """Return what `step` writes, in the order of `PLACE`."""
     flow = Describe("flow", grid_ms)
     imbalance = Describe("imbalance", grid_ms)
     dynamics = Describe("dynamics", grid_ms)
@@ -193,3 +137,63 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
         ),
     ]  # fmt: skip
     return tuple(found)
+
+
+PLACE: Final = places(specs(1000))
+"""Place of each value by the name of its feature."""
+
+
+@kernel
+def step(flow: FlowArrays, scratch: Scratch, lot: float, out: NDArray[np.float64]) -> None:
+    """Write the values of `specs`, after `windows.add_up`."""
+    counts, sums = scratch.counts, scratch.sums
+    out[: len(PLACE)] = np.nan
+    if is_warm(flow, 1):
+        out[PLACE.order_flow_imbalance] = lot * counts[W1, OFI]
+        for level in range(1, 5):
+            out[PLACE.mlofi_2 + level - 1] = lot * counts[W1, OFI + level]
+        out[PLACE.mlofi_all] = lot * counts[W1, OFI_ALL]
+        out[PLACE.ofi_1s] = counts[W1, OFI] / _mean_touch(flow, 1)
+        out[PLACE.update_frequency] = np.float64(counts[W1, ROW_COUNT])
+    if is_warm(flow, 5):
+        out[PLACE.ofi_5s] = counts[W5, OFI] / _mean_touch(flow, 5)
+        out[PLACE.volume_delta_5] = lot * (counts[W5, BUY_LOTS] - counts[W5, SELL_LOTS])
+        out[PLACE.bid_intensity] = counts[W5, BID_ADDS] / 5.0
+        out[PLACE.ask_intensity] = counts[W5, ASK_ADDS] / 5.0
+        out[PLACE.quote_intensity] = counts[W5, QUOTES] / 5.0
+    if is_warm(flow, 10):
+        out[PLACE.ofi_10s] = counts[W10, OFI] / _mean_touch(flow, 10)
+        traded = counts[W10, BUY_LOTS] + counts[W10, SELL_LOTS]
+        if traded > 0:
+            out[PLACE.buy_sell_ratio] = counts[W10, BUY_LOTS] / traded
+            out[PLACE.signed_trade_imbalance] = (counts[W10, BUYS] - counts[W10, SELLS]) / (
+                counts[W10, BUYS] + counts[W10, SELLS]
+            )
+        out[PLACE.trade_arrival_rate] = counts[W10, TRADES] / 10.0
+    if is_warm(flow, 60):
+        signed = counts[W60, BUYS] + counts[W60, SELLS]
+        if signed > 0:
+            share = (counts[W60, BUYS] - counts[W60, SELLS]) / signed
+            out[PLACE.smart_money_index] = sums[W60, SIGNED_SQUARES] / sums[W60, SQUARES] - share
+            traded = counts[W60, BUY_LOTS] + counts[W60, SELL_LOTS]
+            out[PLACE.trade_volume_imbalance] = (counts[W60, BUY_LOTS] - counts[W60, SELL_LOTS]) / traded
+        if counts[W60, VOLUME] > 0:
+            out[PLACE.rpi_share] = counts[W60, RPI_LOTS] / counts[W60, VOLUME]
+        out[PLACE.trade_volume] = lot * counts[W60, VOLUME]
+    if flow.head[BUCKETS] >= VPIN_BUCKETS:
+        imbalance = size = np.int64(0)
+        for i in range(VPIN_BUCKETS):
+            imbalance += flow.vpin[i, 0]
+            size += flow.vpin[i, 1]
+        out[PLACE.vpin] = imbalance / size
+
+
+@kernel
+def _mean_touch(flow: FlowArrays, seconds: int) -> float:
+    # Mean over time of the lots of best bid and best ask: NaN when no side pair stood in the window.
+    total = weight = 0.0
+    for back in range(buckets_of(flow, seconds)):
+        at = bucket_at(flow, back)
+        total += flow.sums[at, WEIGHT] * flow.sums[at, MOMENTS + 3 * TOUCH_LOTS]
+        weight += flow.sums[at, WEIGHT]
+    return total / weight if total > 0.0 else np.nan

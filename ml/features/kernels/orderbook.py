@@ -26,14 +26,13 @@ from fathom.ml.features.kernels.levels import LevelArrays, new_level_arrays
 from fathom.ml.features.kernels.windows import Scratch, add_up, new_scratch
 from fathom.ml.features.spec import FeatureSpec
 
-SIZE: Final = depth.SIZE + clusters.SIZE + levels.SIZE + order_flow.SIZE + trade_cost.SIZE + rolling.SIZE
-
-_CLUSTERS: Final = depth.SIZE
-_LEVELS: Final = _CLUSTERS + clusters.SIZE
-_FLOW: Final = _LEVELS + levels.SIZE
-_COST: Final = _FLOW + order_flow.SIZE
-_ROLLING: Final = _COST + trade_cost.SIZE
-_STOIKOV: Final = SIZE
+_CLUSTERS: Final = len(depth.PLACE)
+_LEVELS: Final = _CLUSTERS + len(clusters.PLACE)
+_FLOW: Final = _LEVELS + len(levels.PLACE)
+_COST: Final = _FLOW + len(order_flow.PLACE)
+_ROLLING: Final = _COST + len(trade_cost.PLACE)
+_STOIKOV: Final = _ROLLING + rolling.SIZE
+SIZE: Final = _STOIKOV
 
 _BOOK: Final = int(Kind.BOOK)
 _LAST: Final = int(Flag.LAST)

@@ -10,38 +10,12 @@ from numpy.typing import NDArray
 
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BEST, BID, COUNT, LOTS, BookArrays, first_place, slot_at
-from fathom.ml.features.kernels.describe import Describe
+from fathom.ml.features.kernels.describe import Describe, places
 from fathom.ml.features.spec import FeatureSpec
-
-SIZE: Final = 2
-
-
-@kernel
-def adjustment(table: NDArray[np.float64], spread: int, bid_lots: int, ask_lots: int) -> float:
-    """Return the adjustment in ticks; a wider spread than was fitted counts as the widest, a crossed book as a tick."""
-    spreads, buckets = table.shape
-    row = min(max(spread, 1), spreads) - 1
-    column = min(bid_lots * buckets // (bid_lots + ask_lots), buckets - 1)
-    return table[row, column]
-
-
-@kernel
-def step(book: BookArrays, table: NDArray[np.float64], tick: float, out: NDArray[np.float64]) -> None:
-    """Write the values of `specs`."""
-    out[:SIZE] = np.nan
-    sides = book.sides
-    if sides[BID, COUNT] == 0 or sides[ASK, COUNT] == 0:
-        return
-    bid_lots = book.pool[slot_at(book, BID, first_place(book, BID)), LOTS]
-    ask_lots = book.pool[slot_at(book, ASK, first_place(book, ASK)), LOTS]
-    mid = 0.5 * (sides[ASK, BEST] - sides[BID, BEST])
-    offset = adjustment(table, sides[ASK, BEST] + sides[BID, BEST], bid_lots, ask_lots)
-    out[0] = tick * (mid + offset)
-    out[1] = 1e4 * offset / mid
 
 
 def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
-    """Return what `step` writes, in its order."""
+    """Return what `step` writes, in the order of `PLACE`."""
     micro = Describe("microstructure", grid_ms)
     source = "Stoikov (2018), doi:10.1080/14697688.2018.1489139"
     return (
@@ -57,3 +31,31 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
             source=source, of="stoikov_micro_price",
         ),
     )  # fmt: skip
+
+
+PLACE: Final = places(specs(1000))
+"""Place of each value by the name of its feature."""
+
+
+@kernel
+def adjustment(table: NDArray[np.float64], spread: int, bid_lots: int, ask_lots: int) -> float:
+    """Return the adjustment in ticks; a wider spread than was fitted counts as the widest, a crossed book as a tick."""
+    spreads, buckets = table.shape
+    row = min(max(spread, 1), spreads) - 1
+    column = min(bid_lots * buckets // (bid_lots + ask_lots), buckets - 1)
+    return table[row, column]
+
+
+@kernel
+def step(book: BookArrays, table: NDArray[np.float64], tick: float, out: NDArray[np.float64]) -> None:
+    """Write the values of `specs`."""
+    out[: len(PLACE)] = np.nan
+    sides = book.sides
+    if sides[BID, COUNT] == 0 or sides[ASK, COUNT] == 0:
+        return
+    bid_lots = book.pool[slot_at(book, BID, first_place(book, BID)), LOTS]
+    ask_lots = book.pool[slot_at(book, ASK, first_place(book, ASK)), LOTS]
+    mid = 0.5 * (sides[ASK, BEST] - sides[BID, BEST])
+    offset = adjustment(table, sides[ASK, BEST] + sides[BID, BEST], bid_lots, ask_lots)
+    out[PLACE.stoikov_micro_price] = tick * (mid + offset)
+    out[PLACE.stoikov_micro_price_offset] = 1e4 * offset / mid

@@ -27,94 +27,16 @@ from fathom.market.flow import (
     FlowArrays,
 )
 from fathom.market.kernel import kernel
-from fathom.ml.features.kernels.describe import OWN, Describe
+from fathom.ml.features.kernels.describe import OWN, Describe, places
 from fathom.ml.features.kernels.windows import W10, W60, Scratch, bucket_at, buckets_of, is_warm
 from fathom.ml.features.spec import FeatureSpec
-
-SIZE: Final = 9
 
 MIN_RETURNS: Final = 30
 """Grid steps with a return that Kyle's lambda needs."""
 
 
-@kernel
-def step(flow: FlowArrays, scratch: Scratch, tick: float, lot: float, out: NDArray[np.float64]) -> None:
-    """Write the values of `specs`, after `windows.add_up`."""
-    counts, sums = scratch.counts, scratch.sums
-    out[:SIZE] = np.nan
-    if is_warm(flow, 10) and sums[W10, COST_LOTS] > 0.0:
-        out[0] = sums[W10, COST] / sums[W10, COST_LOTS]
-    if not is_warm(flow, 60):
-        return
-    out[1] = _kyle_lambda(flow) / lot
-    out[2] = _amihud(flow) / (tick * lot) * 1e6
-    if flow.head[HELD] == 1:
-        mid = 0.5 * flow.head[MID2]
-        n = counts[W60, PAIRS]
-        if n >= 2:
-            cross = counts[W60, STEP_CROSS] - counts[W60, STEP_SUM] * (counts[W60, STEP_LAG_SUM] / n)
-            width = 2e4 * np.sqrt(abs(cross) / n) / mid
-            out[3] = width if cross <= 0.0 else -width
-        out[7] = 0.5e4 * np.sqrt(counts[W60, MID_MOVES]) / mid
-        out[8] = 1e4 * np.sqrt(counts[W60, SPREAD_MOVES]) / mid
-    count = mean = m2 = 0.0
-    for back in range(buckets_of(flow, 60)):
-        at = bucket_at(flow, back)
-        more = flow.sums[at, TTL_COUNT]
-        if more > 0.0:
-            both = count + more
-            delta = flow.sums[at, TTL_MEAN] - mean
-            mean += delta * (more / both)
-            m2 += flow.sums[at, TTL_M2] + delta * delta * (count * more / both)
-            count = both
-    if count > 0.0:
-        out[4] = mean
-        out[6] = sums[W60, TTL_WIDTH] / count
-    if count > 1.0:
-        out[5] = np.sqrt(m2 / count)
-
-
-@kernel
-def _kyle_lambda(flow: FlowArrays) -> float:
-    # Slope of the returns of the grid steps on their signed volume, in bps a lot: two passes, for the digits.
-    n = mean_x = mean_y = 0.0
-    for back in range(buckets_of(flow, 60)):
-        at = bucket_at(flow, back)
-        y = flow.sums[at, RETURN]
-        if y == y:
-            n += 1.0
-            mean_x += flow.counts[at, BUY_LOTS] - flow.counts[at, SELL_LOTS]
-            mean_y += y
-    if n < MIN_RETURNS:
-        return np.nan
-    mean_x /= n
-    mean_y /= n
-    covariance = variance = 0.0
-    for back in range(buckets_of(flow, 60)):
-        at = bucket_at(flow, back)
-        y = flow.sums[at, RETURN]
-        if y == y:
-            x = flow.counts[at, BUY_LOTS] - flow.counts[at, SELL_LOTS] - mean_x
-            covariance += x * (y - mean_y)
-            variance += x * x
-    return covariance / variance if variance > 0.0 else np.nan
-
-
-@kernel
-def _amihud(flow: FlowArrays) -> float:
-    # Mean of |return| / traded value, in bps per tick times lot, over the grid steps that traded.
-    n = total = 0.0
-    for back in range(buckets_of(flow, 60)):
-        at = bucket_at(flow, back)
-        move, value = abs(flow.sums[at, RETURN]), flow.sums[at, NOTIONAL]
-        if value > 0.0 and move == move:
-            n += 1.0
-            total += move / value
-    return total / n if n > 0.0 else np.nan
-
-
 def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
-    """Return what `step` writes, in its order."""
+    """Return what `step` writes, in the order of `PLACE`."""
     liquidity = Describe("liquidity", grid_ms)
     dynamics = Describe("dynamics", grid_ms)
     grid = f"grid steps ({grid_ms} ms)"
@@ -176,3 +98,83 @@ def specs(grid_ms: int) -> tuple[FeatureSpec, ...]:
             "Realised volatility of the spread.", seconds=60,
         ),
     )  # fmt: skip
+
+
+PLACE: Final = places(specs(1000))
+"""Place of each value by the name of its feature."""
+
+
+@kernel
+def step(flow: FlowArrays, scratch: Scratch, tick: float, lot: float, out: NDArray[np.float64]) -> None:
+    """Write the values of `specs`, after `windows.add_up`."""
+    counts, sums = scratch.counts, scratch.sums
+    out[: len(PLACE)] = np.nan
+    if is_warm(flow, 10) and sums[W10, COST_LOTS] > 0.0:
+        out[PLACE.effective_spread] = sums[W10, COST] / sums[W10, COST_LOTS]
+    if not is_warm(flow, 60):
+        return
+    out[PLACE.kyle_lambda] = _kyle_lambda(flow) / lot
+    out[PLACE.amihud_illiquidity] = _amihud(flow) / (tick * lot) * 1e6
+    if flow.head[HELD] == 1:
+        mid = 0.5 * flow.head[MID2]
+        n = counts[W60, PAIRS]
+        if n >= 2:
+            cross = counts[W60, STEP_CROSS] - counts[W60, STEP_SUM] * (counts[W60, STEP_LAG_SUM] / n)
+            width = 2e4 * np.sqrt(abs(cross) / n) / mid
+            out[PLACE.roll_spread] = width if cross <= 0.0 else -width
+        out[PLACE.orderbook_volatility] = 0.5e4 * np.sqrt(counts[W60, MID_MOVES]) / mid
+        out[PLACE.spread_volatility] = 1e4 * np.sqrt(counts[W60, SPREAD_MOVES]) / mid
+    count = mean = m2 = 0.0
+    for back in range(buckets_of(flow, 60)):
+        at = bucket_at(flow, back)
+        more = flow.sums[at, TTL_COUNT]
+        if more > 0.0:
+            both = count + more
+            delta = flow.sums[at, TTL_MEAN] - mean
+            mean += delta * (more / both)
+            m2 += flow.sums[at, TTL_M2] + delta * delta * (count * more / both)
+            count = both
+    if count > 0.0:
+        out[PLACE.level_ttl_avg] = mean
+        out[PLACE.level_ttl_granularity] = sums[W60, TTL_WIDTH] / count
+    if count > 1.0:
+        out[PLACE.level_ttl_std] = np.sqrt(m2 / count)
+
+
+@kernel
+def _kyle_lambda(flow: FlowArrays) -> float:
+    # Slope of the returns of the grid steps on their signed volume, in bps a lot: two passes, for the digits.
+    n = mean_x = mean_y = 0.0
+    for back in range(buckets_of(flow, 60)):
+        at = bucket_at(flow, back)
+        y = flow.sums[at, RETURN]
+        if y == y:
+            n += 1.0
+            mean_x += flow.counts[at, BUY_LOTS] - flow.counts[at, SELL_LOTS]
+            mean_y += y
+    if n < MIN_RETURNS:
+        return np.nan
+    mean_x /= n
+    mean_y /= n
+    covariance = variance = 0.0
+    for back in range(buckets_of(flow, 60)):
+        at = bucket_at(flow, back)
+        y = flow.sums[at, RETURN]
+        if y == y:
+            x = flow.counts[at, BUY_LOTS] - flow.counts[at, SELL_LOTS] - mean_x
+            covariance += x * (y - mean_y)
+            variance += x * x
+    return covariance / variance if variance > 0.0 else np.nan
+
+
+@kernel
+def _amihud(flow: FlowArrays) -> float:
+    # Mean of |return| / traded value, in bps per tick times lot, over the grid steps that traded.
+    n = total = 0.0
+    for back in range(buckets_of(flow, 60)):
+        at = bucket_at(flow, back)
+        move, value = abs(flow.sums[at, RETURN]), flow.sums[at, NOTIONAL]
+        if value > 0.0 and move == move:
+            n += 1.0
+            total += move / value
+    return total / n if n > 0.0 else np.nan

@@ -79,7 +79,7 @@ def test_the_scale_of_the_targets_travels_with_the_weights() -> None:
     ("name", "parameters", "problem_"),
     [
         ("compct", {}, "Did you mean 'compact'"),
-        ("xyz", {}, "Expected one of the nets"),
+        ("xyz", {}, "Expected the name of a net"),
         ("compact", {"hiden": 4}, "Did you mean 'hidden'"),
         ("compact", {"steps": [3]}, "Expected as many steps as channels"),
         ("stockformer", {"size": 9, "heads": 2}, "multiple of 2 heads, was 9"),
