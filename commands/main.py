@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "features": ("fathom.commands.features.group:features", "Build and describe feature tables from a catalog."),
     "detect": ("fathom.commands.detect.group:detect", "Find manipulation in a catalog; benchmark the detectors."),
     "train": ("fathom.commands.train.group:train", "Train models on a catalog: label, walk forward, tune, export."),
+    "new": ("fathom.commands.new:new", "Write an example of your own strategy, feature, detector or net."),
     "models": ("fathom.commands.models.group:models", "List, show, compare, promote and roll back trained models."),
     "explain": ("fathom.commands.explain:explain", "Tell why a signal of a run became a trade, or why not."),
     "demo": ("fathom.commands.demo:demo", "Simulate a market, train a model, trade: a tearsheet."),

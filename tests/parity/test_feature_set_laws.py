@@ -13,9 +13,10 @@ from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.simulation.loading import load_scenario
 from fathom.data_catalog.simulation.production import simulate
 from fathom.ml.features import FeatureConfig, FeatureSet, Vectors
+from fathom.ml.features.laws import check_feature_set
 from fathom.ml.features.micro_price import fit_micro_price
 from fathom.ml.features.registry import SPECS
-from tests.makers import raw_books, trade_streams
+from tests.makers import raw_books
 
 RECORDED = ["BTCUSDT", "ETHUSDT", "bitstamp"]
 SIMULATED = ["manipulated", "stress"]  # RPI trades and honest decoys; gaps, crossed books, duplicates and clock steps
@@ -63,12 +64,8 @@ def test_every_registered_feature_is_there(market: Market) -> None:
     assert set(market.make().schema.names) == set(SPECS)
 
 
-def test_chunks_and_drivers_do_not_matter(market: Market) -> None:
-    rng = np.random.default_rng(41)
-    pieces = trade_streams.chunks(rng, len(market.rows), 40)
-    features = market.make()
-    turns = [features.update if i % 3 else features.update_many for i in range(len(pieces))]
-    assert_equal([turn(market.rows[piece]) for turn, piece in zip(turns, pieces, strict=True)], market.want)
+def test_every_feature_obeys_the_laws(market: Market) -> None:
+    check_feature_set(market.make, market.rows, seed=41, pieces=40)
 
 
 def test_one_message_at_a_time_is_the_batch(market: Market) -> None:
@@ -78,25 +75,6 @@ def test_one_message_at_a_time_is_the_batch(market: Market) -> None:
     want = market.make().update_many(rows)
     parts = np.split(rows, ends)
     assert_equal([features.update(part) for part in parts], want)
-
-
-def test_the_future_does_not_matter(market: Market) -> None:
-    rng = np.random.default_rng(42)
-    for cut in rng.integers(1, len(market.rows), 3).tolist():
-        some = market.make().update_many(market.rows[:cut])
-        known = len(some.ts)
-        assert_equal([some], Vectors(market.want.ts[:known], market.want.values[:known]))
-
-
-def test_a_restart_does_not_matter(market: Market) -> None:
-    rng = np.random.default_rng(43)
-    parts, features = [], market.make()
-    for piece in trade_streams.chunks(rng, len(market.rows), 6):
-        parts.append(features.update_many(market.rows[piece]))
-        state = features.snapshot()
-        features = market.make()
-        features.restore(state)
-    assert_equal(parts, market.want)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda features: pickle.loads(pickle.dumps(features))])
