@@ -8,13 +8,14 @@ from msgspec import Meta
 from nautilus_trader.model import Bar
 
 from fathom.data_catalog.messages.signals import Signal
+from fathom.market.saved_arrays import pack_all, unpack_all
 from fathom.strategies.momentum import MomentumConfig
 from fathom.strategies.policy.ensemble import EnsembleVote
 from fathom.strategies.sar_wave import SarWaveConfig
 from fathom.strategies.supertrend import SuperTrendConfig
 from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.engine_numbers import nearest
-from fathom.strategies.trading.member import Arrays
+from fathom.strategies.trading.member import Parts
 from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
 from fathom.strategies.volume_profile import VolumeProfileConfig
 
@@ -148,13 +149,13 @@ class Ensemble(PolicyStrategy):
         told.reach("cleared", f"elected by {', '.join(election.voters)}")
         super().decide(price, elected, confidence=election.confidence)
 
-    def save_policies(self) -> dict[str, dict[str, Arrays]]:
-        return super().save_policies() | {self._voters: {"votes": self.vote.snapshot()}}
+    def save_policies(self) -> dict[str, Parts]:
+        return super().save_policies() | {self._voters: {"votes": pack_all(self.vote.snapshot())}}
 
-    def load_policies(self, saved: Mapping[str, Mapping[str, Arrays]]) -> None:
+    def load_policies(self, saved: Mapping[str, Parts]) -> None:
         super().load_policies(saved)
         try:
-            self.vote.restore(saved[self._voters]["votes"])
+            self.vote.restore(unpack_all(saved[self._voters]["votes"]))
         except (KeyError, ValueError) as error:
             self.log.warning(f"The votes start afresh: {error}")
 

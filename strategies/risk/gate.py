@@ -46,13 +46,7 @@ _KEY: Final = object()
 
 
 class UnapprovedError(FathomError, RuntimeError):
-    """Somebody tried to build an order without an approval of the risk gate.
-
-    Examples
-    --------
-    >>> issubclass(UnapprovedError, RuntimeError)
-    True
-    """
+    """Somebody tried to build an order without an approval of the risk gate."""
 
 
 class Refused(NamedTuple):
@@ -132,7 +126,7 @@ class Approved:
 
 
 class Sizing(NamedTuple):
-    """How large a strategy wishes to trade, and on which side; see `fathom.strategies.trading.config.BracketConfig`.
+    """How large a strategy wishes to trade, and on which side; see `fathom.strategies.trading.config`.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from fathom.strategies.risk.book import Claim, RiskBook
 from fathom.strategies.risk.gate import Approved, Circumstances, Refused, RiskGate
 from fathom.strategies.risk.volatility import Volatility
 
-type State = tuple[bytes, Claim | None, Volatility]
+type _State = tuple[bytes, Claim | None, Volatility]
 
 
 class Market(Protocol):
@@ -51,7 +51,7 @@ class RiskSeat:
 
     def __init__(self, gate: RiskGate, market: Market) -> None:
         self.gate = gate
-        self._market = market
+        self.market = market
         self._before: Claim | None = None
 
     @property
@@ -83,17 +83,13 @@ class RiskSeat:
 
     def check(self, now: int, last: float) -> None:
         """Look at the market and the account: a limit that is exceeded halts."""
-        self.gate.look(now, self._market.price(last))
+        self.gate.look(now, self.market.price(last))
         if self.book.active:
-            self.book.settle(now, self._market.balance())
+            self.book.settle(now, self.market.balance())
 
     def review(self, signal: Signal, confidence: float) -> Approved | Refused:
         """Ask the gate, in the circumstances of this moment."""
-        return self.gate.review(signal, confidence, self._market.circumstances(self.gate.limits.fee_rate))
-
-    def best_price(self, direction: int, last: float) -> float:
-        """See `Market`."""
-        return self._market.best_price(direction, last)
+        return self.gate.review(signal, confidence, self.market.circumstances(self.gate.limits.fee_rate))
 
     def resize(self, approval: Approved) -> float:
         """Use an approval for the live entry and return its size: it may become smaller, but never larger."""
@@ -141,7 +137,7 @@ class RiskSeat:
         msgspec.MsgspecError, UnicodeDecodeError
             It cannot be read; what was lost may have been a halt.
         """
-        book, claim, volatility = msgspec.msgpack.decode(content, type=State.__value__)
+        book, claim, volatility = msgspec.msgpack.decode(content, type=_State)
         self.book.restore(book, claims=False)
         if claim is not None:
             self.book.claim(claim)

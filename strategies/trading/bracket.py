@@ -32,7 +32,7 @@ from fathom.strategies.trading.commands import (
     Step,
     Wake,
 )
-from fathom.strategies.trading.config import BracketConfig
+from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.order_roles import tags_of
 
 type Live = Mapping[str, LiveOrder]
@@ -70,19 +70,6 @@ class Bracket:
     risk
         Who approves entries, and hears what is held.
 
-    Attributes
-    ----------
-    trade
-        What a restart must not lose.
-    held
-        The position in base currency, negative for short.
-    steps
-        Steps in the lives of signals that nobody was told of yet.
-    tick, decimals
-        Of the instrument's prices: set before the first step.
-    leaving
-        Whether the engine's own exit is under way.
-
     Examples
     --------
     >>> from fathom.strategies.risk.book import RiskBook
@@ -92,7 +79,7 @@ class Bracket:
     ...     def circumstances(self, fee_rate):
     ...         return Circumstances(ts=0, balance=10_000.0, lot=0.1)
     >>> seat = RiskSeat(RiskGate(Limits(), Sizing(), "Mine-B", "A.B", RiskBook()), Quiet())
-    >>> bracket = Bracket(BracketConfig(), seat)
+    >>> bracket = Bracket(SignalStrategyConfig(), seat)
     >>> up = Signal(instrument_id="A.B", side="BUY", strength=0.7, entry=100.0, stop=98.0, target=103.0,
     ...             horizon_secs=0.0, ts_init=0, source="mine")
     >>> bracket.decide(0, 100.0, up, confidence=1.0)
@@ -104,13 +91,13 @@ class Bracket:
     [Cancel(order_id='TARGET-1'), Close(held=50.0)]
     """
 
-    def __init__(self, config: BracketConfig, risk: RiskSeat) -> None:
+    def __init__(self, config: SignalStrategyConfig, risk: RiskSeat) -> None:
         self.config = config
         self.trade = Trade()
-        self.held = 0.0
-        self.steps: deque[Step] = deque()
-        self.tick, self.decimals = 0.01, 2
-        self.leaving = False
+        self.held = 0.0  # the position in base currency, negative for short
+        self.steps: deque[Step] = deque()  # of the lives of signals, that nobody was told of yet
+        self.tick, self.decimals = 0.01, 2  # of the instrument's prices: set before the first step
+        self.leaving = False  # whether the engine's own exit is under way
         self._risk = risk
         self._stands_down = False
 
@@ -302,7 +289,9 @@ class Bracket:
         else:
             return None
         trade.confidence = trade.certainty
-        return msgspec.structs.replace(trade.signal, entry=self._risk.best_price(trade.signal.direction, trade.price))
+        return msgspec.structs.replace(
+            trade.signal, entry=self._risk.market.best_price(trade.signal.direction, trade.price)
+        )
 
     def _retry_refused_entry(self) -> None:
         refused, self.trade.refused_as_taker = self.trade.refused_as_taker, False

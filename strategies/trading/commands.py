@@ -7,9 +7,6 @@ import msgspec
 
 from fathom.strategies.risk.gate import Approved
 
-type News = Literal["filled", "rejected", "cancelled", "amended", "kept", "other"]
-"""What happened to an order; `kept`: the venue refused to amend it."""
-
 
 class LiveOrder(msgspec.Struct):
     """An order that may still be filled: its role, and whether a change or a cancel of it is under way."""
@@ -19,47 +16,28 @@ class LiveOrder(msgspec.Struct):
 
 
 class OrderNews(NamedTuple):
-    """An event of an order, as the event itself states it.
+    """An event of an order, as the event itself states it."""
 
-    `role` is empty for an order that the strategy does not know. `price` and `quantity` are those of a fill, or `price`
-    is the new trigger price of a stop. `as_taker`: refused because it is post-only and would have taken.
-    """
-
-    kind: News
+    kind: Literal["filled", "rejected", "cancelled", "amended", "kept", "other"]  # kept: the venue refused to amend it
     order_id: str
-    role: str
+    role: str  # empty for an order that the strategy does not know
     ts: int = 0
-    price: float = math.nan
+    price: float = math.nan  # of a fill, or the new trigger of a stop
     quantity: float = math.nan
     fee: float = 0.0
     reason: str = ""
-    as_taker: bool = False
+    as_taker: bool = False  # refused because it is post-only and would have taken
 
 
 class Step(NamedTuple):
-    """A step in the life of a signal.
+    """A step in the life of a signal; the numbers are those of an order, a fill, or a closed position."""
 
-    Attributes
-    ----------
-    signal_id
-        Of the signal; empty where a step concerns none.
-    stage
-        `approved`, `refused`, `submitted`, `repriced`, `rejected`, `cancelled`, `filled`, `stopped`, `target`,
-        `exited` or `halted`.
-    reason
-        Why, in a few words; empty where the stage says all.
-    price, quantity
-        Of an order or a fill.
-    pnl
-        Of a closed position, realised, in quote currency, fees included.
-    """
-
-    signal_id: str
-    stage: str
-    reason: str = ""
+    signal_id: str  # empty where a step concerns no signal
+    stage: str  # approved, refused, submitted, repriced, rejected, cancelled, filled, stopped, target, exited or halted
+    reason: str = ""  # in a few words; empty where the stage says all
     price: float | None = None
     quantity: float | None = None
-    pnl: float | None = None
+    pnl: float | None = None  # realised, in quote currency, fees included
 
 
 class Enter(NamedTuple):

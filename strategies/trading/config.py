@@ -10,8 +10,8 @@ from fathom.strategies.policy.placement import PlacementConfig
 from fathom.strategies.risk.config import Limits
 
 
-class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How signals are traded: the parameters that all bracket strategies share.
+class SignalStrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How signals are looked at and traded: the parameters that all strategies share.
 
     Attributes
     ----------
@@ -44,10 +44,20 @@ class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     claim_external
         Whether orders and positions that the venue reports, and nobody here knows, are this strategy's: for the live
         node, of one strategy in an instrument.
+    validator
+        Whether each signal waits for the answer of the `validation` actor.
+    validation_deadline_ms
+        How long it waits; without an answer by then it is refused.
+    manipulation
+        What alerts do to signals: `action` is `off`, `block` or `scale`.
+    placement
+        Whether stops go behind levels and targets before them.
+    max_errors
+        After so many exceptions of its policy the strategy takes no more signals.
 
     Examples
     --------
-    >>> BracketConfig(entry="limit").risk_fraction
+    >>> SignalStrategyConfig(entry="limit").risk_fraction
     0.01
     """
 
@@ -65,30 +75,6 @@ class BracketConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     risk: Limits = Limits()
     close_on_stop: bool = True
     claim_external: bool = False
-
-
-class SignalStrategyConfig(BracketConfig, frozen=True, kw_only=True):
-    """Parameters that all strategies share, beside those of `BracketConfig`.
-
-    Attributes
-    ----------
-    validator
-        Whether each signal waits for the answer of the `validation` actor.
-    validation_deadline_ms
-        How long it waits; without an answer by then it is refused.
-    manipulation
-        What alerts do to signals: `action` is `off`, `block` or `scale`.
-    placement
-        Whether stops go behind levels and targets before them.
-    max_errors
-        After so many exceptions of its policy the strategy takes no more signals.
-
-    Examples
-    --------
-    >>> SignalStrategyConfig().validator
-    False
-    """
-
     validator: bool = False
     validation_deadline_ms: Annotated[float, Meta(gt=0)] = 1_000.0
     manipulation: ManipulationConfig = ManipulationConfig()

@@ -43,11 +43,6 @@ class Request(NamedTuple):
     deadline: int
 
 
-class _Waiting(NamedTuple):
-    price: float
-    signal: Signal
-
-
 class _Saved(msgspec.Struct, frozen=True):
     # The detectors speak only when something changes.
     errors: int
@@ -104,7 +99,7 @@ class SignalDesk:
         self.filter = ManipulationFilter(config.manipulation)
         self._config = config
         self._now = now
-        self._waiting: dict[str, _Waiting] = {}  # by source: the members of an ensemble wait each for its own
+        self._waiting: dict[str, tuple[float, Signal]] = {}  # by source: each member of an ensemble waits for its own
 
     @property
     def halted(self) -> bool:
@@ -138,7 +133,7 @@ class SignalDesk:
             row.reach("validated")
             return self._clear(row, price, signal, 1.0) or nothing, None
         self._refuse(signal.source, "superseded", f"by {signal.signal_id}")
-        self._waiting[signal.source] = _Waiting(price, signal)
+        self._waiting[signal.source] = (price, signal)
         deadline = self._now() + round(self._config.validation_deadline_ms * _MS)
         return nothing, Request(signal, f"validation-{signal.signal_id}", deadline)
 
@@ -146,7 +141,7 @@ class SignalDesk:
         """Take the validator's answer; one that nothing waits for is another strategy's, or too late."""
         source, signal_id = answer.signal.source, answer.signal.signal_id
         waiting, row = self._waiting.get(source), self.journal.of(signal_id)
-        if waiting is None or row is None or waiting.signal.signal_id != signal_id:
+        if waiting is None or row is None or waiting[1].signal_id != signal_id:
             return None
         del self._waiting[source]
         self.journal.validated(row, answer)
@@ -154,12 +149,12 @@ class SignalDesk:
             row.end("validation", answer.reason or "refused")
             return None
         row.reach("validated", answer.reason)
-        return self._clear(row, waiting.price, waiting.signal, answer.blended)
+        return self._clear(row, *waiting, answer.blended)
 
     def expire(self, name: str) -> None:
         """Refuse the signal whose deadline has this name."""
-        for source, waiting in list(self._waiting.items()):
-            if name == f"validation-{waiting.signal.signal_id}":
+        for source, (_, signal) in list(self._waiting.items()):
+            if name == f"validation-{signal.signal_id}":
                 late = f"no answer within {self._config.validation_deadline_ms:g} ms"
                 self._refuse(source, "validation", late)
 
@@ -224,8 +219,8 @@ class SignalDesk:
         return Intent(price, signal, verdict.weight)
 
     def _refuse(self, source: str, by: str, reason: str) -> None:
-        waiting = self._waiting.pop(source, None)
-        row = self.journal.of(waiting.signal.signal_id) if waiting is not None else None
+        _, signal = self._waiting.pop(source, (0.0, None))
+        row = self.journal.of(signal.signal_id) if signal is not None else None
         if row is not None:
             row.end(by, reason)
 

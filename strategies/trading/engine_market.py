@@ -26,17 +26,17 @@ class EngineMarket:
 
     def price(self, last: float) -> float:
         """Return the mid, else the price of the last trade, else `last`."""
-        top = self._engine.cache.top_of_book(self._id)
-        if top is not None:
-            return (nearest(top[0]) + nearest(top[2])) / 2.0
+        touch = self._touch()
+        if touch is not None:
+            return (touch[0] + touch[1]) / 2.0
         trade = self._engine.cache.trade(self._id)
         return nearest(trade.price) if trade is not None else last
 
     def best_price(self, direction: int, last: float) -> float:
         """Return the best bid for 1, the best ask for -1; without a book, as the last trade lets it be guessed."""
-        top = self._engine.cache.top_of_book(self._id)
-        if top is not None:
-            return nearest(top[0] if direction > 0 else top[2])
+        touch = self._touch()
+        if touch is not None:
+            return touch[0] if direction > 0 else touch[1]
         price, trade = self.price(last), self._engine.cache.trade(self._id)
         met_the_other_side = AggressorSide.BUY if direction > 0 else AggressorSide.SELL
         if trade is not None and trade.aggressor_side == met_the_other_side:
@@ -56,7 +56,9 @@ class EngineMarket:
 
     def circumstances(self, fee_rate: float | None) -> Circumstances:
         """Return what the risk gate must know; `fee_rate` is used in place of the instrument's."""
-        now, instrument = self._engine.clock.timestamp_ns(), self._instrument
+        now, instrument, cache = self._engine.clock.timestamp_ns(), self._instrument, self._engine.cache
+        bid, ask = self._touch() or (math.nan, math.nan)
+        seen = [event.ts_init for event in (cache.quote(self._id), cache.trade(self._id)) if event is not None]
         lot = nearest(instrument.size_increment)
         minimum, notional = instrument.min_quantity, instrument.min_notional
         known = (instrument.info or {}).get("taker_fee", 0.0) if fee_rate is None else fee_rate
@@ -68,18 +70,10 @@ class EngineMarket:
             min_notional=float(notional) if notional is not None else 0.0,
             fee_rate=float(known),
             multiplier=nearest(instrument.multiplier),
-            spread_bps=self._spread_bps(),
-            data_age_ms=(now - self._data_time()) / _MS,
+            spread_bps=2e4 * (ask - bid) / (ask + bid),
+            data_age_ms=(now - max(seen, default=0)) / _MS,
         )
 
-    def _spread_bps(self) -> float:
+    def _touch(self) -> tuple[float, float] | None:
         top = self._engine.cache.top_of_book(self._id)
-        if top is None:
-            return math.nan
-        bid, ask = nearest(top[0]), nearest(top[2])
-        return 2e4 * (ask - bid) / (ask + bid)
-
-    def _data_time(self) -> int:
-        quote, trade = self._engine.cache.quote(self._id), self._engine.cache.trade(self._id)
-        times = [event.ts_init for event in (quote, trade) if event is not None]
-        return max(times) if times else 0
+        return (nearest(top[0]), nearest(top[2])) if top is not None else None

@@ -18,6 +18,7 @@ _ROLES: Final = {"stopped": "STOP", "target": "TARGET", "exited": "EXIT"}
 _ENDS: Final = {"refused": "risk", "rejected": "rejected", "cancelled": "cancelled", "halted": "halted"}
 _KEPT: Final = 100_000
 _LIVES: Final = 1_000
+_OF_SIGNAL: Final = ("signal_id", "source", "side", "strength", "entry", "stop", "target")
 _NAN: Final = float("nan")
 _TIME: Final = pa.timestamp("ns", tz="UTC")
 _TYPES: Final[dict[Any, pa.DataType]] = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
@@ -166,15 +167,9 @@ class Journal:
             ts=signal.ts_init,
             instrument=self.instrument,
             strategy=self.strategy,
-            signal_id=signal.signal_id,
-            source=signal.source,
-            side=signal.side,
-            strength=signal.strength,
-            entry=signal.entry,
-            stop=signal.stop,
-            target=signal.target,
             decision_price=price,
             stage="signal",
+            **{name: getattr(signal, name) for name in _OF_SIGNAL},
         )
         self._take_up(row)
         return row

@@ -1,23 +1,22 @@
 """A policy with what feeds it: its bars, the flow of the book, and the detectors' view, its own or from the bus."""
 
-from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from nautilus_trader.model import Bar, BarType
-from numpy.typing import NDArray
 
 from fathom.data_catalog.messages.detections import RegimeChange, WaveName, WaveUpdate
 from fathom.data_catalog.messages.features import FeatureVector
 from fathom.data_catalog.messages.signals import Signal
 from fathom.detectors import Bar as PlainBar
 from fathom.detectors import ElliottWave, ElliottWaveConfig, FlatMarket, FlatMarketConfig
+from fathom.market.saved_arrays import SavedArray, pack_all, unpack_all
 from fathom.ml.features import FeatureConfig, FeatureError, FeatureSet
 from fathom.strategies.policy.order_flow import OrderFlow
 from fathom.strategies.policy.policy import MarketBar, Policy
 from fathom.strategies.trading.engine_numbers import nearest
 
-type Arrays = dict[str, NDArray[Any]]
+type Parts = dict[str, dict[str, SavedArray]]
 type FlowFrom = Literal["quotes", "features", "none"]
 type DetectorsFrom = Literal["own", "bus", "none"]
 
@@ -129,14 +128,14 @@ class Member:
         """Take a closed bar and return what the policy says."""
         return self.policy.decide(self._market_bar(bar, regime, wave))
 
-    def save(self) -> dict[str, Arrays]:
-        """Return a copy of all state."""
-        parts = {"policy": self.policy.snapshot(), "flow": self._flow.snapshot(), "sum": {"state": self._summed.copy()}}
+    def save(self) -> Parts:
+        """Return all state, for `load`."""
+        parts = {"policy": self.policy.snapshot(), "flow": self._flow.snapshot(), "sum": {"state": self._summed}}
         if self._flat is not None and self._wave is not None:
             parts |= {"flat": self._flat.snapshot(), "wave": self._wave.snapshot()}
-        return parts
+        return {part: pack_all(arrays) for part, arrays in parts.items()}
 
-    def load(self, parts: Mapping[str, Arrays]) -> None:
+    def load(self, parts: Parts) -> None:
         """Continue from what `save` returned.
 
         Raises
@@ -151,7 +150,8 @@ class Member:
             self._restore(before)
             raise
 
-    def _restore(self, parts: Mapping[str, Arrays]) -> None:
+    def _restore(self, saved: Parts) -> None:
+        parts = {part: unpack_all(arrays) for part, arrays in saved.items()}
         self.policy.restore(parts["policy"])
         self._flow.restore(parts["flow"])
         self._summed[:] = parts["sum"]["state"]

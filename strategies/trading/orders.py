@@ -9,7 +9,7 @@ How it keeps out of the engine's traps:
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from nautilus_trader.model import (
@@ -113,8 +113,12 @@ class Orders:
                 return news._replace(kind="amended", price=nearest(trigger) if trigger is not None else math.nan)
         return news
 
-    def carry_out(self, command: Command) -> None:
-        """Make the calls of the engine that a command asks for."""
+    def carry_out(self, asked: Iterable[Command]) -> None:
+        """Make the calls of the engine that the commands ask for, in their order."""
+        for command in asked:
+            self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> None:
         engine = self._engine
         match command:
             case commands.Enter():

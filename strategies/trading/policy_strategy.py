@@ -27,31 +27,25 @@ from nautilus_trader.model import (
 )
 from nautilus_trader.trading import Strategy, StrategyConfig
 
-from fathom.data_catalog.messages.detections import (
-    ALERTS_TOPIC,
-    LEVELS_TOPIC,
-    REGIMES_TOPIC,
-    WAVES_TOPIC,
-    RegimeChange,
-)
+from fathom.data_catalog.messages import detections
 from fathom.data_catalog.messages.features import FEATURES_TOPIC
 from fathom.data_catalog.messages.signals import VALIDATED_TOPIC, Signal
-from fathom.market.saved_arrays import SavedArray, pack_all, unpack_all
 from fathom.strategies.risk.book import RiskBook
 from fathom.strategies.risk.gate import Refused, RiskGate, Sizing
 from fathom.strategies.risk.seat import RiskSeat
 from fathom.strategies.trading.bracket import Bracket
-from fathom.strategies.trading.commands import Command, Step
+from fathom.strategies.trading.commands import Step
 from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.desk import SignalDesk
 from fathom.strategies.trading.engine_market import EngineMarket
 from fathom.strategies.trading.engine_numbers import nearest
-from fathom.strategies.trading.member import Arrays, Member, of_quotes
+from fathom.strategies.trading.member import Member, Parts, of_quotes
 from fathom.strategies.trading.orders import Orders
 
 _VERSION: Final = 1
 _STATE: Final = "strategy"
 _MS: Final = 1_000_000
+_FINDINGS: Final = (detections.LEVELS_TOPIC, detections.REGIMES_TOPIC, detections.WAVES_TOPIC, detections.ALERTS_TOPIC)
 
 
 class PolicyStrategyConfig(SignalStrategyConfig, frozen=True, kw_only=True):
@@ -203,16 +197,9 @@ class PolicyStrategy(Strategy):
             self._remember(desk=self.desk.save())
 
     def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:
-        """Take a decision at a price: a new signal replaces the last wish; None leaves it as it is.
+        """Take a decision at a price: a signal, which the desk let through, replaces the last wish; None leaves it.
 
-        Parameters
-        ----------
-        price
-            On which the decision was taken.
-        signal
-            The wish, which the desk has let through.
-        confidence
-            How sure the decision is, 0 to 1: the size may depend on it.
+        `confidence`, from 0 to 1, is how sure the decision is: the size may depend on it.
         """
         if not self.stopped:
             self.bracket.decide(self.clock.timestamp_ns(), price, signal, confidence)
@@ -253,7 +240,7 @@ class PolicyStrategy(Strategy):
         self._claim()
         self._subscribe()
         if self.orders or self.bracket.held:
-            self._carry_out(self.bracket.go_on(self.clock.timestamp_ns()))
+            self.orders.carry_out(self.bracket.go_on(self.clock.timestamp_ns()))
             self._act()
 
     def on_quote(self, quote: QuoteTick) -> None:
@@ -265,14 +252,9 @@ class PolicyStrategy(Strategy):
     def on_bar(self, bar: Bar) -> None:
         (member,) = self.members
         self.propose(nearest(bar.close), self.ask(member.decide, bar, self.desk.regime, self.desk.wave))
-        stop = member.policy.trailing_stop
-        if (
-            member.trails
-            and self.bracket.held
-            and member.policy.trend == self.bracket.direction
-            and math.isfinite(stop)
-        ):
-            self.trail(stop)
+        policy = member.policy
+        if member.trails and policy.trend == self.bracket.direction and math.isfinite(policy.trailing_stop):
+            self.trail(policy.trailing_stop)
         self.remember_policies()
 
     def on_order_event(self, event: Any) -> None:
@@ -319,8 +301,8 @@ class PolicyStrategy(Strategy):
 
     def on_save(self) -> dict[str, bytes]:
         self.desk.give_up("saved before the answer")  # a restart finds nobody who would answer
-        saved = Saved(_VERSION, self.bracket.save(), self.risk.save(), self.desk.save(), self._packed_policies())
-        return {_STATE: msgspec.msgpack.encode(saved)}
+        parts = (self.bracket.save(), self.risk.save(), self.desk.save(), msgspec.msgpack.encode(self.save_policies()))
+        return {_STATE: msgspec.msgpack.encode(Saved(_VERSION, *parts))}
 
     def on_load(self, state: dict[str, bytes]) -> None:
         if _STATE in state:
@@ -330,11 +312,11 @@ class PolicyStrategy(Strategy):
         """Return the journal as the table `decisions` of the run directory."""
         return {"decisions": self.desk.journal.table()}
 
-    def save_policies(self) -> dict[str, dict[str, Arrays]]:
+    def save_policies(self) -> dict[str, Parts]:
         """Return the state of the policies, by name and part."""
         return {member.name: member.save() for member in self.members}
 
-    def load_policies(self, saved: Mapping[str, Mapping[str, Arrays]]) -> None:
+    def load_policies(self, saved: Mapping[str, Parts]) -> None:
         """Continue from what `save_policies` returned; a policy whose settings have changed starts afresh."""
         for member in self.members:
             if member.name in saved:
@@ -345,7 +327,7 @@ class PolicyStrategy(Strategy):
 
     def remember_policies(self) -> None:
         """Leave the state of the policies in the engine's cache."""
-        self._remember(policies=self._packed_policies())
+        self._remember(policies=msgspec.msgpack.encode(self.save_policies()))
 
     def _claim(self) -> None:
         # After a restart the cache knows what the venue knows; before the first order it is empty.
@@ -364,7 +346,7 @@ class PolicyStrategy(Strategy):
             self.subscribe_book_deltas(name, BookType.L2_MBP, self.book_depth, managed=True)
         if book.active or limits.volatility_target is not None:
             self.clock.set_timer_ns("risk-check", book.config.check_ms * _MS, callback=self._on_check)
-        for topic in (LEVELS_TOPIC, REGIMES_TOPIC, WAVES_TOPIC, ALERTS_TOPIC):
+        for topic in _FINDINGS:
             self.subscribe_topic(f"{topic}.{name}", self.on_finding)
         if self.settings.validator:
             self.subscribe_topic(f"{VALIDATED_TOPIC}.{name}", self.on_validated)
@@ -383,7 +365,7 @@ class PolicyStrategy(Strategy):
 
     def on_finding(self, finding: Any) -> None:
         """Take a message of the detectors."""
-        if isinstance(finding, RegimeChange) and self.risk.gate.limits.pause_on_regime:
+        if isinstance(finding, detections.RegimeChange) and self.risk.gate.limits.pause_on_regime:
             self.risk.book.pause(self.clock.timestamp_ns(), str(self.instrument_id), bool(finding.pause))
             self._act()
         self.desk.hear(finding)
@@ -420,7 +402,7 @@ class PolicyStrategy(Strategy):
         try:
             while self._again and not self.stopped:
                 self._again = False
-                self._carry_out(self.bracket.step(self.clock.timestamp_ns(), self.orders.live()))
+                self.orders.carry_out(self.bracket.step(self.clock.timestamp_ns(), self.orders.live()))
         finally:
             self._acting = False
         if (self.bracket.steps or self.orders or self.bracket.held) and not self.stopped:
@@ -428,10 +410,6 @@ class PolicyStrategy(Strategy):
         self._deliver()
         if self.risk.shutdown_reason and not (self.orders or self.bracket.held or self.stopped):
             self.shutdown_system(self.risk.shutdown_reason)
-
-    def _carry_out(self, commands: list[Command]) -> None:
-        for command in commands:
-            self.orders.carry_out(command)
 
     def _deliver(self) -> None:
         if not self.bracket.steps:
@@ -444,13 +422,6 @@ class PolicyStrategy(Strategy):
     @property
     def _key(self) -> str:
         return f"{_STATE}.{self.strategy_id}"
-
-    def _packed_policies(self) -> bytes:
-        packed = {
-            name: {part: pack_all(arrays) for part, arrays in parts.items()}
-            for name, parts in self.save_policies().items()
-        }
-        return msgspec.msgpack.encode(packed)
 
     def _remember(self, **parts: bytes) -> None:
         # A crash calls no `on_save`, so each step is also left in the cache, which a database may stand behind.
@@ -478,12 +449,6 @@ class PolicyStrategy(Strategy):
             if saved.desk:
                 self.desk.load(saved.desk)
             if saved.policies:
-                packed = msgspec.msgpack.decode(saved.policies, type=dict[str, dict[str, dict[str, SavedArray]]])
-                self.load_policies(
-                    {
-                        name: {part: unpack_all(arrays) for part, arrays in parts.items()}
-                        for name, parts in packed.items()
-                    }
-                )
+                self.load_policies(msgspec.msgpack.decode(saved.policies, type=dict[str, Parts]))
         except msgspec.MsgspecError as error:
             self.log.warning(f"What was known of signals and policies is lost: it cannot be read: {error}")

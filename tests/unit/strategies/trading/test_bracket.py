@@ -24,7 +24,7 @@ from fathom.strategies.trading.commands import (
     OrderNews,
     Wake,
 )
-from fathom.strategies.trading.config import BracketConfig
+from fathom.strategies.trading.config import SignalStrategyConfig
 from tests.makers.gating import BTC, SECOND, signal_of
 
 
@@ -52,7 +52,7 @@ class Play:
 
     def __init__(self, **config: Any) -> None:
         self.market, self.book = Still(), RiskBook(RiskConfig(pause_on_regime=True))
-        options = BracketConfig(notional=1_000.0, **config)
+        options = SignalStrategyConfig(notional=1_000.0, **config)
         sizing = Sizing(options.direction, options.risk_fraction, options.notional, options.max_leverage)
         self.seat = RiskSeat(RiskGate(Limits(), sizing, "S", BTC, self.book), self.market)
         self.bracket = Bracket(options, self.seat)
