@@ -184,6 +184,9 @@ def test_the_stop_follows_one_way_and_once_at_a_time() -> None:
         assert play.step() == []
     assert play.seat.claim is not None
     assert play.seat.claim.stop == 99.0
+    play.bracket.trail(99.5)
+    play.market.mid = 99.5
+    assert play.decide() == []  # the market has come to where the stop was to go
 
 
 def test_a_late_limit_entry_is_repriced_then_crosses() -> None:
