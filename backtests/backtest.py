@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from fathom.backtests.account import equity, figures, ledger, tables
+from fathom.backtests.account.liquidation import liquidation_of
 from fathom.backtests.account.marks import Marks, read_marks
 from fathom.backtests.account.periods import Period, period_ends
 from fathom.backtests.account.summary import Summary
@@ -119,9 +120,10 @@ def _account(resolved: Resolved, feed: Feed, finished: Finished) -> tuple[tables
     }
     books = ledger.keep(records, arrival, multipliers)
     precision = next(iter(feed.instruments.values())).quote_currency.precision
-    curve = equity.trace(grid, records, books, marks, multipliers, 10.0**-precision)
+    liquidated = liquidation_of(records)
+    curve = equity.trace(grid, records, books, marks, multipliers, 10.0**-precision, liquidated)
     ground = tables.Ground(
-        resolved, feed, records, finished.strategies, arrival, books, curve, marks, counts, multipliers
+        resolved, feed, records, finished.strategies, arrival, books, curve, marks, counts, multipliers, liquidated
     )
     fill_mids = [
         float(marks[entry.fill.order.instrument_id].at(np.array([entry.fill.ts_event]))[0]) for entry in books.entries

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.backtests.account.ledger import Books
+from fathom.backtests.account.liquidation import Liquidation, insured
 from fathom.backtests.account.marks import Marks
 from fathom.backtests.account.statistics import drawdown
 from fathom.backtests.engine.records import Records
@@ -55,12 +56,14 @@ def trace(
     marks: Mapping[str, Marks],
     multipliers: Mapping[str, float],
     smallest_unit: float,
+    liquidation: Liquidation | None = None,
 ) -> Curve:
     """Return the account on the grid `times_ns`.
 
     The balance is the engine's; positions are valued at the mark. The same equity is computed again from nothing but
     the starting balance, the fills, their commissions and the funding payments. The engine rounds each realised profit
-    to the currency's `smallest_unit`; beyond that and a cent, the two must agree.
+    to the currency's `smallest_unit`; beyond that and a cent, the two must agree. After a liquidation the insurance
+    fund bears what the account would owe; this counts as price profit.
 
     Raises
     ------
@@ -92,6 +95,8 @@ def trace(
             f"Expected the engine's equity to equal the sum of its fills within {allowed:g}, was {equity[at]!r} "
             f"against {plain[at]!r} at sample {at}: the result cannot be trusted."
         )
+    borne = insured(times_ns, equity, liquidation)
+    equity, balance = equity + borne, balance + borne
     columns = {
         "equity": equity,
         "balance": balance,

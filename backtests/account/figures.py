@@ -29,7 +29,7 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
     span_ns = feed.end_ns - feed.start_ns
     start = ground.records.balances[0][1]
     account, periods = _curve(curve.times_ns, equity, span_ns)
-    refused = annual_return_refused(span_ns)
+    refused = annual_return_refused(span_ns) or _not_positive(curve)
     return summary.Summary(
         name=config.name,
         config_hash=resolved.digest,
@@ -42,14 +42,16 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
         starting_equity=start,
         final_equity=float(equity[-1]),
         total_return=float(equity[-1]) / start - 1.0,
-        annual_return=_defined(account.annual_return, "annual_return", refused or "the equity fell to zero", undefined),
+        annual_return=_defined(
+            account.annual_return, "annual_return", refused or "the equity is not defined", undefined
+        ),
         equity_interval=equity_interval,
         pnl=_pnl_of_curve(curve),
-        risk=_risk(account, span_ns, periods, undefined),
+        risk=_risk(account, ratios_refused(span_ns) or _not_positive(curve), span_ns, periods, undefined),
         trades=_trades(ground.rows, undefined),
         orders=_orders(ground.records),
         fills=_fills(ground, undefined),
-        exposure=_exposure(ground),
+        exposure=_exposure(ground, undefined),
         benchmark=_benchmark(ground, span_ns, undefined),
         funding=summary.Funding(source=config.funding.source, payments=len(ground.records.payments)),
         ledger=summary.Ledger(samples=int(curve.times_ns.size), largest_difference=_tidy(curve.largest_difference)),
@@ -90,13 +92,12 @@ def _pnl(*, price: float, fees: float, funding: float, slippage: float) -> summa
     )
 
 
-def _risk(curve: CurveFigures, span_ns: int, periods: int, undefined: dict[str, str]) -> summary.Risk:
-    refused = ratios_refused(span_ns)
+def _risk(curve: CurveFigures, refused: str, span_ns: int, periods: int, undefined: dict[str, str]) -> summary.Risk:
     if periods < _FEWEST_RETURNS:
         refused = f"fewer than {_FEWEST_RETURNS} periods"
     known = {}
     for name, value, reason in (
-        ("volatility_annual", curve.volatility, "the equity is not defined"),
+        ("volatility_annual", curve.volatility, "the equity did not vary"),
         ("sharpe", curve.sharpe, "the equity did not vary"),
         ("sortino", curve.sortino, "no period lost"),
     ):
@@ -191,10 +192,19 @@ def _fills(ground: Ground, undefined: dict[str, str]) -> summary.Fills:
     )
 
 
-def _exposure(ground: Ground) -> summary.Exposure:
+def _not_positive(curve: Curve) -> str:
+    """Return why ratios over the equity are undefined; empty where the equity was always above zero."""
+    below = np.flatnonzero(curve.columns["equity"] <= 0.0)
+    return f"the equity was at or below zero, first at {iso(int(curve.times_ns[below[0]]))}" if below.size else ""
+
+
+def _exposure(ground: Ground, undefined: dict[str, str]) -> summary.Exposure:
     curve = ground.curve
     gross, net = curve.columns["gross_exposure"], curve.columns["net_exposure"]
-    leverage = gross / curve.columns["equity"]
+    # The ratio has a meaning only while there is equity; the notes say where there was none.
+    positive = curve.columns["equity"] > 0.0
+    leverage = gross[positive] / curve.columns["equity"][positive]
+    none = "the equity was never above zero"
     start, end = int(curve.times_ns[0]), int(curve.times_ns[-1])
     opened = np.array([row["ts_opened"] for row in ground.rows], np.int64)
     closed = np.array([row["ts_closed"] or end for row in ground.rows], np.int64)
@@ -204,8 +214,12 @@ def _exposure(ground: Ground) -> summary.Exposure:
         gross_mean=_tidy(float(np.mean(gross))),
         gross_max=_tidy(float(np.max(gross))),
         net_mean=_tidy(float(np.mean(net))),
-        leverage_mean=_tidy(float(np.mean(leverage))),
-        leverage_max=_tidy(float(np.max(leverage))),
+        leverage_mean=_defined(
+            _tidy(np.mean(leverage)) if leverage.size else np.nan, "exposure.leverage_mean", none, undefined
+        ),
+        leverage_max=_defined(
+            _tidy(np.max(leverage)) if leverage.size else np.nan, "exposure.leverage_max", none, undefined
+        ),
     )
 
 
@@ -258,6 +272,14 @@ def _notes(ground: Ground) -> list[str]:
         )
     if not config.venue.liquidation.enabled:
         notes += _margin_call(ground)
+    if ground.liquidation is not None:
+        notes.append(ground.liquidation.note(_currency(config.venue.starting_balance)))
+    if reason := _not_positive(ground.curve):
+        samples = int(np.count_nonzero(ground.curve.columns["equity"] <= 0.0))
+        notes.append(
+            f"Ratios over the equity are undefined, and leverage leaves out {samples:,} of "
+            f"{ground.curve.times_ns.size:,} samples: {reason}."
+        )
     refused = [order for order in ground.records.orders if order.status in ("REJECTED", "DENIED")]
     if refused:
         notes.append(f"{len(refused)} orders were rejected or denied; orders.parquet has the reasons.")

@@ -104,8 +104,8 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     gross_mean: float
     gross_max: float
     net_mean: float
-    leverage_mean: float
-    leverage_max: float
+    leverage_mean: float | None
+    leverage_max: float | None
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):

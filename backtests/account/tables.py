@@ -7,6 +7,7 @@ import numpy as np
 
 from fathom.backtests.account.equity import Curve
 from fathom.backtests.account.ledger import Books, Trip
+from fathom.backtests.account.liquidation import Liquidation
 from fathom.backtests.account.marks import Marks
 from fathom.backtests.engine.records import Records
 from fathom.backtests.setup.config import Resolved
@@ -29,6 +30,8 @@ class Ground:
         Rows replayed, by kind.
     multipliers
         Instrument id -> value of one unit of size per unit of price.
+    liquidation
+        The end of the account, where there was one.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Ground:
         marks: Mapping[str, Marks],
         counts: Mapping[str, int],
         multipliers: Mapping[str, float],
+        liquidation: Liquidation | None = None,
     ) -> None:
+        self.liquidation = liquidation
         self.resolved, self.feed, self.records = resolved, feed, records
         self.strategies, self.arrival = strategies, arrival
         self.books, self.curve, self.marks = books, curve, marks

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -279,6 +280,41 @@ def test_the_venue_liquidates_an_account_that_cannot_pay(tmp_path: Path) -> None
     assert again.table("orders").equals(sold.table("orders"))
     with pytest.raises(SettingsError, match=r"Expected venue\.liquidation\.enabled = false without the type 'book'"):
         files_of(tmp_path, config, "venue.liquidation.enabled=true", 'data.types=["trades"]')
+
+
+def test_a_liquidated_account_owes_nothing(tmp_path: Path) -> None:
+    def crash(seconds: float) -> int:
+        return 600_000 if seconds < 20 else 300_000  # far below what the margin covers
+
+    make_market(tmp_path / "catalog", mid=crash)
+    config = config_file(tmp_path, tmp_path / "catalog", strategy=SCRIPT, more='orders = [[2, "BUY", "2.000"]]')
+    sets = ["venue.starting_balance=15000 USDT", "venue.leverage=100", "venue.liquidation.enabled=true"]
+    files = files_of(tmp_path, config, *sets)
+    summary = files.summary()
+    assert (summary["final_equity"], summary["total_return"], summary["risk"]["max_drawdown"]) == (0.0, -1.0, -1.0)
+    assert min(files.table("equity")["equity"].to_pylist()) == 0.0
+    [note] = [note for note in summary["notes"] if "was liquidated" in note]
+    assert re.search(
+        r"at 2024-08-09T00:00:20\..*BTCUSDT.* exceeded the account by 45,0\d\d\.\d\d USDT", note
+    )
+
+
+def test_ratios_over_an_equity_that_is_gone_are_undefined(tmp_path: Path) -> None:
+    def dip(seconds: float) -> int:
+        return 300_000 if 20 <= seconds < 40 else 600_000
+
+    make_market(tmp_path / "catalog", mid=dip)
+    config = config_file(tmp_path, tmp_path / "catalog", strategy=SCRIPT, more='orders = [[2, "BUY", "2.000"]]')
+    files = files_of(tmp_path, config, "venue.starting_balance=15000 USDT", "venue.leverage=100")
+    summary, equity = files.summary(), files.table("equity")
+    worth, gross = equity["equity"].to_numpy(), equity["gross_exposure"].to_numpy()
+    assert (worth < 0.0).sum() == 20
+    leverage = (gross / worth)[worth > 0.0]
+    assert summary["exposure"]["leverage_mean"] == pytest.approx(leverage.mean())
+    assert summary["exposure"]["leverage_max"] == pytest.approx(leverage.max())
+    [note] = [note for note in summary["notes"] if note.startswith("Ratios over the equity")]
+    assert "leverage leaves out 20 of" in note
+    assert "first at 2024-08-09T00:00:20" in note
 
 
 def test_without_a_book_orders_meet_the_last_trade(market: Path, tmp_path: Path) -> None:
