@@ -294,9 +294,7 @@ def test_a_liquidated_account_owes_nothing(tmp_path: Path) -> None:
     assert (summary["final_equity"], summary["total_return"], summary["risk"]["max_drawdown"]) == (0.0, -1.0, -1.0)
     assert min(files.table("equity")["equity"].to_pylist()) == 0.0
     [note] = [note for note in summary["notes"] if "was liquidated" in note]
-    assert re.search(
-        r"at 2024-08-09T00:00:20\..*BTCUSDT.* exceeded the account by 45,0\d\d\.\d\d USDT", note
-    )
+    assert re.search(r"at 2024-08-09T00:00:20\..*BTCUSDT.* exceeded the account by 45,0\d\d\.\d\d USDT", note)
 
 
 def test_ratios_over_an_equity_that_is_gone_are_undefined(tmp_path: Path) -> None:
