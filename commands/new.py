@@ -56,9 +56,9 @@ def new(kind: str, name: str, out: Path) -> None:
         click.echo(f"  cd {out}")
     click.echo(f"  python -m pytest test_{name}.py")
     if kind in _NEXT:
-        click.echo(
-            f"  fathom data simulate demo --catalog catalog --seed 1 --duration 2h\n  {_NEXT[kind].format(name)}"
-        )
+        market = Path(__file__).parents[1] / "configs" / "simulation" / "demo.toml"
+        click.echo(f"  fathom data simulate {market} --catalog catalog --seed 1 --duration 2h")
+        click.echo(f"  {_NEXT[kind].format(name)}")
 
 
 def render(kind: str, name: str) -> dict[str, str]:
