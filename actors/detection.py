@@ -28,6 +28,7 @@ from fathom.data_catalog.replay.recorded_flags import RecordedFlags
 from fathom.data_catalog.replay.rows_of_objects import Records
 from fathom.data_catalog.store.alert_store import AlertStore
 from fathom.detectors import DetectorError, Findings, MarketWatch, MarketWatchConfig
+from fathom.settings.toml import ConfigPath
 
 _TIMER: Final = "detection"
 _MS: Final = 1_000_000
@@ -91,11 +92,11 @@ class DetectionActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     bar_type: str | None = None
     min_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.0
     timer_delay_ms: Annotated[int, Meta(ge=0)] = 50
-    flags_from: str | None = None
-    rows_from: str | None = None
+    flags_from: ConfigPath | None = None
+    rows_from: ConfigPath | None = None
     record: bool = False
-    store_in: str | None = None
-    state_folder: str | None = None
+    store_in: ConfigPath | None = None
+    state_folder: ConfigPath | None = None
     state_every_secs: Annotated[float, Meta(gt=0)] = 60.0
     keep: Annotated[int, Meta(ge=1)] = 100_000
 

@@ -21,6 +21,7 @@ from fathom.ml.features import FeatureConfig, FeatureError, FeatureSet, Vectors
 from fathom.ml.features.config import MS
 from fathom.ml.features.micro_price import MicroPriceTable
 from fathom.ml.serving.redis_store import FeatureStore, open_store
+from fathom.settings.toml import ConfigPath
 
 _TIMER: Final = "grid"
 
@@ -64,10 +65,10 @@ class FeatureActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     instruments: Annotated[tuple[str, ...], Meta(min_length=1)]
     features: FeatureConfig = FeatureConfig()
     bar_type: str | None = None
-    micro_price: Mapping[str, str] = {}
+    micro_price: Mapping[str, ConfigPath] = {}
     timer_delay_ms: Annotated[int, Meta(ge=0)] = 50
-    flags_from: str | None = None
-    rows_from: str | None = None
+    flags_from: ConfigPath | None = None
+    rows_from: ConfigPath | None = None
     record: bool = False
     store: str | None = None
 

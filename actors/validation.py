@@ -18,6 +18,7 @@ from fathom.ml.models.inference import Prediction
 from fathom.ml.serving import ModelClient
 from fathom.ml.serving.protocol import Card
 from fathom.ml.serving.validation import Blending, BreakerConfig, CircuitBreaker, Fallback, is_challenged
+from fathom.settings.toml import ConfigPath
 
 _MS: Final = 1_000_000
 _DAY_NS: Final = 86_400 * 10**9
@@ -61,11 +62,11 @@ class ValidationActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     """
 
     instruments: Annotated[tuple[str, ...], Meta(min_length=1)]
-    model: str | None = None
+    model: ConfigPath | None = None
     server: str | None = None
     deadline_ms: Annotated[float, Meta(gt=0)] = 200.0
     retries: Annotated[int, Meta(ge=0)] = 1
-    challenger: str | None = None
+    challenger: ConfigPath | None = None
     challenger_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
     inference_latency_ms: Annotated[float, Meta(ge=0)] = 1.0
     window: Annotated[int, Meta(ge=1)] = 60

@@ -19,8 +19,9 @@ from fathom.backtests.engine import decisions
 from fathom.backtests.engine.component_notes import notes_of
 from fathom.backtests.engine.simulation import Finished, Tick, peak_rss_mib, simulate
 from fathom.backtests.setup import run_files as artifacts
-from fathom.backtests.setup.config import Resolved, fitting_interval, interval_ns, load
+from fathom.backtests.setup.config import Resolved, fitting_interval, load
 from fathom.backtests.setup.data_feed import Feed, open_feed
+from fathom.settings.times import duration_ns
 
 _PACKAGES: Final = ("fathom-trader", "nautilus_trader", "numpy", "numba", "pyarrow", "pandas", "TA-Lib", "quantstats")
 
@@ -104,7 +105,7 @@ def _account(resolved: Resolved, feed: Feed, finished: Finished) -> tuple[tables
         interval = fitting_interval(feed.end_ns - feed.start_ns)
     # What the strategies sent when they stopped is filled after the last event: the account ends with that.
     end_ns = max([feed.end_ns, *(fill.ts_event for fill in records.fills), *(at for at, _ in records.balances)])
-    grid = period_ends(feed.start_ns, end_ns, Period(interval, interval_ns(interval)))
+    grid = period_ends(feed.start_ns, end_ns, Period(interval, duration_ns(interval)))
     multipliers = {name: float(item.multiplier) for name, item in feed.instruments.items()}
     marks: dict[str, Marks] = {}
     counts: dict[str, int] = {}

@@ -15,7 +15,17 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     'Expected one of: maker, taker.'
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
-    if near:
-        return f"Did you mean '{near[0]}'?"
-    return f"Expected one of: {', '.join(names)}." if names else "None is known."
+    listing = f"Expected one of: {', '.join(names)}." if names else "None is known."
+    return did_you_mean(name, names, cutoff=cutoff).strip() or listing
+
+
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return " Did you mean 'x'?", or nothing where no known name is near.
+
+    Examples
+    --------
+    >>> did_you_mean("makr", ["maker", "taker"]), did_you_mean("fee", ["maker", "taker"])
+    (" Did you mean 'maker'?", '')
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean '{near[0]}'?" if near else ""

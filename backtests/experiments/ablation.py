@@ -20,7 +20,7 @@ from fathom.backtests.setup.config import load as load_config
 from fathom.backtests.setup.data_feed import open_feed
 from fathom.backtests.setup.run_files import RunFiles, digest, write_text
 from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
-from fathom.settings.toml_files import dump_toml
+from fathom.settings.toml import dump_toml
 
 LEVEL: Final = 0.95
 """Level of the intervals."""

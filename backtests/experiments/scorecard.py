@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,14 +11,15 @@ from fathom.backtests.errors import RunError
 from fathom.backtests.experiments.ablation import finish
 from fathom.backtests.experiments.ablation_variants import FULL, Settings, Variant, variants_of
 from fathom.backtests.experiments.scorecard_config import Market, Model, ScorecardConfig
-from fathom.backtests.setup.config import load as load_config
+from fathom.backtests.setup.config import resolve
 from fathom.backtests.setup.run_files import RunFiles, digest, write_text
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.simulation.config import Simulation
-from fathom.data_catalog.simulation.loading import duration_secs, load_scenario
+from fathom.data_catalog.simulation.loading import load_scenario
 from fathom.data_catalog.simulation.moves import SimulationError
 from fathom.settings.errors import SettingsError
-from fathom.settings.toml_files import Layers, dump_toml, read_toml
+from fathom.settings.times import SECOND, duration_ns
+from fathom.settings.toml import Layers, read, read_toml, toml_value
 
 NO_VALIDATOR: Final = "no-validator"
 """Name of the variant without the validator (see `variants_of`)."""
@@ -206,13 +207,10 @@ def scenario_of(market: Market | Model) -> Simulation:
     SettingsError
         It is wrong.
     """
-    try:
-        changes: Sequence[str] = market.changes
-        if market.duration is not None:
-            changes = [*changes, f"duration_secs={duration_secs(market.duration)}"]
-        return load_scenario(market.scenario, changes)
-    except SimulationError as error:
-        raise SettingsError(str(error)) from error
+    changes: Sequence[str] = market.changes
+    if market.duration is not None:
+        changes = [*changes, f"duration_secs={duration_ns(market.duration) / SECOND}"]
+    return load_scenario(market.scenario, changes)
 
 
 def _simulate(market: Market | Model, seed: int, catalog: Path, what: str, progress: OnProgress | None) -> None:
@@ -244,7 +242,7 @@ def _trained(folder: Path, model: Model, catalog: Path, progress: OnProgress | N
     from fathom.ml.samples.leak_check import check
     from fathom.ml.samples.preparation import prepare as prepare_arrays
     from fathom.ml.samples.preparation import table_config
-    from fathom.ml.training.config import load_training_config
+    from fathom.ml.training.config import TrainingConfig
     from fathom.ml.training.git import git_revision
     from fathom.ml.training.single_run import run_once
 
@@ -256,7 +254,7 @@ def _trained(folder: Path, model: Model, catalog: Path, progress: OnProgress | N
         f'ledger="{folder / "trials.jsonl"}"',
     ]
     try:
-        settings = load_training_config(model.training, changes)
+        settings = read(TrainingConfig, model.training, changes)
         arrays = prepare_arrays(settings.data, progress)
         leak = check(arrays, table_config(settings.data), horizon=max(settings.label.horizon_ns // arrays.grid_ns, 1))
         made = run_once(
@@ -278,24 +276,23 @@ def _trained(folder: Path, model: Model, catalog: Path, progress: OnProgress | N
 
 def _resolved(made: Plan, cell: Cell, model: str | None) -> Settings:
     spec = next(one for one in made.config.strategies if short_name(one.name) == cell.strategy)
-    settings: dict[str, Any] = {**made.base, "name": f"{cell.market.name}-{cell.seed}-{cell.strategy}"[:60]}
-    settings["data"] = {
-        **made.base.get("data", {}),
+    layers = Layers.read(made.config.base)
+    data = {
         "catalog": str(made.catalog(cell.market, cell.seed)),
         "instruments": instruments_of(scenario_of(cell.market)),
     }
-    settings["strategies"] = [{"name": spec.name, "parameters": spec.parameters}]
-    if model is not None:
-        settings["actors"] = [_with_model(actor, model) for actor in made.base.get("actors", [])]
+    changed = {
+        "name": f"{cell.market.name}-{cell.seed}-{cell.strategy}"[:60],
+        "data": data,
+        "strategies": [{"name": spec.name, "parameters": spec.parameters}],
+    }
+    layers.add(changed, f"the strategy {cell.strategy} of the scorecard")
+    for at, actor in enumerate(layers.settings.get("actors", [])):
+        if model is not None and actor["name"] == "validation":
+            layers.assign(f"actors.{at}.parameters.model={toml_value(model)}")
     place = made.folder / "configs"
     place.mkdir(parents=True, exist_ok=True)
-    name = f"{cell.market.name}-{cell.seed}-{cell.strategy}.toml"
-    write_text(place, name, dump_toml(settings))
-    whole: Settings = tomllib.loads(load_config([place / name]).text)
+    text = resolve(layers).text
+    write_text(place, f"{cell.market.name}-{cell.seed}-{cell.strategy}.toml", text)
+    whole: Settings = tomllib.loads(text)
     return whole
-
-
-def _with_model(actor: Settings, model: str) -> Settings:
-    if actor["name"] != "validation":
-        return actor
-    return {**actor, "parameters": {**actor.get("parameters", {}), "model": model}}

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
-from fathom.backtests.setup.config import StrategySpec, Strict
-from fathom.settings.toml_files import Layers, decode
+from fathom.backtests.setup.config import StrategySpec, Strict, strategy_parameters
+from fathom.settings.toml import ConfigPath, Layers, decode
 
 type Share = Annotated[float, Meta(ge=0, le=1)]
 type Seconds = Annotated[float, Meta(gt=0)]
@@ -38,8 +39,8 @@ class Model(Strict, frozen=True, kw_only=True):
     True
     """
 
-    training: str
-    scenario: str
+    training: ConfigPath
+    scenario: ConfigPath
     seed: Seed
     duration: str | None = None
     changes: tuple[str, ...] = ()
@@ -68,7 +69,7 @@ class Market(Strict, frozen=True, kw_only=True):
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]+$", max_length=30)]
-    scenario: str
+    scenario: ConfigPath
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)]
     duration: str | None = None
     kind: Literal["edge", "null"] = "edge"
@@ -151,7 +152,7 @@ class ScorecardConfig(Strict, frozen=True, kw_only=True):
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=40)]
-    base: list[str]
+    base: list[ConfigPath]
     markets: Annotated[list[Market], Meta(min_length=1)]
     strategies: Annotated[list[StrategySpec], Meta(min_length=1)]
     model: Model | None = None
@@ -179,13 +180,18 @@ class ScorecardConfig(Strict, frozen=True, kw_only=True):
                 )
 
 
-def load_scorecard(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> ScorecardConfig:
-    """Return the scorecard of TOML files, later over earlier, then of `KEY=VALUE` assignments.
+def load_scorecard(files: Iterable[Path | str], changes: Iterable[str] = ()) -> ScorecardConfig:
+    """Read a scorecard: as `fathom.settings.toml.read`, the parameters of its strategies included.
 
     Raises
     ------
     SettingsError
-        Naming the file (or the assignment), the path in it, and what was expected.
+        Naming the file (or the change), the path in it, and what was expected.
     """
-    layers = Layers.read(files, assignments)
-    return decode(ScorecardConfig, layers.settings, layers)
+    layers = Layers.read(files, changes)
+    config = decode(ScorecardConfig, layers.settings, layers)
+    strategies = [
+        msgspec.structs.replace(spec, parameters=msgspec.to_builtins(strategy_parameters(spec, layers, at)[1]))
+        for at, spec in enumerate(config.strategies)
+    ]
+    return msgspec.structs.replace(config, strategies=strategies)

@@ -11,11 +11,10 @@ from msgspec import Meta
 
 from fathom.backtests.setup import replayed_rows
 from fathom.backtests.setup.run_files import digest
-from fathom.settings.errors import SettingsError
-from fathom.settings.toml_files import Layers, decode, dotted, dump_toml
+from fathom.settings.times import duration_ns
+from fathom.settings.toml import ConfigPath, Layers, Steps, decode, dump_toml
 from fathom.strategies.risk.config import RiskConfig
 
-_UNITS: Final = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
 _LONGEST_GRID: Final = 10_000
 
 type Rate = Annotated[float, Meta(ge=-0.01, le=0.1)]
@@ -39,7 +38,7 @@ class Data(Strict, frozen=True, kw_only=True):
     Attributes
     ----------
     catalog
-        Folder of the catalog, as `fathom data import --catalog`: relative to the current folder.
+        Folder of the catalog, as `fathom data import --catalog`.
     instruments
         Ids, such as `BTCUSDT-LINEAR.BYBIT`; all of one venue, settled in one currency.
     types
@@ -58,7 +57,7 @@ class Data(Strict, frozen=True, kw_only=True):
         Whether these actors know the flags of the catalog's trades (RPI, block), as they do live and in feature tables.
     """
 
-    catalog: str
+    catalog: ConfigPath
     instruments: Annotated[list[str], Meta(min_length=1)]
     types: Annotated[list[Literal["book", "trades", "bars"]], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["book", "trades"]
@@ -194,7 +193,7 @@ class Report(Strict, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.equity_interval != "auto":
-            interval_ns(self.equity_interval)
+            duration_ns(self.equity_interval)
 
 
 class StrategySpec(Strict, frozen=True, kw_only=True):
@@ -289,7 +288,11 @@ def load(files: Iterable[Path | str | Mapping[str, Any]], assignments: Iterable[
     SettingsError
         Naming the file (or the assignment), the path in it, what was expected and the nearest valid name.
     """
-    layers = Layers.read(files, assignments)
+    return resolve(Layers.read(files, assignments))
+
+
+def resolve(layers: Layers) -> Resolved:
+    """Return the configuration of merged settings; see `load`."""
     config = decode(Config, layers.settings, layers)
     actors = [_actor(config, at, layers) for at in range(len(config.actors))]
     _check_depth(actors, layers)
@@ -311,24 +314,6 @@ def load(files: Iterable[Path | str | Mapping[str, Any]], assignments: Iterable[
     return Resolved(config, actors, strategies, dump_toml(plain))
 
 
-def interval_ns(text: str) -> int:
-    """Return a span such as `500ms`, `1s`, `5m`, `1h`, `1d` in nanoseconds.
-
-    Examples
-    --------
-    >>> interval_ns("5m")
-    300000000000
-    >>> interval_ns("5 minutes")
-    Traceback (most recent call last):
-    ...
-    ValueError: Expected an interval such as 1s, 5m or 1h (units: ms, s, m, h, d), was '5 minutes'
-    """
-    matched = re.fullmatch(r"([1-9][0-9]*)(ms|s|m|h|d)", text)
-    if not matched:
-        raise ValueError(f"Expected an interval such as 1s, 5m or 1h (units: {', '.join(_UNITS)}), was '{text}'")
-    return int(matched[1]) * _UNITS[matched[2]]
-
-
 def fitting_interval(span_ns: int) -> str:
     """Return the shortest usual interval that cuts a span into no more than 10,000 steps.
 
@@ -338,14 +323,20 @@ def fitting_interval(span_ns: int) -> str:
     ['1s', '10s', '5m', '1h']
     """
     usual = ("1s", "5s", "10s", "30s", "1m", "5m", "15m", "1h", "4h", "1d")
-    return next((text for text in usual if span_ns <= _LONGEST_GRID * interval_ns(text)), usual[-1])
+    return next((text for text in usual if span_ns <= _LONGEST_GRID * duration_ns(text)), usual[-1])
+
+
+def strategy_parameters(spec: StrategySpec, layers: Layers, at: int) -> tuple[Any, Any]:
+    """Return the entry of a strategy in `fathom.strategies.system` and its parameters; `at` is its place."""
+    where = ("strategies", at)
+    entry, kind = _find(spec.name, "strategy", layers, where)
+    return entry, decode(kind, spec.parameters, layers, (*where, "parameters"))
 
 
 def _strategy(config: Config, at: int, layers: Layers) -> Strategy:
     spec = config.strategies[at]
     where = ("strategies", at)
-    entry, kind = _find(spec.name, "strategy", layers, where)
-    parameters = decode(kind, spec.parameters, layers, (*where, "parameters"))
+    entry, parameters = strategy_parameters(spec, layers, at)
     for number, instrument in enumerate(spec.instruments or ()):
         _check_instrument(instrument, config, layers, (*where, "instruments", number))
     return Strategy(spec.name, entry, parameters, spec.instruments or list(config.data.instruments))
@@ -361,20 +352,18 @@ def _actor(config: Config, at: int, layers: Layers) -> Actor:
     parameters = decode(kind, settings, layers, (*where, "parameters"))
     problem = replayed_rows.check(parameters, config.data.catalog, config.data.types)
     if problem:
-        path = (*where, "parameters", "rows_from")
-        raise SettingsError(problem, source=layers.source(path), path=dotted(path))
+        raise layers.error(problem, (*where, "parameters", "rows_from"))
     return Actor(spec.name, entry, parameters)
 
 
-def _find(name: str, kind: str, layers: Layers, where: tuple[str | int, ...]) -> tuple[Any, Any]:
+def _find(name: str, kind: str, layers: Layers, where: Steps) -> tuple[Any, Any]:
     from fathom.strategies import system
 
     try:
         entry = system.find(name, kind)
         return entry, system.load(entry.config)
     except (ValueError, ImportError, AttributeError) as error:
-        path = (*where, "name")
-        raise SettingsError(str(error), source=layers.source(path), path=dotted(path)) from error
+        raise layers.error(str(error), (*where, "name")) from error
 
 
 def _check_depth(actors: list[Actor], layers: Layers) -> None:
@@ -383,14 +372,10 @@ def _check_depth(actors: list[Actor], layers: Layers) -> None:
     try:
         system.book_depth(actor.parameters for actor in actors)
     except ValueError as error:
-        raise SettingsError(str(error), source=layers.source(("actors",)), path="actors") from error
+        raise layers.error(str(error), ("actors",)) from error
 
 
-def _check_instrument(name: str | None, config: Config, layers: Layers, path: tuple[str | int, ...]) -> None:
+def _check_instrument(name: str | None, config: Config, layers: Layers, path: Steps) -> None:
     if name is not None and name not in config.data.instruments:
         known = ", ".join(config.data.instruments)
-        raise SettingsError(
-            f"Expected an instrument of data.instruments ({known}), was '{name}'.",
-            source=layers.source(path),
-            path=dotted(path),
-        )
+        raise layers.error(f"Expected an instrument of data.instruments ({known}), was '{name}'.", path)

@@ -325,7 +325,8 @@ def digest(text: str) -> str:
     >>> digest("a config")
     '45eaad00'
     """
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    here = f'"{Path.cwd()}/'  # where the current folder lies does not matter
+    return hashlib.sha256(text.replace(here, '"').encode()).hexdigest()[:8]
 
 
 class NewRun:

@@ -49,8 +49,9 @@ def simulate(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from fathom.data_catalog.catalog import Catalog
-    from fathom.data_catalog.simulation.loading import duration_secs, load_scenario
+    from fathom.data_catalog.simulation.loading import load_scenario
     from fathom.data_catalog.simulation.production import simulate as produce
+    from fathom.settings.times import SECOND, duration_ns
 
     columns = (
         TextColumn("{task.description}"),
@@ -61,7 +62,7 @@ def simulate(
     begun = time.perf_counter()
     with refusals():
         if duration is not None:
-            changes = (*changes, f"duration_secs={duration_secs(duration)}")
+            changes = (*changes, f"duration_secs={duration_ns(duration) / SECOND}")
         scenario = load_scenario(config, changes)
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             tasks = {

@@ -115,7 +115,7 @@ def benchmark(
     from fathom.commands.data.refusals import refusals
     from fathom.detectors.book.fitted import write_fitted
     from fathom.detectors.book.surveillance import SurveillanceConfig
-    from fathom.settings.toml_config import changed
+    from fathom.settings.toml import read
     from fathom.studies.benchmark.page import write_page
     from fathom.studies.benchmark.plan import QUICK_SEEDS, fit_all, run_benchmark
 
@@ -125,7 +125,7 @@ def benchmark(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with refusals():
         plan = _plan(catalog, instruments, scenario, quiet_scenario, tuning_seeds, report_seeds, secs, budget)
-        config = changed(SurveillanceConfig, changes, example="layering.min_levels=5")
+        config = read(SurveillanceConfig, [], changes)
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("markets", total=plan.markets_of_fit if fit else plan.markets)
 

@@ -49,7 +49,8 @@ def regimes(
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from fathom.commands.data.refusals import refusals
-    from fathom.studies.detection.config import DetectionConfig, load_detection_config
+    from fathom.settings.toml import read
+    from fathom.studies.detection.config import DetectionConfig
     from fathom.studies.regimes.check import LabelledBars, check_regimes, check_waves, fit_regimes
     from fathom.studies.regimes.truth import labelled_bars
 
@@ -58,18 +59,18 @@ def regimes(
         raise click.ClickException(f"Expected other catalogs to fit on than to report on, was {same[0]} in both.")
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with refusals():
-        watch = (load_detection_config(config) if config else DetectionConfig(catalog="")).watch
+        watch = (read(DetectionConfig, config) if config else DetectionConfig(catalog="")).watch
         length = bar_ms or (watch.bar_ms if config else 10_000)
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
 
-            def read(path: Path) -> list[LabelledBars]:
+            def labelled(path: Path) -> list[LabelledBars]:
                 task = bar.add_task(str(path), total=None)
                 return labelled_bars(path, length, lambda _, done, total: bar.update(task, completed=done, total=total))
 
-            markets = [market for path in catalogs for market in read(path)]
+            markets = [market for path in catalogs for market in labelled(path)]
             settings = watch.regime
             if fit:
-                known = [market for path in fit for market in read(path)]
+                known = [market for path in fit for market in labelled(path)]
                 bar.add_task("fitting", total=None)
                 settings = fit_regimes(known, trials=trials)
     report, waves = check_regimes(markets, settings, watch.flat), check_waves(markets, watch.waves)

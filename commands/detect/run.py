@@ -48,7 +48,8 @@ def run(config: Path, out: Path, changes: tuple[str, ...], html: bool, as_json: 
     from rich.table import Table
 
     from fathom.commands.data.refusals import refusals
-    from fathom.studies.detection.config import load_detection_config
+    from fathom.settings.toml import read
+    from fathom.studies.detection.config import DetectionConfig
     from fathom.studies.detection.page import summary, write_page
     from fathom.studies.detection.run import detect, episodes, store, strongest, warnings_of, write_tables
 
@@ -56,7 +57,7 @@ def run(config: Path, out: Path, changes: tuple[str, ...], html: bool, as_json: 
     begun = time.perf_counter()
     folder = out / config.stem
     with refusals():
-        settings = load_detection_config(config, changes)
+        settings = read(DetectionConfig, config, changes)
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             tasks: dict[str, int] = {}
 

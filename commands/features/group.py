@@ -64,12 +64,13 @@ def build(config: Path, out: Path, changes: tuple[str, ...], as_json: bool) -> N
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from fathom.ml.tables.build import build as build_table
-    from fathom.ml.tables.config import load_table_config
+    from fathom.ml.tables.config import TableConfig
+    from fathom.settings.toml import read
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     begun = time.perf_counter()
     try:
-        settings = load_table_config(config, changes)
+        settings = read(TableConfig, config, changes)
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             tasks = {name: bar.add_task(name, total=None) for name in settings.instruments}
             built = build_table(

@@ -58,14 +58,15 @@ def run(
 
     from fathom.ml.samples.leak_check import check
     from fathom.ml.samples.preparation import prepare, table_config
-    from fathom.ml.training.config import load_training_config
+    from fathom.ml.training.config import TrainingConfig
     from fathom.ml.training.git import git_revision
     from fathom.ml.training.single_run import run_once
+    from fathom.settings.toml import read
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     made = []
     try:
-        settings = load_training_config(config, changes)
+        settings = read(TrainingConfig, config, changes)
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             tasks: dict[str, object] = {}
 

@@ -87,7 +87,7 @@ def _print(found: "list[Tried]", training: str, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from fathom.ml.training.tune_config import toml
+    from fathom.settings.toml import toml_value
 
     shown = Table("trial", "state", "skill", "settings")
     for one in found[:20]:
@@ -98,11 +98,11 @@ def _print(found: "list[Tried]", training: str, folder: Path) -> None:
     counts = {state: sum(one.state == state for one in found) for state in sorted({one.state for one in found})}
     click.echo(f"{', '.join(f'{count} {state}' for state, count in counts.items())} in {folder}")
     if found and found[0].state == "complete":
-        options = " ".join(f"--set '{name}={toml(value)}'" for name, value in found[0].chosen.items())
+        options = " ".join(f"--set '{name}={toml_value(value)}'" for name, value in found[0].chosen.items())
         click.echo(f"Test the best on the tail that no trial has seen:\n  fathom train run {training} {options}")
 
 
 def _settings(chosen: dict[str, Any]) -> str:
-    from fathom.ml.training.tune_config import toml
+    from fathom.settings.toml import toml_value
 
-    return ", ".join(f"{name}={toml(value)}" for name, value in chosen.items())
+    return ", ".join(f"{name}={toml_value(value)}" for name, value in chosen.items())

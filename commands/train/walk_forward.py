@@ -43,14 +43,15 @@ def walk_forward(config: Path, out: Path | None, changes: tuple[str, ...], as_js
     """
     from fathom.ml.samples.leak_check import check
     from fathom.ml.samples.preparation import prepare, table_config
-    from fathom.ml.training.config import load_training_config
+    from fathom.ml.training.config import TrainingConfig
     from fathom.ml.training.page import write_page
     from fathom.ml.training.summary import as_json as plain
     from fathom.ml.training.summary import summarise, write_summary
     from fathom.ml.training.walk_forward import walk_forward as run_all
+    from fathom.settings.toml import read
 
     try:
-        settings = load_training_config(config, changes)
+        settings = read(TrainingConfig, config, changes)
         folder = out or Path("runs") / settings.name
         with _progress() as say:
             arrays = prepare(settings.data, say)

@@ -16,6 +16,7 @@ from fathom.detectors.book.quote_stuffing import QuoteStuffingConfig
 from fathom.detectors.book.spoofing import SpoofingConfig
 from fathom.market.levels import BookArrays
 from fathom.market.lifecycle import new_book
+from fathom.settings.toml import ConfigPath
 
 
 class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +43,7 @@ class SurveillanceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     spoofing: SpoofingConfig = SpoofingConfig()
     layering: LayeringConfig = LayeringConfig()
     quote_stuffing: QuoteStuffingConfig = QuoteStuffingConfig()
-    fitted: str = ""
+    fitted: ConfigPath = ""
 
     def __post_init__(self) -> None:
         if not self.fitted:

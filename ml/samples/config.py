@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from fathom.settings.toml import ConfigPath
+
 
 class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the samples come from. Exactly one of `arrays`, `table` and `features` names it.
@@ -40,13 +42,13 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     60
     """
 
-    features: str | None = None
-    catalog: str | None = None
+    features: ConfigPath | None = None
+    catalog: ConfigPath | None = None
     instruments: tuple[str, ...] | None = None
     bar_ms: Annotated[int, Meta(ge=1)] | None = None
-    table: str | None = None
-    arrays: str | None = None
-    cache: str = "tables"
+    table: ConfigPath | None = None
+    arrays: ConfigPath | None = None
+    cache: ConfigPath = "tables"
     inputs: str | tuple[str, ...] = "stationary"
     mid: str = "mid_price"
     spread: str = "bid_ask_spread_rel"

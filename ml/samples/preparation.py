@@ -8,6 +8,7 @@ import msgspec
 
 from fathom.ml.samples.config import DataConfig
 from fathom.ml.samples.datasets import Arrays
+from fathom.settings.toml import read
 
 if TYPE_CHECKING:
     from fathom.ml.tables.config import TableConfig
@@ -52,9 +53,9 @@ def table_config(config: DataConfig) -> "TableConfig | None":
     """Return the settings of the feature table, or None where the data are no table of a catalog."""
     if config.features is None:
         return None
-    from fathom.ml.tables.config import load_table_config
+    from fathom.ml.tables.config import TableConfig
 
-    table = load_table_config(config.features)
+    table = read(TableConfig, config.features)
     if config.catalog is not None:
         table = msgspec.structs.replace(table, catalog=config.catalog)
     if config.instruments is not None:

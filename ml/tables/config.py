@@ -1,15 +1,13 @@
 """What a feature table is made of, read from a TOML file."""
 
 import datetime
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from fathom.ml.features import FeatureConfig
-from fathom.settings.toml_config import load_config
+from fathom.settings.toml import ConfigPath
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -20,7 +18,7 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     Parameters
     ----------
     catalog : str
-        Folder of the catalog, relative to the working directory.
+        Folder of the catalog.
     instruments : tuple of str
         Ids, such as ``BTCUSDT-LINEAR.BYBIT``; one or more.
     start, end : datetime, optional
@@ -41,7 +39,7 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     (1000, None)
     """
 
-    catalog: str
+    catalog: ConfigPath
     instruments: Annotated[tuple[str, ...], Meta(min_length=1)]
     start: datetime.datetime | None = None
     end: datetime.datetime | None = None
@@ -77,24 +75,6 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def micro_price_until_ns(self) -> int | None:
         """The events before it fit the micro-price."""
         return _nanos(self.micro_price_until)
-
-
-def load_table_config(file: Path | str, changes: Sequence[str] = ()) -> TableConfig:
-    """Read the settings of a feature table.
-
-    Parameters
-    ----------
-    file : Path or str
-        TOML; see `TableConfig` for what it may say.
-    changes : sequence of str
-        Such as ``features.grid_ms=500`` or ``catalog=other``, applied over the file.
-
-    Raises
-    ------
-    CatalogError
-        Naming the file, the place in it, what was expected and the nearest valid name.
-    """
-    return load_config(file, TableConfig, changes, example="features.grid_ms=500")
 
 
 def _nanos(moment: datetime.datetime | None) -> int | None:

@@ -1,6 +1,5 @@
 """What a search for better settings varies, read from a TOML file."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,8 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from fathom.ml.errors import TrainingConfigError
-from fathom.ml.training.config import TrainingConfig, load_training_config
+from fathom.ml.training.config import TrainingConfig
+from fathom.settings.errors import SettingsError
+from fathom.settings.toml import ConfigPath, read, toml_value
 
 type Scalar = bool | int | float | str
 
@@ -72,7 +72,7 @@ class TuneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name : str
         What the study is called.
     training : str
-        TOML file of the training that is varied, relative to this one; its first net is trained.
+        TOML file of the training that is varied; its first net is trained.
     space : dict
         For each path of a setting, as ``--set`` takes it, what it may be.
     trials : int
@@ -91,7 +91,7 @@ class TuneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     name: str
-    training: str
+    training: ConfigPath
     space: Annotated[dict[str, Range], Meta(min_length=1)]
     trials: Annotated[int, Meta(ge=1)] = 30
     tail: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.2
@@ -106,28 +106,18 @@ class TuneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                     raise ValueError(f"Expected space.{name}.when to name settings above it, was '{other}'")
 
 
-def load_tune_config(file: Path | str) -> TuneConfig:
+def load_tune_config(file: Path | str, changes: Sequence[str] = ()) -> TuneConfig:
     """Read the settings of a search, and check that every path of it is a setting of the training.
 
     Raises
     ------
-    TrainingConfigError
+    SettingsError
         Naming the file, the place in it, and what was expected.
     """
-    file = Path(file)
-    try:
-        config = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), TuneConfig)
-    except OSError as error:
-        raise TrainingConfigError(f"Expected a readable TOML file, was {error.strerror}.", source=str(file)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingConfigError(f"Expected TOML, was something else: {error}.", source=str(file)) from None
-    except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `$")
-        raise TrainingConfigError(f"{problem}.", source=str(file), path=path.strip("`.")) from None
-    config = msgspec.structs.replace(config, training=str(file.parent / config.training))
+    config = read(TuneConfig, file, changes)
     base = trial_config(config, {})
     if not base.nets:
-        raise TrainingConfigError("Expected a net, was none.", source=config.training, path="nets")
+        raise SettingsError("Expected a net, was none.", source=config.training, path="nets")
     for name, range_ in config.space.items():
         for value in range_.choices or (range_.low, range_.high):
             trial_config(config, {name: value})
@@ -139,22 +129,7 @@ def trial_config(config: TuneConfig, chosen: dict[str, Any]) -> TrainingConfig:
 
     Raises
     ------
-    TrainingConfigError
+    SettingsError
         Where one is unknown or of the wrong kind.
     """
-    return load_training_config(config.training, [f"{name}={toml(value)}" for name, value in chosen.items()])
-
-
-def toml(value: Any) -> str:
-    """Return a value as TOML writes it.
-
-    >>> toml(("a", 1.5, True)), toml(1e-7)
-    ('["a", 1.5, true]', '1e-07')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(toml(one) for one in value) + "]"
-    return (
-        repr(value) if isinstance(value, int | float) else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    )
+    return read(TrainingConfig, config.training, [f"{name}={toml_value(value)}" for name, value in chosen.items()])

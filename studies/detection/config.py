@@ -1,15 +1,13 @@
 """What `fathom detect run` looks at, and with which detectors, read from a TOML file."""
 
 import datetime
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from fathom.detectors import MarketWatchConfig
-from fathom.settings.toml_config import load_config
+from fathom.settings.toml import ConfigPath
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -20,7 +18,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     Parameters
     ----------
     catalog : str
-        Folder of the catalog, relative to the working directory.
+        Folder of the catalog.
     instruments : tuple of str
         Ids, such as ``BTCUSDT-LINEAR.BYBIT``; all that have a book by default.
     start, end : datetime, optional
@@ -40,7 +38,7 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     1000
     """
 
-    catalog: str
+    catalog: ConfigPath
     instruments: tuple[str, ...] = ()
     start: datetime.datetime | None = None
     end: datetime.datetime | None = None
@@ -63,24 +61,6 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     def span_ns(self) -> tuple[int | None, int | None]:
         """First and last time in ns, None where open."""
         return _nanos(self.start), _nanos(self.end)
-
-
-def load_detection_config(file: Path | str, changes: Sequence[str] = ()) -> DetectionConfig:
-    """Read the settings of a run of the detectors.
-
-    Parameters
-    ----------
-    file : Path or str
-        TOML; see `DetectionConfig` for what it may say.
-    changes : sequence of str
-        Such as ``watch.bar_ms=500``, applied over the file.
-
-    Raises
-    ------
-    CatalogError
-        Naming the file, the place in it, what was expected and the nearest valid name.
-    """
-    return load_config(file, DetectionConfig, changes, example="watch.bar_ms=500")
 
 
 def _nanos(moment: datetime.datetime | None) -> int | None:

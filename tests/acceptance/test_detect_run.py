@@ -129,13 +129,13 @@ def test_a_run_says_what_it_found(config: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("wach.bar_ms=5", "Unknown name 'wach'. Did you mean 'watch'?"),
-        ("watch.surveillance.spoofing.treshold=0.5", "Unknown name 'treshold'. Did you mean 'threshold'?"),
+        ("wach.bar_ms=5", "Did you mean 'watch'?"),
+        ("watch.surveillance.spoofing.treshold=0.5", "Did you mean 'threshold'?"),
         (
             'watch.detectors=["levls"]',
             "watch.detectors[0]: Expected one of: manipulation, levels, flat, waves, regime; was",
         ),
-        ("watch.surveillance.depth=-5", "watch.surveillance.depth: Expected `int` >= 0, was -5."),
+        ("watch.surveillance.depth=-5", "watch.surveillance.depth: Expected int >= 0, was -5 (int)."),
         ("watch.flat.leave=0.9", "watch.flat: Expected leave up to enter (0.5), was 0.9."),
         ("watch.bars=outside", 'Expected watch.bars = "book", was "outside"'),
         ("catalog=/nowhere", "Expected an order book in /nowhere, was none."),
@@ -152,12 +152,12 @@ def test_what_is_wrong_is_named(config: Path, tmp_path: Path, change: str, told:
 
 
 def test_the_shipped_configurations_are_valid(project: Path, tmp_path: Path) -> None:
-    from fathom.studies.detection.config import load_detection_config
+    from fathom.settings.toml import read
 
     names = sorted(path.name for path in (project / "configs" / "detection").glob("*.toml"))
     assert "detect.toml" in names
     for name in names:
-        assert load_detection_config(project / "configs" / "detection" / name).episodes == 12
+        assert read(DetectionConfig, project / "configs" / "detection" / name).episodes == 12
 
 
 def test_the_book_of_an_episode_is_the_recorded_one(catalog: Path) -> None:

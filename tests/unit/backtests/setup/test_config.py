@@ -7,7 +7,7 @@ import pytest
 
 from fathom.backtests.setup.config import fitting_interval, load
 from fathom.settings.errors import SettingsError
-from fathom.settings.toml_files import dump_toml
+from fathom.settings.toml import dump_toml
 
 BASE = """
 name = "base"
@@ -67,7 +67,7 @@ instruments = ["ETHUSDT-LINEAR.BYBIT"]
 def test_an_assignment_overrides_the_files(tmp_path: Path) -> None:
     resolved = load([write(tmp_path, BASE)], ["strategies.0.parameters.atr_period=21", "data.catalog=other/place"])
     assert resolved.strategies[0].parameters.atr_period == 21
-    assert resolved.config.data.catalog == "other/place"
+    assert resolved.config.data.catalog == str(Path.cwd() / "other" / "place")
 
 
 WRONG = [
@@ -94,7 +94,7 @@ WRONG = [
     ),
     (
         "report.equity_interval = '1 s'",
-        "report: Expected an interval such as 1s, 5m or 1h (units: ms, s, m, h, d)",
+        "report: Expected a duration such as 1s, 5m or 1h30m (units: ms, s, m, h, d)",
     ),
     (
         "report.benchmark = 'BTC'",
@@ -149,7 +149,7 @@ def test_a_missing_value_and_a_missing_file_are_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"venue.fees.taker: Expected a value, was only maker\."):
         load([write(tmp_path, BASE.replace("taker = 0.00055", ""))])
     with pytest.raises(
-        SettingsError, match=r"bsae\.toml: Expected a TOML file, was none\. Did you mean .*base\.toml\?"
+        SettingsError, match=r"bsae\.toml: Expected a TOML file, was none\. Did you mean '.*base\.toml'\?"
     ):
         load([tmp_path / "bsae.toml"])
     with pytest.raises(SettingsError, match=r"base\.toml: Expected a TOML file: .*line 2"):

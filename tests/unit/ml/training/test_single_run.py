@@ -11,6 +11,7 @@ from fathom.commands.train.run import run
 from fathom.ml.models.artifacts import load_artifact
 from fathom.ml.models.inference import Predictor
 from fathom.ml.samples.datasets import Arrays
+from fathom.settings.toml import read
 from tests.makers import training_problem as problem
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -65,10 +66,10 @@ def test_a_run_ends_in_an_artifact_that_knows_itself(config: Path) -> None:
     # What the artifact answers for the raw rows of the tail is what was scored.
     arrays = Arrays.open(config.parent / "arrays")
     from fathom.ml.samples.splits import split
-    from fathom.ml.training.config import load_training_config
+    from fathom.ml.training.config import TrainingConfig
     from fathom.ml.training.single_run import single
 
-    settings = single(load_training_config(config), 0.2)
+    settings = single(read(TrainingConfig, config), 0.2)
     samples = arrays.samples(settings.label, window=problem.WINDOW)
     (fold,) = split(samples.ts, settings.split, reach_ns=samples.reach_ns)
     rows = samples.rows[fold.test]

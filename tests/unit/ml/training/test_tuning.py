@@ -5,10 +5,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-from fathom.ml.errors import TrainingConfigError, TrainingError
+from fathom.ml.errors import TrainingError
 from fathom.ml.training.trial_ledger import TrialLedger
 from fathom.ml.training.tune_config import TuneConfig, load_tune_config
 from fathom.ml.training.tuning import open_study, ranked, tune
+from fathom.settings.errors import SettingsError
+from fathom.settings.toml import read
 from tests.makers import training_problem as problem
 
 SPACE = """
@@ -86,11 +88,11 @@ def test_a_study_ends_and_goes_on_and_counts_every_trial(folder: Path) -> None:
 def test_no_trial_reads_the_tail(folder: Path) -> None:
     from fathom.ml.samples.datasets import Arrays
     from fathom.ml.samples.splits import split
-    from fathom.ml.training.config import load_training_config
+    from fathom.ml.training.config import TrainingConfig
     from fathom.ml.training.fit_config import NetConfig
     from fathom.ml.training.single_run import single
 
-    config = single(load_training_config(folder / "training.toml"), 0.25)
+    config = single(read(TrainingConfig, folder / "training.toml"), 0.25)
     samples = Arrays.open(folder / "arrays").samples(config.label, window=problem.WINDOW)
     (fold,) = split(samples.ts, config.split, reach_ns=samples.reach_ns)
     last = samples.exit_ts[[*fold.train, *fold.validation]].max()
@@ -133,7 +135,7 @@ def test_another_space_needs_another_folder(folder: Path) -> None:
 def test_a_space_that_is_wrong_is_explained(folder: Path, tmp_path: Path, text: str, problem_: str) -> None:
     file = tmp_path / "tune.toml"
     file.write_text(f'name = "x"\ntraining = "{folder}/training.toml"\n{text}')
-    with pytest.raises(TrainingConfigError, match=problem_):
+    with pytest.raises(SettingsError, match=problem_):
         load_tune_config(file)
 
 

@@ -134,10 +134,11 @@ def test_the_benchmark_scores_what_the_detectors_say(markets: list[Market]) -> N
     for kind in (AlertKind.SPOOFING, AlertKind.LAYERING):
         log, evidence, _ = found.of(kind)
         confidence = 1 / (1 + np.exp(-odds_of(kind, low, evidence)))
-        told = {(row["message"], row["side"]): 0.0 for row in log[confidence >= 0.05].tolist()}
-        for row, value in zip(log.tolist(), confidence.tolist(), strict=True):
+        told = {(int(row["message"]), int(row["side"])): 0.0 for row in log[confidence >= 0.05]}
+        for row, value in zip(log, confidence.tolist(), strict=True):
             if value >= 0.05:
-                told[row["message"], row["side"]] = max(value, told[row["message"], row["side"]])
+                key = int(row["message"]), int(row["side"])
+                told[key] = max(value, told[key])
         mine = alerts[alerts["kind"] == kind]
         assert len(mine) >= 10
         for alert in mine:
