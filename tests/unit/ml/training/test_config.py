@@ -17,7 +17,8 @@ WHOLE = 'name = "x"\n[data]\narrays = "a"\n'
         (WHOLE + "[label]\nfee_bps = -3\n", "label.fee_bps: Expected float >= 0.0, was -3 (int)."),
         (
             WHOLE + '[label]\nkind = "barier"\n',
-            "label: Expected the name of a label, was 'barier'. Did you mean 'barrier'? Your own code: \"module:Name\".",
+            "label: Expected the name of a label, was 'barier'. Did you mean 'barrier'? "
+            'Your own code: "module:Name".',
         ),
         (WHOLE + "[[nets]]\nname = 3\n", "nets[0].name: Expected str, was 3 (int)."),
         (WHOLE + "[fit.loss]\ndirection = -1.0\n", "fit.loss.direction: Expected float >= 0.0, was -1.0 (float)."),
