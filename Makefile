@@ -60,6 +60,6 @@ lock: $(UV)  ## Recompute both lock files: everything first, then the part witho
 	@$(UV) $(COMPILE) --all-extras pyproject.toml -o requirements-train.lock
 	@$(UV) $(COMPILE) --extra serve --extra dev -c requirements-train.lock pyproject.toml -o requirements.lock
 
-clean:  ## Remove what the chores made (environments, caches, demo output)
-	@rm -rf .venv .tools .cache build dist demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean:  ## Remove what the chores made (environments, caches, output)
+	@rm -rf .venv .tools .cache build dist fathom-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

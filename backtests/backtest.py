@@ -21,6 +21,7 @@ from fathom.backtests.engine.simulation import Finished, Tick, peak_rss_mib, sim
 from fathom.backtests.setup import run_files as artifacts
 from fathom.backtests.setup.config import Resolved, fitting_interval, load
 from fathom.backtests.setup.data_feed import Feed, open_feed
+from fathom.settings.home import output
 from fathom.settings.times import duration_ns
 
 _PACKAGES: Final = ("fathom-trader", "nautilus_trader", "numpy", "numba", "pyarrow", "pandas", "TA-Lib", "quantstats")
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
 def run(
     files: Iterable[Path | str | Mapping[str, Any]],
     *,
-    out: Path | str = "runs",
+    out: Path | str | None = None,
     assignments: Iterable[str] = (),
     log_level: str = "OFF",
     pages: bool = True,
@@ -50,7 +51,7 @@ def run(
     files, assignments
         See `fathom.backtests.setup.config.load`.
     out
-        The folder of runs; the run gets a folder of its own in it, whole or not at all.
+        The folder of runs, by default `output("runs")`; the run gets a folder of its own in it, whole or not at all.
     log_level
         The engine's log, see `fathom.backtests.engine.simulation.simulate`.
     pages
@@ -80,7 +81,7 @@ def run(
     }
     now = datetime.datetime.now(datetime.UTC)
     name = f"{now:%Y%m%d-%H%M%S}-{resolved.config.name}-{resolved.digest}"
-    with artifacts.NewRun(Path(out), name) as new:
+    with artifacts.NewRun(Path(out or output("runs")), name) as new:
         artifacts.write_text(new.folder, "config.toml", resolved.text)
         artifacts.write_text(new.folder, "summary.json", artifacts.dump_json(msgspec.to_builtins(summary)))
         artifacts.write_text(new.folder, "versions.json", artifacts.dump_json(_versions(resolved, feed)))

@@ -1,11 +1,12 @@
 """Click groups that import a subcommand only when it is called, so that `--help` answers at once."""
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
 
 import click
+
+from fathom.settings.nearest import nearest
 
 
 class LazyGroup(click.Group):
@@ -19,7 +20,7 @@ class LazyGroup(click.Group):
 
     Examples
     --------
-    >>> group = LazyGroup("data", lazy={"list": ("fathom.commands.data.check_list:list_", "Show what it holds.")})
+    >>> group = LazyGroup("data", lazy={"list": ("fathom.commands.data.list_:list_", "Show what it holds.")})
     >>> group.list_commands(click.Context(group))
     ['list']
     """
@@ -44,9 +45,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], known, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Expected one of: {', '.join(known)}."
-            ctx.fail(f"No such command '{args[0]}'. {hint}")
+            ctx.fail(f"No such command '{args[0]}'. {nearest(args[0], known)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

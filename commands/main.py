@@ -8,6 +8,7 @@ from fathom.commands.lazy import LazyGroup
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "backtest": ("fathom.commands.backtest.group:backtest", "Run, compare and report backtests."),
+    "completion": ("fathom.commands.completion:completion", "Print the script that completes commands on Tab."),
     "data": ("fathom.commands.data.group:data", "Import, download, simulate, list and check market data."),
     "features": ("fathom.commands.features.group:features", "Build and describe feature tables from a catalog."),
     "detect": ("fathom.commands.detect.group:detect", "Find manipulation in a catalog; benchmark the detectors."),
@@ -32,7 +33,11 @@ def main() -> None:
     First steps:
       fathom demo                                        a simulated market, a model, a backtest, a tearsheet
       fathom data import bybit FILE... --catalog DIR     your own archive files
-      fathom backtest run CONFIG --out DIR               a backtest from a TOML file
+      fathom backtest run CONFIG                         a backtest from a TOML file
+      fathom completion bash --help                      commands and options completed on Tab
+
+    What is written goes to --out, by default into a folder in ./fathom-out, or in $FATHOM_HOME where that is set.
+    Exit codes: 0 done, 1 refused or failed, 2 wrong options, 130 stopped by Ctrl-C, 143 by SIGTERM.
     """
 
 

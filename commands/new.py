@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from fathom.commands.console import FOLDER, Terminal, command
+
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _KINDS: Final = ("strategy", "feature", "detector", "net")
 _FILES: Final = {
@@ -15,23 +17,23 @@ _FILES: Final = {
     "features.toml.txt": "{}-features.toml",
 }
 _NEXT: Final = {
-    "strategy": "fathom backtest run {}.toml --out runs",
-    "feature": "fathom features build {}.toml --out tables",
-    "net": "fathom train walk-forward {}.toml --out training",
+    "strategy": "fathom backtest run {}.toml",
+    "feature": "fathom features build {}.toml",
+    "net": "fathom train walk-forward {}.toml",
 }
 
 
-@click.command()
+@command()
 @click.argument("kind", type=click.Choice(_KINDS))
 @click.argument("name")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     default=Path(),
     metavar="DIR",
     help="Folder of the files; the current one by default.",
 )
-def new(kind: str, name: str, out: Path) -> None:
+def new(terminal: Terminal, kind: str, name: str, out: Path) -> None:
     """Write a small working example, with its test and its TOML file, to change into your own.
 
     NAME is that of a Python module, such as my_signal. Fathom finds the code by "my_signal:MySignal" in a configuration
@@ -50,15 +52,15 @@ def new(kind: str, name: str, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
         (out / file).write_text(text, encoding="utf-8")
-        click.echo(f"Wrote {out / file}")
-    click.echo("Next:")
+        terminal.say(f"Wrote {out / file}")
+    terminal.answer({"files": [out / file for file in texts]})
+    terminal.say("Next:")
     if out != Path():
-        click.echo(f"  cd {out}")
-    click.echo(f"  python -m pytest test_{name}.py")
+        terminal.say(f"  cd {out}")
+    terminal.say(f"  python -m pytest test_{name}.py")
     if kind in _NEXT:
-        market = Path(__file__).parents[1] / "configs" / "simulation" / "demo.toml"
-        click.echo(f"  fathom data simulate {market} --catalog catalog --seed 1 --duration 2h")
-        click.echo(f"  {_NEXT[kind].format(name)}")
+        terminal.say("  fathom data simulate configs/simulation/demo.toml --catalog catalog --seed 1 --duration 2h")
+        terminal.say(f"  {_NEXT[kind].format(name)}")
 
 
 def render(kind: str, name: str) -> dict[str, str]:

@@ -4,7 +4,9 @@ import datetime
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from fathom.backtests.errors import BacktestError
 from fathom.backtests.setup.run_files import RunFiles
+from fathom.strategies.policy.ensemble_weights import learn_weights
 from fathom.strategies.system import STRATEGIES
 
 
@@ -57,3 +59,38 @@ def member_results(runs: Iterable[RunFiles], *, before: datetime.datetime | None
     closings = [closed for trades in found.values() for closed, _ in trades]
     returns = {name: [value for _, value in sorted(found[name])] for name in sorted(found)}
     return MemberResults(returns, min(opened, default=None), max(closings, default=None))
+
+
+def learnt_from(
+    runs: Iterable[RunFiles], *, before: str | None = None, prior_trades: float = 50.0
+) -> tuple[MemberResults, dict[str, float]]:
+    """Return the results of the members of an ensemble, and the weights that are learnt from them.
+
+    Parameters
+    ----------
+    runs
+        Run directories.
+    before
+        A moment with a zone, such as ``2026-01-02T03:00:00Z``: only trades that were closed before it.
+    prior_trades
+        See `learn_weights`.
+
+    Raises
+    ------
+    BacktestError
+        The moment has no zone, or no run has a strategy that may be a member.
+    """
+    results = member_results(runs, before=None if before is None else _moment(before))
+    if not results.returns:
+        raise BacktestError("Expected runs of strategies that may be members of an ensemble, was none.")
+    return results, learn_weights(results.returns, prior_trades=prior_trades)
+
+
+def _moment(text: str) -> datetime.datetime:
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BacktestError(f"--before: Expected a moment with a zone, such as 2026-01-02T03:00:00Z, was '{text}'.")
+    return moment

@@ -1,14 +1,12 @@
 """Making the pages of a run directory, and finding run directories by path or by name."""
 
-import difflib
 import os
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from fathom.backtests.setup.run_files import RunFiles
-
-RUNS: Final = Path("runs")
+from fathom.settings.home import output
+from fathom.settings.nearest import did_you_mean
 
 
 def write_pages(folder: Path, run_id: str | None = None) -> list[Path]:
@@ -25,20 +23,20 @@ def write_pages(folder: Path, run_id: str | None = None) -> list[Path]:
     return [write_whole(folder / name, text) for name, text in pages.items()]
 
 
-def find_run(text: str, runs: Path = RUNS) -> RunFiles:
-    """Return the run directory at the path `text`, or of that name in `runs`.
+def find_run(text: str, runs: Path | None = None) -> RunFiles:
+    """Return the run directory at the path `text`, or of that name in `runs`, by default `output("runs")`.
 
     Raises
     ------
     FileNotFoundError
         If there is none, naming the nearest.
     """
+    runs = runs or output("runs")
     for path in (Path(text), runs / text):
         if (path / "summary.json").is_file():
             return RunFiles(path)
     known = sorted(path.parent.name for path in runs.glob("*/summary.json"))
-    near = difflib.get_close_matches(Path(text).name, known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else " `fathom backtest run` makes one."
+    hint = did_you_mean(Path(text).name, known) or " `fathom backtest run` makes one."
     where = f"a run directory (with a summary.json) or the name of one in {runs}"
     raise FileNotFoundError(f"Expected {where}, was '{text}'.{hint}")
 

@@ -247,6 +247,11 @@ class Strategy(NamedTuple):
     parameters: Any
     instruments: list[str]
 
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What a file would say of it, defaults included."""
+        return {"name": self.name, "instruments": self.instruments, "parameters": self.parameters}
+
 
 class Actor(NamedTuple):
     """A validated actor of a run: its entry in `fathom.strategies.system`, and its parameters."""
@@ -254,6 +259,11 @@ class Actor(NamedTuple):
     name: str
     entry: Any
     parameters: Any
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What a file would say of it, defaults included."""
+        return {"name": self.name, "parameters": self.parameters}
 
 
 class Resolved(NamedTuple):

@@ -2,18 +2,18 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from fathom.commands.console import FILE, FOLDER, KNOWN_FILE, Command, Terminal, out_option
 from fathom.data_catalog.errors import DownloadError
 from fathom.data_catalog.ingest.archive_files import BOOKS_URL, DEPTHS, TRADES_URL, bybit_files, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
+    from fathom.data_catalog.ingest.bybit import Imported
     from fathom.data_catalog.ingest.download import Outcome
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -53,13 +53,18 @@ def _configured(ctx: click.Context, parameter: click.Parameter, value: Path | No
     return value
 
 
-@download.command(short_help="Files of Bybit's public archive: order books and trades of a linear perpetual.")
+@download.command(
+    "bybit",
+    cls=Command,
+    kept="Complete files stay; the same command goes on with the rest.",
+    short_help="Files of Bybit's public archive: order books and trades of a linear perpetual.",
+)
 @click.argument("symbol")
 @click.option("--from", "first", type=DAY, required=True, metavar="DATE", help="First day (UTC), such as 2024-12-01.")
 @click.option("--to", "last", type=DAY, required=True, metavar="DATE", help="Last day (UTC), included.")
 @click.option("--books", is_flag=True, help="The order books. Neither --books nor --trades means both.")
 @click.option("--trades", is_flag=True, help="The trades.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("archive"), show_default=True)
+@out_option("archive", "Folder of the files")
 @click.option(
     "--depths",
     callback=_depths,
@@ -86,24 +91,21 @@ def _configured(ctx: click.Context, parameter: click.Parameter, value: Path | No
 @click.option("--attempts", type=click.IntRange(1), default=6, show_default=True, help="Attempts without any progress.")
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     callback=_configured,
     is_eager=True,
     expose_value=False,
     help="TOML file with out, depths, books_url, trades_url, attempts; options and environment win over it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON lines instead of a table.")
 @click.option(
-    "--catalog", type=click.Path(path_type=Path, file_okay=False), help="Import the files into it afterwards."
+    "--print-config", is_flag=True, help="Print the settings of the download and their meaning, and do nothing else."
 )
+@click.option("--catalog", type=FOLDER, metavar="DIR", help="Import the files into it afterwards.")
 @click.option(
-    "--instruments",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="For the import: Bybit's instruments-info JSON, or a TOML of tick and lot.",
+    "--instruments", type=KNOWN_FILE, help="For the import: Bybit's instruments-info JSON, or a TOML of tick and lot."
 )
-@click.pass_context
 def bybit(
-    ctx: click.Context,
+    terminal: Terminal,
     symbol: str,
     first: datetime,
     last: datetime,
@@ -114,7 +116,6 @@ def bybit(
     books_url: str,
     trades_url: str,
     attempts: int,
-    as_json: bool,
     catalog: Path | None,
     instruments: Path | None,
 ) -> None:
@@ -133,10 +134,11 @@ def bybit(
 
     Exit code: 0 if every day is there or the server has none; 1 if a day failed; 130 after Ctrl-C.
     """
-    from rich.console import Console
+    from fathom.commands.data.import_bybit import import_files
+    from fathom.data_catalog.ingest.archive_files import DownloadConfig
+    from fathom.data_catalog.ingest.download import Download, Patience
 
-    from fathom.data_catalog.ingest.download import Patience
-
+    terminal.show_config(DownloadConfig(books_url, trades_url, depths, attempts, str(out)))
     both = books == trades
     try:
         files = bybit_files(
@@ -152,81 +154,35 @@ def bybit(
     except DownloadError as error:
         raise click.UsageError(str(error)) from error
     outcomes: list[Outcome] = []
-    console = Console(stderr=True)
+    imported: list[Imported] = []
     try:
-        _bring(out, Patience(attempts=attempts), files, outcomes, console)
-    except KeyboardInterrupt:
-        _report(outcomes, len(files), out, as_json)
-        console.print("Stopped. Run the same command again: it goes on from here.")
-        raise click.exceptions.Exit(130) from None
-    _report(outcomes, len(files), out, as_json)
+        with terminal.progress() as bars, Download(out, Patience(attempts=attempts)) as download:
+            for outcome in download.bring(files, bars):
+                outcomes.append(outcome)
+                bars.step("files", total=len(files))
+    finally:
+        _print(terminal, outcomes, len(files), out)
     paths = tuple(outcome.path for outcome in outcomes if outcome.path is not None)
-    if catalog is not None and paths:
-        from fathom.commands.data.import_bybit import bybit as import_bybit
-
-        ctx.invoke(import_bybit, files=paths, catalog_path=catalog, instruments_path=instruments, as_json=as_json)
+    try:
+        if catalog is not None and paths:
+            import_files(terminal, paths, catalog, instruments, imported)
+    finally:
+        terminal.answer({"files": outcomes, "imported": [each.content for each in imported]})
     if not all(outcome.ok for outcome in outcomes):
         raise click.exceptions.Exit(1)
 
 
-def _bring(out: Path, patience: Any, files: "Sequence[Any]", outcomes: "list[Outcome]", console: "Console") -> None:
-    from rich.console import Group
-    from rich.live import Live
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    from fathom.data_catalog.ingest.download import Download
-
-    days = Progress(TextColumn("files"), BarColumn(), MofNCompleteColumn())
-    bytes_ = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    )
-    whole = days.add_task("", total=len(files))
-    tasks: dict[str, Any] = {}
-
-    def show(name: str, done: int, total: int | None) -> None:
-        if name not in tasks:
-            for task in tasks.values():
-                bytes_.remove_task(task)
-            tasks.clear()
-            tasks[name] = bytes_.add_task(name, total=total)
-        bytes_.update(tasks[name], completed=done, total=total)
-
-    with Live(Group(bytes_, days), console=console, transient=True), Download(out, patience) as download:
-        for outcome in download.bring(files, show):
-            outcomes.append(outcome)
-            days.advance(whole)
-
-
-def _report(outcomes: "Sequence[Outcome]", wanted: int, out: Path, as_json: bool) -> None:
-    if as_json:
-        import msgspec
-
-        for outcome in outcomes:
-            click.echo(msgspec.json.encode(outcome, enc_hook=str))
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("day", "kind", "outcome", "bytes", "file or reason", box=box.SIMPLE_HEAD)
-    table.columns[3].justify = "right"
+def _print(terminal: Terminal, outcomes: "Sequence[Outcome]", wanted: int, out: Path) -> None:
+    rows = []
     for outcome in outcomes:
         words = {"absent": "no file for that day"}.get(outcome.status, outcome.status)
         place = outcome.path.name if outcome.path else outcome.detail
-        table.add_row(outcome.day.isoformat(), outcome.kind, words, f"{outcome.size:,}" if outcome.size else "", place)
-    console = Console()
-    console.print(table)
+        size = f"{outcome.size:,}" if outcome.size else ""
+        rows.append((outcome.day.isoformat(), outcome.kind, words, size, place))
+    terminal.table(("day", "kind", "outcome", "bytes", "file or reason"), rows)
     counts = {status: sum(outcome.status == status for outcome in outcomes) for status in _STATUSES}
     stated = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    console.print(f"{out}: {stated or 'nothing'}; {len(outcomes)} of {wanted} files decided.")
+    terminal.say(f"{out}: {stated or 'nothing'}; {len(outcomes)} of {wanted} files decided.")
 
 
 _STATUSES = ("downloaded", "kept", "absent", "failed")

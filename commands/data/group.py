@@ -7,11 +7,11 @@ import click
 from fathom.commands.lazy import LazyGroup
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "check": ("fathom.commands.data.check_list:check", "Look for sequence breaks, crossed books, duplicates, holes."),
-    "compare": ("fathom.commands.data.simulate:compare", "Print two catalogs side by side: spread, depth, volatility."),
+    "check": ("fathom.commands.data.check:check", "Look for sequence breaks, crossed books, duplicates, holes."),
+    "compare": ("fathom.commands.data.compare:compare", "Print two catalogs side by side: spread, depth, volatility."),
     "download": ("fathom.commands.data.download:download", "Fetch a venue's public archive files, day by day."),
     "import": ("fathom.commands.data.import_:import_", "Bring files of order books, trades or bars into a catalog."),
-    "list": ("fathom.commands.data.check_list:list_", "Show what a catalog holds: instruments, types, spans, rows."),
+    "list": ("fathom.commands.data.list_:list_", "Show what a catalog holds: instruments, types, spans, rows."),
     "simulate": ("fathom.commands.data.simulate:simulate", "Make a market with known truth from a TOML scenario."),
 }
 
@@ -20,7 +20,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 def data() -> None:
     """Import, download, simulate, list and check market data.
 
-    A catalog is a folder of Parquet files in the engine's own layout; every command names it with --catalog.
+    A catalog is a folder of Parquet files in the engine's own layout; every command names it with --catalog, by default
+    fathom-out/catalog.
 
     \b
     Example:

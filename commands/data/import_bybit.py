@@ -5,21 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fathom.commands.data.refusals import refusals
+from fathom.commands.console import KNOWN_FILE, Terminal, catalog_option, command
 
 if TYPE_CHECKING:
     from fathom.data_catalog.ingest.bybit import Imported
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--catalog", "catalog_path", required=True, type=click.Path(file_okay=False, path_type=Path), help="Catalog folder."
-)
+@command(kept="Finished files stay imported; the same command goes on with the rest.")
+@click.argument("files", nargs=-1, required=True, type=KNOWN_FILE)
+@catalog_option()
 @click.option(
     "--instruments",
-    "instruments_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=KNOWN_FILE,
     help="Bybit's instruments-info JSON, or a .toml (see above). Default: what the catalog holds, then "
     "configs/system/instruments.toml.",
 )
@@ -37,14 +34,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="How far a stamp may lie before the one before it; more is an error.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def bybit(
+    terminal: Terminal,
     files: tuple[Path, ...],
-    catalog_path: Path,
-    instruments_path: Path | None,
+    catalog: Path,
+    instruments: Path | None,
     latency_ms: float,
     max_clock_step_ms: float,
-    as_json: bool,
 ) -> None:
     """Import Bybit's public archive FILES: order books of any depth, and trades.
 
@@ -66,77 +62,54 @@ def bybit(
       maker_fee = "0.0002"      # optional, a fraction: 2 basis points
       taker_fee = "0.00055"     # optional
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    imported: list[Imported] = []
+    try:
+        import_files(terminal, files, catalog, instruments, imported, latency_ms, max_clock_step_ms)
+    finally:
+        terminal.answer([each.content for each in imported])
 
+
+def import_files(
+    terminal: Terminal,
+    files: tuple[Path, ...],
+    folder: Path,
+    instruments: Path | None,
+    imported: "list[Imported]",
+    latency_ms: float = 0.0,
+    max_clock_step_ms: float = 10.0,
+) -> None:
+    """Import archive files, add each to `imported` and print them; files before a bad one stay imported."""
     from fathom.data_catalog.catalog import Catalog
     from fathom.data_catalog.ingest.bybit import import_archive, plan
     from fathom.data_catalog.ingest.bybit_book import Timing
     from fathom.data_catalog.instruments import load_instruments
 
-    catalog = Catalog(catalog_path)
-    timing = Timing(round(latency_ms * 1e6), round(max_clock_step_ms * 1e6))
-    done: list[Imported] = []
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with refusals():
-        planned = plan(files, catalog, load_instruments(instruments_path) if instruments_path else None)
-        try:
-            with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-                task = progress.add_task("", total=sum(archive.path.stat().st_size for archive, _ in planned))
-                for archive, instrument in planned:
-                    progress.update(task, description=archive.path.name)
-                    done.append(
-                        import_archive(archive, instrument, catalog, timing, lambda size: progress.advance(task, size))
-                    )
-        finally:  # files before a bad one stay imported
-            if as_json:
-                _print_json(done)
-            elif done:
-                _print_table(done)
+    catalog, timing = Catalog(folder), Timing(round(latency_ms * 1e6), round(max_clock_step_ms * 1e6))
+    planned = plan(files, catalog, load_instruments(instruments) if instruments else None)
+    try:
+        with terminal.progress() as bars:
+            for archive, instrument in planned:
+                name, size = archive.path.name, archive.path.stat().st_size
+
+                def show(count: int, name: str = name, size: int = size) -> None:
+                    bars.step(name, count, total=size)
+
+                imported.append(import_archive(archive, instrument, catalog, timing, show))
+    finally:
+        _print(terminal, imported)
 
 
-def _print_json(done: "list[Imported]") -> None:
-    import json
-    from dataclasses import asdict
-
-    rows = [
-        asdict(one.entry) | {"secs": one.secs, "rows_per_sec": one.rows_per_sec, "already": one.already} for one in done
-    ]
-    click.echo(json.dumps(rows, indent=1))
-
-
-def _print_table(done: "list[Imported]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _print(terminal: Terminal, imported: "list[Imported]") -> None:
     from fathom.data_catalog.store.layout import time_text
 
-    table = Table("file", "rows", "from", "to", "took", "rows/s", box=None, pad_edge=False)
-    for column in table.columns:
-        column.no_wrap = True
-    for number in (1, 4, 5):
-        table.columns[number].justify = "right"
-    for one in done:
-        entry = one.entry
-        speed = ("already imported", "") if one.already else (f"{one.secs:.2f} s", f"{one.rows_per_sec:,.0f}")
-        span = time_text(entry.first_ns), time_text(entry.last_ns)
-        table.add_row(entry.file, f"{entry.rows:,}", *span, *speed)
-    console = Console()
-    console.width = max(console.width, 132)  # a wide table reads better broken by the terminal than cut off
-    console.print(table)
-    for one in done:
-        for warning in one.entry.warnings:
-            console.print(f"{one.entry.file}: {warning}", style="yellow")
+    if not imported:
+        return
+    rows = []
+    for each in imported:
+        entry = each.entry
+        speed = ("already imported", "") if each.already else (f"{each.secs:.2f} s", f"{each.rows_per_sec:,.0f}")
+        rows.append((entry.file, f"{entry.rows:,}", time_text(entry.first_ns), time_text(entry.last_ns), *speed))
+    terminal.table(("file", "rows", "from", "to", "took", "rows/s"), rows)
+    for each in imported:
+        for warning in each.entry.warnings:
+            terminal.warn(f"{each.entry.file}: {warning}")

@@ -1,53 +1,57 @@
 """The commands `fathom data import table` and `fathom data import bars`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fathom.commands.data.refusals import refusals
+from fathom.commands.console import KNOWN_FILE, Decorator, Terminal, catalog_option, command
 
 if TYPE_CHECKING:
     from fathom.data_catalog.ingest.cells import TimeUnit
     from fathom.data_catalog.ingest.table_file import Naming
 
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+_KEPT = "The catalog stayed as it was."
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        [
-            click.option("--instrument", "name", required=True, metavar="ID", help="Id or symbol, as BTCUSD.BITSTAMP."),
-            click.option("--instruments", type=FILE, help="Bybit's instruments-info JSON, or a TOML of tick and lot."),
-            click.option("--catalog", type=FOLDER, required=True, help="Where to import to; made if absent."),
-            click.option(
-                "--map",
-                "mapping",
-                multiple=True,
-                metavar="NAME=COLUMN",
-                help="The file calls NAME so (trades.NAME: that file).",
-            ),
-            click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave a column out; '*': every other one."),
-            click.option(
-                "--time-unit",
-                type=click.Choice(["s", "ms", "us", "ns"]),
-                help="What times count that are plain numbers. Times of a zoneless text or type are UTC.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    options: list[Decorator] = [
+        click.option("--instrument", "name", required=True, metavar="ID", help="Id or symbol, as BTCUSD.BITSTAMP."),
+        click.option(
+            "--instruments", type=KNOWN_FILE, help="Bybit's instruments-info JSON, or a TOML of tick and lot."
+        ),
+        catalog_option(),
+        click.option(
+            "--map",
+            "mapping",
+            multiple=True,
+            metavar="NAME=COLUMN",
+            help="The file calls NAME so (trades.NAME: that file).",
+        ),
+        click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave a column out; '*': every other one."),
+        click.option(
+            "--time-unit",
+            type=click.Choice(["s", "ms", "us", "ns"]),
+            help="What times count that are plain numbers. Times of a zoneless text or type are UTC.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
-@click.command(short_help="Import anybody's book changes and trades from CSV or Parquet.")
-@click.option("--book", type=FILE, help="Book changes: ts_init, side, price, size; optionally ts_event, sequence.")
-@click.option("--trades", type=FILE, help="Trades: ts_init, side, price, size, trade_id; optionally ts_event, rpi.")
+@command(kept=_KEPT)
+@click.option(
+    "--book", type=KNOWN_FILE, help="Book changes: ts_init, side, price, size; optionally ts_event, sequence."
+)
+@click.option(
+    "--trades", type=KNOWN_FILE, help="Trades: ts_init, side, price, size, trade_id; optionally ts_event, rpi."
+)
 @click.option("--continues", is_flag=True, help="The first message changes the book of earlier data in the catalog.")
 @_options
 def table(
+    terminal: Terminal,
     name: str,
     instruments: Path | None,
     catalog: Path,
@@ -73,12 +77,11 @@ def table(
       fathom data import table --trades t.csv.gz --map ts_init=time --map trade_id=id --time-unit ms ...
     """
     from fathom.data_catalog.catalog import Catalog
+    from fathom.data_catalog.ingest.table import import_table
 
     if book is None and trades is None:
         raise click.UsageError("Expected --book FILE, --trades FILE or both, was neither.")
-    with refusals(), _progress() as show:
-        from fathom.data_catalog.ingest.table import import_table
-
+    with terminal.progress() as bars:
         done = import_table(
             Catalog(catalog),
             _instrument(name, instruments, catalog),
@@ -87,15 +90,16 @@ def table(
             naming=_naming(mapping, ignore),
             time_unit=time_unit,
             continues=continues,
-            on_progress=show,
+            on_progress=lambda what, share: bars(what, share, 1.0),
         )
+    terminal.answer({"catalog": catalog, "imported": done})
     for already in done.already:
-        click.echo(f"{already} had been imported before: nothing to do.")
-    click.echo(f"{catalog}: {done.changes:,} book changes in {done.messages:,} messages, {done.trades:,} trades.")
+        terminal.say(f"{already} had been imported before: nothing to do.")
+    terminal.say(f"{catalog}: {done.changes:,} book changes in {done.messages:,} messages, {done.trades:,} trades.")
 
 
-@click.command(short_help="Import OHLCV bars from CSV or Parquet.")
-@click.argument("file", type=FILE)
+@command(kept=_KEPT)
+@click.argument("file", type=KNOWN_FILE)
 @click.option("--bar", required=True, metavar="BARS", help="Such as 1-MINUTE-LAST-EXTERNAL.")
 @click.option(
     "--timestamp",
@@ -114,6 +118,7 @@ def table(
 @click.option("--round-volume", is_flag=True, help="Round a volume that is no multiple of the lot.")
 @_options
 def bars(
+    terminal: Terminal,
     name: str,
     instruments: Path | None,
     catalog: Path,
@@ -137,10 +142,9 @@ def bars(
           --timestamp open --map timestamp=open_time --time-unit ms --ignore '*' --catalog C
     """
     from fathom.data_catalog.catalog import Catalog
+    from fathom.data_catalog.ingest.bars import import_bars
 
-    with refusals(), _progress() as show:
-        from fathom.data_catalog.ingest.bars import import_bars
-
+    with terminal.progress() as progress:
         done = import_bars(
             Catalog(catalog),
             _instrument(name, instruments, catalog),
@@ -151,11 +155,12 @@ def bars(
             round_volume=round_volume,
             naming=_naming(mapping, ignore),
             time_unit=time_unit,
-            on_progress=lambda share: show("bars", share),
+            on_progress=lambda share: progress("bars", share, 1.0),
         )
+    terminal.answer({"catalog": catalog, "imported": done})
     if done.already:
-        click.echo(f"{file} had been imported before: nothing to do.")
-    click.echo(f"{catalog}: {done.bars:,} bars.")
+        terminal.say(f"{file} had been imported before: nothing to do.")
+    terminal.say(f"{catalog}: {done.bars:,} bars.")
 
 
 def _naming(mapping: tuple[str, ...], ignore: tuple[str, ...]) -> "Naming":
@@ -176,20 +181,3 @@ def _instrument(name: str, file: Path | None, catalog: Path) -> Any:
     if file is not None:
         return load_instruments(file).of(name)
     return Instruments([*default_instruments().values(), *Catalog(catalog).instruments()]).of(name)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, share: float) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=1.0)
-            progress.update(tasks[what], completed=share)
-
-        yield show

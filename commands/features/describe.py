@@ -1,22 +1,21 @@
 """The command `fathom features describe`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fathom.settings.errors import FathomError
+from fathom.commands.console import KNOWN_FILE, Terminal, command, instrument_option, page_option
 
 if TYPE_CHECKING:
     from fathom.ml.tables.statistics import Description
 
 
-@click.command()
-@click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--instrument", metavar="ID", help="Only this one, such as BTCUSDT-LINEAR.BYBIT.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write a page.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def describe(table: Path, instrument: str | None, html: Path | None, as_json: bool) -> None:
+@command()
+@click.argument("table", type=KNOWN_FILE)
+@instrument_option()
+@page_option()
+def describe(terminal: Terminal, table: Path, instrument: str | None, html: Path | None) -> None:
     """Print the statistics of each feature of a table.
 
     Count, share of NaN (the warm-up), mean, spread and quantiles; which features never change and which are alike
@@ -28,98 +27,77 @@ def describe(table: Path, instrument: str | None, html: Path | None, as_json: bo
 
     \b
     Example:
-      fathom features describe tables/features-0123456789ab.parquet --html features.html
+      fathom features describe fathom-out/tables/features-0123456789ab.parquet --html features.html
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from fathom.ml.tables.file import read_facts
     from fathom.ml.tables.page import write_page
     from fathom.ml.tables.statistics import describe as describe_table
 
-    columns = (TextColumn("features"), BarColumn(), MofNCompleteColumn())
-    try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("", total=len(read_facts(table).schema))
-            found = describe_table(table, instrument=instrument, on_feature=lambda name: bar.advance(task))
-    except FathomError as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(_as_json(found))
-    else:
-        _print(found)
+    with terminal.progress() as bars:
+        total = len(read_facts(table).schema)
+        described = describe_table(
+            table, instrument=instrument, on_feature=lambda name: bars.step("features", total=total)
+        )
     if html is not None:
-        write_page(html, found)
-        click.echo(f"wrote {html}", err=True)
+        write_page(html, described)
+    terminal.answer(_content(described))
+    _print(terminal, described)
+    if html is not None:
+        terminal.note(f"Wrote {html}")
 
 
-def _as_json(found: "Description") -> str:
-    import msgspec
-
+def _content(described: "Description") -> dict[str, Any]:
     from fathom.ml.tables.statistics import QUANTILES
 
-    whole = {
-        "path": found.path,
-        "hash": found.facts.hash,
-        "schema": found.facts.schema,
-        "schema_hashes": {name: schema.hash for name, schema in found.facts.schemas.items()},
-        "rows": found.rows,
-        "first_ns": found.first_ns,
-        "last_ns": found.last_ns,
-        "mid": found.mid,
+    return {
+        "path": described.path,
+        "hash": described.facts.hash,
+        "schema": described.facts.schema,
+        "schema_hashes": {name: schema.hash for name, schema in described.facts.schemas.items()},
+        "rows": described.rows,
+        "first_ns": described.first_ns,
+        "last_ns": described.last_ns,
+        "mid": described.mid,
         "quantiles": QUANTILES,
-        "features": found.features,
-        "alike": found.alike,
-        "compared_rows": found.compared_rows,
+        "features": described.features,
+        "alike": described.alike,
+        "compared_rows": described.compared_rows,
     }
-    return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode()
 
 
-def _print(found: "Description") -> None:
+def _print(terminal: Terminal, described: "Description") -> None:
     import math
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
 
     from fathom.data_catalog.store.layout import time_text
     from fathom.ml.tables.figures import number
 
-    horizons = list(found.features[0].predictions)
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("feature", "NaN", "mean", "std", "1 %", "median", "99 %", *(f"{h} s" for h in horizons)):
-        table.add_column(name, justify="left" if name == "feature" else "right", no_wrap=True)
-    for one in found.features:
-        mark = " (never changes)" if one.constant else " (never has a value)" if not one.count else ""
-        table.add_row(
-            one.name + mark,
-            f"{one.nan_share:.1%}",
-            *(number(value) for value in (one.mean, one.std, one.quantiles[1], one.median, one.quantiles[-2])),
-            *(
-                "" if math.isnan(r.value) else f"{r.value:+.2f}{'*' if r.excludes_zero else ' '}"
-                for r in one.predictions.values()
-            ),
-        )
-    console = Console()
-    console.width = max(console.width, 150)
-    console.print(table)
-    for name, rows in found.rows.items():
-        console.print(f"{name}: {rows:,} rows", highlight=False)
-    console.print(f"{time_text(found.first_ns)} to {time_text(found.last_ns)}", highlight=False)
-    stationary = {one.name for one in found.features if one.stationary}
-    pairs = [pair for pair in found.alike if pair[0] in stationary and pair[1] in stationary]
-    console.print(
-        f"{len(found.alike)} pairs of features are alike (|r| > 0.999), {len(pairs)} of them among the stationary "
-        f"ones{': ' if pairs else ''}{', '.join(f'{a} and {b}' for a, b, _ in pairs)}",
-        highlight=False,
+    rows = []
+    for feature in described.features:
+        mark = " (never changes)" if feature.constant else "" if feature.count else " (never has a value)"
+        quantiles = (feature.quantiles[1], feature.median, feature.quantiles[-2])
+        cells = [number(value) for value in (feature.mean, feature.std, *quantiles)]
+        cells += [
+            "" if math.isnan(r.value) else f"{r.value:+.2f}{'*' if r.excludes_zero else ''}"
+            for r in feature.predictions.values()
+        ]
+        rows.append((feature.name + mark, f"{feature.nan_share:.1%}", *cells))
+    horizons = [f"{horizon} s" for horizon in described.features[0].predictions]
+    terminal.table(("feature", "NaN", "mean", "std", "1 %", "median", "99 %", *horizons), rows)
+    for name, count in described.rows.items():
+        terminal.say(f"{name}: {count:,} rows")
+    terminal.say(f"{time_text(described.first_ns)} to {time_text(described.last_ns)}")
+    stationary = {feature.name for feature in described.features if feature.stationary}
+    pairs = [pair for pair in described.alike if pair[0] in stationary and pair[1] in stationary]
+    terminal.say(
+        f"{len(described.alike)} pairs of features are alike (|r| > 0.999), {len(pairs)} of them among the stationary "
+        f"ones{': ' if pairs else ''}{', '.join(f'{a} and {b}' for a, b, _ in pairs)}"
     )
-    starred = sum(r.excludes_zero for one in found.features for r in one.predictions.values())
-    told = sum(not math.isnan(r.low) for one in found.features for r in one.predictions.values())
-    if found.mid:
-        console.print(
-            f"Columns with seconds: rank correlation with the return of {found.mid} over that time. * = the 95 % "
-            f"interval does not hold 0: {starred} of {told}; {0.05 * told:.0f} would by chance alone.",
-            highlight=False,
+    predictions = [r for feature in described.features for r in feature.predictions.values()]
+    starred, known = (sum(r.excludes_zero for r in predictions), sum(not math.isnan(r.low) for r in predictions))
+    if described.mid:
+        terminal.say(
+            f"Columns with seconds: rank correlation with the return of {described.mid} over that time. * = the 95 % "
+            f"interval does not hold 0: {starred} of {known}; {0.05 * known:.0f} would by chance alone."
         )
     else:
-        console.print("The table has neither mid_price nor close: no correlation with returns.")
+        terminal.say("The table has neither mid_price nor close: no correlation with returns.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fathom.commands.console import FOLDER, Terminal, command, store_option
 from fathom.commands.lazy import LazyGroup
 from fathom.settings.errors import FathomError
 
@@ -23,8 +24,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("fathom.commands.models.group:show", "Show what a version was made of and how it did."),
 }
 
-_store = click.option("--store", default="mlruns", show_default=True, help="Folder or http://... of the MLflow store.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+_seat = click.option(
+    "--as", "alias", type=click.Choice(("champion", "challenger")), default="champion", show_default=True, help="Seat."
+)
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
@@ -33,7 +35,7 @@ def models() -> None:
 
     Models are kept as directories without code and registered with versions in an MLflow store: a folder of this
     machine, which needs no network, or a server. The champion answers; a challenger may be asked beside it. A promotion
-    sets a link, so that `models/NAME/champion` is always the directory of the champion.
+    sets a link, so that `fathom-out/models/NAME/champion` is always the directory of the champion.
 
     \b
     Example:
@@ -44,83 +46,58 @@ def models() -> None:
     """
 
 
-@click.command("list")
-@_store
-@_json
-def list_(store: str, as_json: bool) -> None:
+@command("list")
+@store_option
+def list_(terminal: Terminal, store: str) -> None:
     """Show the versions of all models, the newest first, with their aliases.
 
     \b
     Example:
-      fathom models list --store mlruns
+      fathom models list
     """
     registry = _open(store)
-    rows = [_row(registry, version) for name in registry.names() for version in registry.versions(name)]
-    if as_json:
-        _print_json(rows)
+    entries = [_entry(registry, version) for name in registry.names() for version in registry.versions(name)]
+    terminal.answer(entries)
+    if not entries:
+        terminal.say(f"No models in {store}; `fathom train run CONFIG` makes one.")
         return
-    if not rows:
-        click.echo(f"No models in {store}; `fathom train run CONFIG` makes one.")
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table("model", "version", "serves as", "net", "accuracy", "net bps a trade")
-    for row in rows:
-        shown.add_row(
-            row["model"],
-            f"{row['version']} ({row['hash']})",
-            ", ".join(row["aliases"]),
-            row.get("net", "missing"),
-            _text(row.get("accuracy"), 4),
-            _text(row.get("net_bps_per_trade"), 2),
-        )
-    console = Console()
-    console.width = max(console.width, 100)
-    console.print(shown)
-    for row in rows:
-        if "problem" in row:
-            click.echo(f"Warning: {row['problem']}")
+    rows = []
+    for entry in entries:
+        figures = (_text(entry.get("accuracy"), 4), _text(entry.get("net_bps_per_trade"), 2))
+        version = f"{entry['version']} ({entry['hash']})"
+        rows.append((entry["model"], version, ", ".join(entry["aliases"]), entry.get("net", "missing"), *figures))
+    terminal.table(("model", "version", "serves as", "net", "accuracy", "net bps a trade"), rows)
+    for entry in entries:
+        if "problem" in entry:
+            terminal.warn(f"Warning: {entry['problem']}")
 
 
-@click.command()
+@command()
 @click.argument("name")
 @click.argument("which", default="champion")
-@_store
-@_json
-def show(name: str, which: str, store: str, as_json: bool) -> None:
+@store_option
+def show(terminal: Terminal, name: str, which: str, store: str) -> None:
     """Show a version of the model NAME: by number, hash or alias (the champion by default).
 
     \b
     Example:
       fathom models show edge-compact 3
     """
-    import msgspec
-
-    registry = _open(store)
-    artifact = _guard(lambda: registry.artifact(registry.version(name, which)))
-    if as_json:
-        _print_json(
-            {
-                "path": str(artifact.path),
-                "provenance": msgspec.to_builtins(artifact.provenance),
-                "metrics": artifact.metrics,
-                "features": list(artifact.schema.features.names),
-            }
-        )
-        return
     from fathom.ml.models.card import markdown
 
-    click.echo(markdown(artifact), nl=False)
+    registry = _open(store)
+    artifact = registry.artifact(registry.version(name, which))
+    content = {"path": artifact.path, "provenance": artifact.provenance, "metrics": artifact.metrics}
+    terminal.answer(content | {"features": list(artifact.schema.features.names)})
+    terminal.say(markdown(artifact).rstrip())
 
 
-@click.command()
+@command()
 @click.argument("name")
 @click.argument("first")
 @click.argument("second")
-@_store
-@_json
-def compare(name: str, first: str, second: str, store: str, as_json: bool) -> None:
+@store_option
+def compare(terminal: Terminal, name: str, first: str, second: str, store: str) -> None:
     """Compare two versions of the model NAME: out-of-sample figures with intervals, latency, inputs.
 
     The test spans are printed too: versions tested on different spans are not comparable, and the command says so.
@@ -132,31 +109,19 @@ def compare(name: str, first: str, second: str, store: str, as_json: bool) -> No
     from fathom.ml.models.comparison import compared
 
     registry = _open(store)
-    sides = [_guard(lambda which=which: registry.artifact(registry.version(name, which))) for which in (first, second)]
-    found = compared(*sides)
-    if as_json:
-        _print_json(found)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table("figure", first, second)
-    for figure, *values in found["figures"]:
-        shown.add_row(figure, *values)
-    Console(soft_wrap=True).print(shown)
-    for note in found["notes"]:
-        click.echo(f"Note: {note}")
+    comparison = compared(*(registry.artifact(registry.version(name, which)) for which in (first, second)))
+    terminal.answer(comparison)
+    terminal.table(("figure", first, second), comparison["figures"])
+    for note in comparison["notes"]:
+        terminal.warn(f"Note: {note}")
 
 
-@click.command()
+@command()
 @click.argument("name")
 @click.argument("which")
-@click.option(
-    "--as", "alias", type=click.Choice(("champion", "challenger")), default="champion", show_default=True, help="Seat."
-)
-@_store
-@_json
-def promote(name: str, which: str, alias: str, store: str, as_json: bool) -> None:
+@_seat
+@store_option
+def promote(terminal: Terminal, name: str, which: str, alias: str, store: str) -> None:
     """Let the version WHICH of the model NAME serve; its artifact is checked first.
 
     \b
@@ -164,90 +129,68 @@ def promote(name: str, which: str, alias: str, store: str, as_json: bool) -> Non
       fathom models promote edge-compact 2 --as challenger
     """
     registry = _open(store)
-    _say(_guard(lambda: registry.promote(registry.version(name, which), alias)), alias, as_json)
+    _tell(terminal, registry.promote(registry.version(name, which), alias), alias)
 
 
-@click.command()
+@command()
 @click.argument("name")
-@click.option(
-    "--as", "alias", type=click.Choice(("champion", "challenger")), default="champion", show_default=True, help="Seat."
-)
-@_store
-@_json
-def rollback(name: str, alias: str, store: str, as_json: bool) -> None:
+@_seat
+@store_option
+def rollback(terminal: Terminal, name: str, alias: str, store: str) -> None:
     """Let the version of the model NAME serve that served before the last promotion.
 
     \b
     Example:
       fathom models rollback edge-compact
     """
-    registry = _open(store)
-    _say(_guard(lambda: registry.rollback(name, alias)), alias, as_json)
+    _tell(terminal, _open(store).rollback(name, alias), alias)
 
 
-@click.command()
-@click.argument("artifact", type=click.Path(file_okay=False, path_type=Path))
-@_store
-@_json
-def register(artifact: Path, store: str, as_json: bool) -> None:
+@command()
+@click.argument("artifact", type=FOLDER)
+@store_option
+def register(terminal: Terminal, artifact: Path, store: str) -> None:
     """Register the directory ARTIFACT, such as one made on another machine.
 
     \b
     Example:
-      fathom models register models/edge-compact/0123456789ab
+      fathom models register fathom-out/models/edge-compact/0123456789ab
     """
     from fathom.ml.models.artifacts import load_artifact
+    from fathom.ml.models.recording import record
 
-    def made() -> "Version":
-        from fathom.ml.models.recording import record
-
-        return record(load_artifact(artifact), store)
-
-    _open(store)
-    version = _guard(made)
-    if as_json:
-        _print_json(version._asdict())
-    else:
-        click.echo(f"{version.name}: version {version.number} ({version.hash})")
+    version = record(load_artifact(artifact), store)
+    terminal.answer(version._asdict())
+    terminal.say(f"{version.name}: version {version.number} ({version.hash})")
 
 
-@click.command()
-@click.argument("artifact", type=click.Path(file_okay=False, path_type=Path))
-def card(artifact: Path) -> None:
+@command()
+@click.argument("artifact", type=FOLDER)
+def card(terminal: Terminal, artifact: Path) -> None:
     """Write card.html and card.md of the directory ARTIFACT again, from what is in it.
 
     \b
     Example:
-      fathom models card models/edge-compact/0123456789ab
+      fathom models card fathom-out/models/edge-compact/0123456789ab
     """
     from fathom.ml.models.artifacts import load_artifact
     from fathom.ml.models.card import HTML, write_card
 
-    found = _guard(lambda: load_artifact(artifact))
-    write_card(found)
-    click.echo(str(found.path / HTML))
+    loaded = load_artifact(artifact)
+    write_card(loaded)
+    terminal.answer({"path": loaded.path / HTML})
+    terminal.say(loaded.path / HTML)
 
 
 def _open(store: str) -> "Registry":
-    try:
-        from fathom.ml.models.registry import Registry
-        from fathom.ml.models.tracking import Store
-    except ImportError as error:
-        raise click.ClickException(f"{error}. Install the training packages: fathom-trader[train].") from None
-    return Registry(_guard(lambda: Store(store)))
+    from fathom.ml.models.registry import Registry
+    from fathom.ml.models.tracking import Store
+
+    return Registry(Store(store))
 
 
-def _guard(work: Any) -> Any:
-
-    try:
-        return work()
-    except FathomError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _row(registry: "Registry", version: "Version") -> dict[str, Any]:
-
-    row: dict[str, Any] = {
+def _entry(registry: "Registry", version: "Version") -> dict[str, Any]:
+    entry: dict[str, Any] = {
         "model": version.name,
         "version": version.number,
         "hash": version.hash,
@@ -257,24 +200,16 @@ def _row(registry: "Registry", version: "Version") -> dict[str, Any]:
     try:
         artifact = registry.artifact(version)
     except FathomError as error:
-        return row | {"problem": str(error)}
-    own = [entry["scores"] for entry in artifact.metrics.get("test", {}).values() if entry["kind"] == "net"]
+        return entry | {"problem": str(error)}
+    own = [tested["scores"] for tested in artifact.metrics.get("test", {}).values() if tested["kind"] == "net"]
     figures = {name: own[0][name][0] for name in ("accuracy", "net_bps_per_trade")} if own else {}
-    return row | {"net": artifact.provenance.net, "created": artifact.provenance.created, **figures}
+    return entry | {"net": artifact.provenance.net, "created": artifact.provenance.created, **figures}
 
 
-def _say(version: "Version", alias: str, as_json: bool) -> None:
-    if as_json:
-        _print_json(version._asdict())
-    else:
-        link = Path(version.path).parent / alias
-        click.echo(f"{version.name}: version {version.number} ({version.hash}) is the {alias}; {link}")
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    click.echo(json.dumps(value, indent=1))
+def _tell(terminal: Terminal, version: "Version", alias: str) -> None:
+    terminal.answer(version._asdict())
+    link = Path(version.path).parent / alias
+    terminal.say(f"{version.name}: version {version.number} ({version.hash}) is the {alias}; {link}")
 
 
 def _text(value: float | None, digits: int) -> str:

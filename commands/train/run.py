@@ -1,22 +1,16 @@
 """`fathom train run`: one training with a held-out tail, from a configuration to registered artifacts."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from fathom.settings.errors import FathomError
+from fathom.commands.console import FILE, Terminal, command, config_options, out_option, store_option
 
 
-@click.command()
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the models.",
-)
+@command(kept="Finished epochs stay; the same command goes on with the rest.")
+@click.argument("config", type=FILE)
+@out_option("models", "Folder of the models")
 @click.option("--tail", type=float, default=0.2, show_default=True, help="Share of the span that is held out, its end.")
 @click.option(
     "--importance",
@@ -25,11 +19,11 @@ from fathom.settings.errors import FathomError
     show_default=True,
     help="Windows for the permutation importance; 0 leaves it out.",
 )
-@click.option("--store", default="mlruns", show_default=True, help="Folder or http://... of the MLflow store.")
+@store_option
 @click.option("--track/--no-track", default=True, show_default=True, help="Whether to write to the store at all.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one value of the file; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
+@config_options
 def run(
+    terminal: Terminal,
     config: Path,
     out: Path,
     tail: float,
@@ -37,7 +31,6 @@ def run(
     store: str,
     track: bool,
     changes: tuple[str, ...],
-    as_json: bool,
 ) -> None:
     """Train the nets of CONFIG once and write an artifact of each, beside its baselines.
 
@@ -51,11 +44,6 @@ def run(
       fathom train run configs/training/edge.toml --set nets.0.name=compact
       fathom models list
     """
-    import json
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from fathom.ml.samples.leak_check import check
     from fathom.ml.samples.preparation import prepare, table_config
     from fathom.ml.training.config import TrainingConfig
@@ -63,54 +51,39 @@ def run(
     from fathom.ml.training.single_run import run_once
     from fathom.settings.toml import read
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    made = []
-    try:
-        settings = read(TrainingConfig, config, changes)
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            tasks: dict[str, object] = {}
-
-            def show(what: str, done: int, of: int) -> None:
-                if what not in tasks:
-                    tasks[what] = bar.add_task(what, total=of)
-                bar.update(tasks[what], completed=done, total=of)  # type: ignore[arg-type]
-
-            arrays = prepare(settings.data, show)
-            leak = check(
-                arrays, table_config(settings.data), horizon=max(settings.label.horizon_ns // arrays.grid_ns, 1)
-            )
-            found = run_once(
-                settings,
-                arrays,
-                out,
-                leak=leak,
-                tail=tail,
-                importance=importance,
-                git_revision=git_revision(),
-                on_progress=show,
-            )
-        for artifact, judged in found:
-            entry = {
-                "model": artifact.name,
-                "version": artifact.version,
-                "path": str(artifact.path),
-                "served": artifact.provenance.served,
-                "accuracy": judged.stitched.values["accuracy"],
-                "net_bps_total": judged.stitched.values["net_bps_total"],
-            }
-            if track:
-                from fathom.ml.models.recording import record
-
-                entry["registered"] = record(artifact, store).number
-            made.append(entry)
-    except (FathomError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(json.dumps(made, indent=1))
-        return
-    for entry in made:
-        number = f", version {entry['registered']}" if "registered" in entry else ""
-        click.echo(
-            f"{entry['model']}{number} ({entry['version']}): accuracy {entry['accuracy']:.4f} out of sample; "
-            f"{entry['served']} answers\nartifact: {entry['path']}\ncard: {Path(str(entry['path'])) / 'card.html'}"
+    settings = read(TrainingConfig, config, changes)
+    terminal.show_config(settings)
+    with terminal.progress() as bars:
+        arrays = prepare(settings.data, bars)
+        horizon = max(settings.label.horizon_ns // arrays.grid_ns, 1)
+        trained = run_once(
+            settings,
+            arrays,
+            out,
+            leak=check(arrays, table_config(settings.data), horizon=horizon),
+            tail=tail,
+            importance=importance,
+            git_revision=git_revision(),
+            on_progress=bars,
         )
+    entries = []
+    for artifact, judged in trained:
+        entry: dict[str, Any] = {
+            "model": artifact.name,
+            "version": artifact.version,
+            "path": artifact.path,
+            "served": artifact.provenance.served,
+            "accuracy": judged.stitched.values["accuracy"],
+            "net_bps_total": judged.stitched.values["net_bps_total"],
+        }
+        if track:
+            from fathom.ml.models.recording import record
+
+            entry["registered"] = record(artifact, store).number
+        entries.append(entry)
+    terminal.answer(entries)
+    for entry in entries:
+        number = f", version {entry['registered']}" if "registered" in entry else ""
+        result = f"accuracy {entry['accuracy']:.4f} out of sample; {entry['served']} answers"
+        terminal.say(f"{entry['model']}{number} ({entry['version']}): {result}")
+        terminal.say(f"artifact: {entry['path']}\ncard: {entry['path'] / 'card.html'}")

@@ -5,24 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fathom.settings.errors import FathomError
+from fathom.commands.console import FILE, Terminal, command, config_options, jobs_option, own_out_option
 
 if TYPE_CHECKING:
     from fathom.ml.training.tuning import Tried
 
 
-@click.command()
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder of the study; tuning/<name of the study> otherwise.",
-)
+@command(kept="Finished trials stay; the same command goes on with the study.")
+@click.argument("config", type=FILE)
+@own_out_option("tuning")
 @click.option("--trials", type=click.IntRange(min=1), help="Change the number of trials of the file.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at work.")
-@click.option("--json", "as_json", is_flag=True, help="Print the trials as JSON.")
-def tune(config: Path, out: Path | None, trials: int | None, workers: int, as_json: bool) -> None:
+@jobs_option("Processes at work.")
+@config_options
+def tune(
+    terminal: Terminal, config: Path, out: Path | None, trials: int | None, jobs: int, changes: tuple[str, ...]
+) -> None:
     """Search for better settings of a training: its features, label, net and optimiser.
 
     CONFIG names a training and, for each setting that varies, what it may be (see configs/tuning/edge.toml). Trials
@@ -32,47 +29,37 @@ def tune(config: Path, out: Path | None, trials: int | None, workers: int, as_js
 
     \b
     Example:
-      fathom train tune configs/tuning/edge.toml --workers 2
+      fathom train tune configs/tuning/edge.toml --jobs 2
     """
-    import json
-
-    import msgspec
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from fathom.ml.training.tune_config import load_tune_config
+    from fathom.settings.home import output
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        settings = load_tune_config(config)
-        if trials is not None:
-            settings = msgspec.structs.replace(settings, trials=trials)
-        folder = out or Path("tuning") / settings.name
-        from fathom.ml.training.tuning import open_study, ranked
-        from fathom.ml.training.tuning import tune as search
+    changes = changes if trials is None else (*changes, f"trials={trials}")
+    settings = load_tune_config(config, changes)
+    terminal.show_config(settings)
+    folder = out or output("tuning") / settings.name
+    from fathom.ml.training.tuning import open_study, ranked
+    from fathom.ml.training.tuning import tune as search
 
-        if workers > 1:
-            _together(config, folder, settings.trials, workers)
-            found = ranked(open_study(folder, settings.name))
-        else:
-            with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task(settings.name, total=settings.trials)
-                found = search(settings, folder, on_trial=lambda tried: bar.update(task, completed=tried.number + 1))
-    except (FathomError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    if as_json:
-        click.echo(json.dumps([msgspec.to_builtins(one) for one in found], indent=1))
-        return
-    _print(found, settings.training, folder)
+    if jobs > 1:
+        _together(config, folder, changes, jobs)
+        tried = ranked(open_study(folder, settings.name))
+    else:
+        with terminal.progress() as bars:
+            tried = search(
+                settings, folder, on_trial=lambda trial: bars(settings.name, trial.number + 1, settings.trials)
+            )
+    terminal.answer(tried)
+    _print(terminal, tried, settings.training, folder)
 
 
-def _together(config: Path, folder: Path, trials: int, workers: int) -> None:
+def _together(config: Path, folder: Path, changes: tuple[str, ...], jobs: int) -> None:
     # Processes of their own: torch's threads and seeds are global to one.
     import subprocess
     import sys
 
-    command = [sys.executable, "-m", "fathom.ml.training.tuning_worker", str(config), str(folder), str(trials)]
-    running = [subprocess.Popen([*command, str(number)]) for number in range(workers)]
+    command = [sys.executable, "-m", "fathom.ml.training.tuning_worker", str(config), str(folder)]
+    running = [subprocess.Popen([*command, str(number), *changes]) for number in range(jobs)]
     try:
         codes = [process.wait() for process in running]
     finally:
@@ -83,23 +70,19 @@ def _together(config: Path, folder: Path, trials: int, workers: int) -> None:
         raise click.ClickException("Expected every worker to end well, was not; what it said stands above.")
 
 
-def _print(found: "list[Tried]", training: str, folder: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _print(terminal: Terminal, tried: "list[Tried]", training: str, folder: Path) -> None:
     from fathom.settings.toml import toml_value
 
-    shown = Table("trial", "state", "skill", "settings")
-    for one in found[:20]:
-        skill = "-" if one.skill is None else f"{one.skill:+.4f}"
-        shown.add_row(str(one.number), one.state, skill, _settings(one.chosen) + (f" ({one.note})" if one.note else ""))
-    console = Console(soft_wrap=True)
-    console.print(shown)
-    counts = {state: sum(one.state == state for one in found) for state in sorted({one.state for one in found})}
-    click.echo(f"{', '.join(f'{count} {state}' for state, count in counts.items())} in {folder}")
-    if found and found[0].state == "complete":
-        options = " ".join(f"--set '{name}={toml_value(value)}'" for name, value in found[0].chosen.items())
-        click.echo(f"Test the best on the tail that no trial has seen:\n  fathom train run {training} {options}")
+    rows = []
+    for trial in tried[:20]:
+        skill = "-" if trial.skill is None else f"{trial.skill:+.4f}"
+        rows.append((trial.number, trial.state, skill, _settings(trial.chosen) + f" ({trial.note})" * bool(trial.note)))
+    terminal.table(("trial", "state", "skill", "settings"), rows)
+    counts = {state: sum(trial.state == state for trial in tried) for state in sorted({trial.state for trial in tried})}
+    terminal.say(f"{', '.join(f'{count} {state}' for state, count in counts.items())} in {folder}")
+    if tried and tried[0].state == "complete":
+        options = " ".join(f"--set '{name}={toml_value(value)}'" for name, value in tried[0].chosen.items())
+        terminal.say(f"Test the best on the tail that no trial has seen:\n  fathom train run {training} {options}")
 
 
 def _settings(chosen: dict[str, Any]) -> str:

@@ -93,6 +93,11 @@ class Imported:
         """Rows written a second."""
         return self.entry.rows / self.secs if self.secs > 0 else 0.0
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return asdict(self.entry) | {"secs": self.secs, "rows_per_sec": self.rows_per_sec, "already": self.already}
+
 
 def plan(files: Iterable[Path], catalog: Catalog, instruments: Instruments | None = None) -> list[tuple[Archive, Any]]:
     """Find kind and instrument of each file, before any is read.

@@ -7,11 +7,11 @@ import msgspec
 
 from fathom.ml.models.artifacts import Artifact
 from fathom.ml.models.registry import Registry, Version
-from fathom.ml.models.tracking import FOLDER, STORE, Store
+from fathom.ml.models.tracking import FOLDER, Store
 from fathom.ml.scores.calibration import Reliability
 
 
-def record(artifact: Artifact, store: str = STORE, *, experiment: str = "") -> Version:
+def record(artifact: Artifact, store: str | None = None, *, experiment: str = "") -> Version:
     """Write a run for an artifact and return its registered version; an artifact that is registered is not repeated.
 
     Parameters

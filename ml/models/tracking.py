@@ -21,9 +21,7 @@ from mlflow.exceptions import MlflowException
 from fathom.ml.errors import TrainingError
 from fathom.ml.models.artifacts import CLASSES
 from fathom.ml.scores.calibration import Reliability
-
-STORE: Final = "mlruns"
-"""Folder of the local store: ``mlflow.db`` and ``artifacts``. Git ignores it."""
+from fathom.settings.home import output
 
 FOLDER: Final = "model"
 """Where a run keeps its copy of the artifact."""
@@ -51,7 +49,7 @@ class Store:
     Parameters
     ----------
     uri : str
-        ``http://...`` of a server, or the folder of a local store, which is made; `STORE` by default.
+        ``http://...`` of a server, or the folder of a local store, which is made; `output("mlruns")` by default.
 
     Examples
     --------
@@ -59,8 +57,8 @@ class Store:
     True
     """
 
-    def __init__(self, uri: str = STORE) -> None:
-        self.uri = uri
+    def __init__(self, uri: str | None = None) -> None:
+        self.uri = uri = uri or str(output("mlruns"))
         self._artifacts: str | None = None
         address = uri
         if "://" not in uri:

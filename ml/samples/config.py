@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from fathom.settings.home import output
 from fathom.settings.toml import ConfigPath
 
 
@@ -25,7 +26,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     arrays : str or None
         A folder of arrays that exists (`fathom.ml.samples.datasets.Arrays.save`).
     cache : str
-        Folder of the tables and arrays that are built.
+        Folder of the tables and arrays that are built; by default ``fathom-out/tables``.
     inputs : str or tuple of str
         Columns that a model reads: ``stationary``, ``all``, or names of features and groups.
     mid, spread : str
@@ -48,7 +49,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     bar_ms: Annotated[int, Meta(ge=1)] | None = None
     table: ConfigPath | None = None
     arrays: ConfigPath | None = None
-    cache: ConfigPath = "tables"
+    cache: ConfigPath = msgspec.field(default_factory=lambda: str(output("tables").absolute()))
     inputs: str | tuple[str, ...] = "stationary"
     mid: str = "mid_price"
     spread: str = "bid_ask_spread_rel"

@@ -11,6 +11,7 @@ from fathom.ml.samples.label_config import LabelConfig
 from fathom.ml.samples.splits import SplitConfig
 from fathom.ml.scores.metrics import METRICS
 from fathom.ml.training.fit_config import FitConfig, NetConfig
+from fathom.settings.home import output
 from fathom.settings.toml import ConfigPath
 
 BASELINES: Final = ("prior", "persistence", "logistic", "boosting")
@@ -78,7 +79,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     fit : FitConfig
     evaluation : EvaluationConfig
     ledger : str
-        File that counts every trial ever run on a dataset (`fathom.ml.training.trial_ledger`).
+        File that counts every trial ever run on a dataset (`fathom.ml.training.trial_ledger`); by default
+        ``fathom-out/trials.jsonl``.
 
     Examples
     --------
@@ -95,7 +97,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     nets: tuple[NetConfig, ...] = ()
     fit: FitConfig = FitConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    ledger: ConfigPath = "trials.jsonl"
+    ledger: ConfigPath = msgspec.field(default_factory=lambda: str(output("trials.jsonl").absolute()))
 
     def __post_init__(self) -> None:
         names = [net.title for net in self.nets]

@@ -1,10 +1,8 @@
-"""One of several processes at work in a study: `python -m fathom.ml.training.tuning_worker CONFIG FOLDER TRIALS
-NUMBER`.
+"""One of several processes at work in a study: `python -m fathom.ml.training.tuning_worker CONFIG FOLDER NUMBER
+[KEY=VALUE...]`.
 """
 
 import sys
-
-import msgspec
 
 from fathom.data_catalog.errors import CatalogError
 from fathom.ml.errors import TrainingError
@@ -12,11 +10,10 @@ from fathom.ml.training.tune_config import load_tune_config
 from fathom.ml.training.tuning import tune
 
 
-def main(config: str, folder: str, trials: str, number: str) -> int:
+def main(config: str, folder: str, number: str, *changes: str) -> int:
     """Work until the study has its trials; return the exit code."""
     try:
-        settings = msgspec.structs.replace(load_tune_config(config), trials=int(trials))
-        tune(settings, folder, worker=int(number))
+        tune(load_tune_config(config, changes), folder, worker=int(number))
     except (TrainingError, CatalogError, ValueError) as error:
         print(f"worker {number}: {error}", file=sys.stderr)
         return 1

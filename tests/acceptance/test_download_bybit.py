@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_a_part_that_the_next_run_takes_up(archive: ArchiveServer,
         process.kill()
         process.wait()
     assert process.returncode == 130
-    assert "Run the same command again" in told
+    assert "Complete files stay; the same command goes on with the rest." in told
     assert "Traceback" not in told
     left = part.stat().st_size
     assert 0 < left <= 1_000_000
@@ -102,7 +102,7 @@ def test_a_failed_day_gives_exit_code_1_and_the_others_come(archive: ArchiveServ
     archive.files[BOOK] = archive.files[BOOK][:-100]
     result = download("BTCUSDT", "2024-08-08", "2024-08-08", "--depths", "1000", "--out", str(tmp_path), "--json")
     assert result.exit_code == 1
-    book, trades = (json.loads(line) for line in result.stdout.splitlines())
+    book, trades = json.loads(result.stdout)["files"]
     assert (book["status"], trades["status"]) == ("failed", "downloaded")
     assert "damaged: 2024-08-08_BTCUSDT_ob1000.data.zip" in book["detail"]
     assert [path.name for path in tmp_path.glob("*.*") if path.is_file()] == ["BTCUSDT2024-08-08.csv.gz"]

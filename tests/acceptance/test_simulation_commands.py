@@ -52,6 +52,7 @@ def test_a_wrong_scenario_is_explained(tmp_path: Path) -> None:
     scenario.write_text('scenario = "x"\n[fed]\ndepth = 3\n')
     done = fathom("data", "simulate", scenario, "--catalog", tmp_path / "c")
     assert done.exit_code == 1
+    assert "market.toml: fed: Expected one of: " in done.output
     assert "Did you mean 'feed'?" in done.output
     assert not (tmp_path / "c").exists()
 

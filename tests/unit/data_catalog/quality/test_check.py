@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from fathom.commands.data.check_list import check as check_command
-from fathom.commands.data.check_list import list_ as list_command
+from fathom.commands.data.check import check as check_command
 from fathom.commands.data.import_bybit import bybit as bybit_command
+from fathom.commands.data.list_ import list_ as list_command
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.errors import InstrumentError
 from fathom.data_catalog.instruments import Grid, InstrumentSpec
