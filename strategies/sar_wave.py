@@ -1,23 +1,20 @@
 """SAR Wave as an engine strategy: the policy of `strategies.policy.sar_wave` with its own detectors or the bus's."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta
 from nautilus_trader.model import BarType
 
 from fathom.detectors import ElliottWaveConfig, FlatMarketConfig
-from fathom.strategies.policy.sar_wave import SarWavePolicy
+from fathom.strategies.policy.sar_wave import SarWaveParameters, SarWavePolicy
 from fathom.strategies.trading.member import Member
-from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
 
 
-class SarWaveConfig(PolicyStrategyConfig, frozen=True, kw_only=True):
-    """Parameters of `SarWave`, beside those of `PolicyStrategyConfig`.
+class SarWaveConfig(with_parameters(SarWaveParameters)):  # type: ignore[misc]
+    """Parameters of `SarWave`: those of `PolicyStrategyConfig` and of `SarWaveParameters`, and its own.
 
     Attributes
     ----------
-    acceleration, max_acceleration, max_flat, min_wave_confidence, atr_period, min_stop_atr, target_risk
-        See `SarWavePolicy`.
     trail
         Whether the SAR moves the stop of the position.
     detectors
@@ -32,36 +29,23 @@ class SarWaveConfig(PolicyStrategyConfig, frozen=True, kw_only=True):
     0.7
     """
 
-    acceleration: Annotated[float, Meta(gt=0, lt=1)] = 0.02
-    max_acceleration: Annotated[float, Meta(gt=0, lt=1)] = 0.2
-    max_flat: Annotated[float, Meta(ge=0, le=1)] = 0.7
-    min_wave_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.2
-    atr_period: Annotated[int, Meta(ge=1)] = 14
-    min_stop_atr: Annotated[float, Meta(ge=0)] = 1.0
-    target_risk: Annotated[float, Meta(gt=0)] = 2.0
     trail: bool = True
     detectors: Literal["own", "bus"] = "own"
     flat: FlatMarketConfig = FlatMarketConfig()
     wave: ElliottWaveConfig = ElliottWaveConfig()
 
+    @property
+    def policy(self) -> SarWaveParameters:
+        """The policy's parameters."""
+        return parameters_of(self, SarWaveParameters)
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.acceleration > self.max_acceleration:
-            raise ValueError(f"Expected acceleration up to {self.max_acceleration:g}, was {self.acceleration:g}")
+        _ = self.policy  # checks them
 
     def member(self, instrument_id: str) -> Member:
-        policy = SarWavePolicy(
-            instrument_id,
-            acceleration=self.acceleration,
-            max_acceleration=self.max_acceleration,
-            max_flat=self.max_flat,
-            min_wave_confidence=self.min_wave_confidence,
-            atr_period=self.atr_period,
-            min_stop_atr=self.min_stop_atr,
-            target_risk=self.target_risk,
-        )
         return Member(
-            policy,
+            SarWavePolicy(instrument_id, self.policy),
             BarType.from_str(f"{instrument_id}-{self.bars}"),
             detectors=self.detectors,
             flat=self.flat,

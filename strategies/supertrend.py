@@ -5,8 +5,9 @@ A strategy of Fathom has three parts, and this file shows how they meet:
 1. **The policy** (`strategies.policy.supertrend`) is pure: closed bars in, `Signal` out. It knows no engine, so that it
    can be tested bar by bar, swept over arrays, and run live unchanged. Every `if` about the market belongs there.
 2. **The configuration** (`SuperTrendConfig`) is a frozen msgspec struct. Its fields are what a TOML file may set under
-   `[strategies.parameters]`; a wrong name or type is an error that names the file and the path. `member` builds the
-   policy, and says what feeds it (`fathom.strategies.trading.member`).
+   `[strategies.parameters]`; a wrong name or type is an error that names the file and the path. The parameters of the
+   policy are written once, beside it; `with_parameters` takes them over. `member` builds the policy, and says what
+   feeds it (`fathom.strategies.trading.member`).
 3. **The engine strategy** (`SuperTrend`) is thin: `strategies.trading.policy_strategy` subscribes, converts what
    arrives to plain numbers and asks the policy. The answer goes to the strategy's parts: `desk` has it validated and
    filtered, `bracket` makes orders of it, `risk` approves them. It saves and loads the policy's state.
@@ -16,23 +17,20 @@ write `name = "my.module:MyStrategy,my.module:MyConfig"` in the configuration). 
 then both know it.
 """
 
-from typing import Annotated
-
-from msgspec import Meta
 from nautilus_trader.model import BarType
 
-from fathom.strategies.policy.supertrend import SuperTrendPolicy
+from fathom.strategies.policy.supertrend import SuperTrendParameters, SuperTrendPolicy
 from fathom.strategies.trading.member import Member
-from fathom.strategies.trading.policy_strategy import PolicyStrategy, PolicyStrategyConfig
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
 
 
-class SuperTrendConfig(PolicyStrategyConfig, frozen=True, kw_only=True):
-    """Parameters of `SuperTrend`, beside those of `PolicyStrategyConfig`.
+class SuperTrendConfig(with_parameters(SuperTrendParameters)):  # type: ignore[misc]
+    """Parameters of `SuperTrend`: those of `PolicyStrategyConfig` and of `SuperTrendParameters`, and its own.
+
+    Bars of the mid have no volume: there, `volume_window` must be 0.
 
     Attributes
     ----------
-    atr_period, multiplier, volume_window, volume_ratio, stop_atr, target_atr
-        See `SuperTrendPolicy`. Bars of the mid have no volume: there, `volume_window` must be 0.
     trail
         Whether the band behind the price moves the stop of the position.
 
@@ -42,29 +40,20 @@ class SuperTrendConfig(PolicyStrategyConfig, frozen=True, kw_only=True):
     10
     """
 
-    atr_period: Annotated[int, Meta(ge=2)] = 10
-    multiplier: Annotated[float, Meta(gt=0)] = 3.0
-    volume_window: Annotated[int, Meta(ge=0)] = 20
-    volume_ratio: Annotated[float, Meta(ge=0)] = 1.0
-    stop_atr: Annotated[float, Meta(gt=0)] = 2.0
-    target_atr: Annotated[float, Meta(gt=0)] = 4.0
     trail: bool = False
+
+    @property
+    def policy(self) -> SuperTrendParameters:
+        """The policy's parameters."""
+        return parameters_of(self, SuperTrendParameters)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.volume_window and self.without_volume:
+        if self.policy.volume_window and self.without_volume:
             raise ValueError(f"Expected volume_window = 0 with bars of quotes ('{self.bars}'), which have no volume")
 
     def member(self, instrument_id: str) -> Member:
-        policy = SuperTrendPolicy(
-            instrument_id,
-            atr_period=self.atr_period,
-            multiplier=self.multiplier,
-            volume_window=self.volume_window,
-            volume_ratio=self.volume_ratio,
-            stop_atr=self.stop_atr,
-            target_atr=self.target_atr,
-        )
+        policy = SuperTrendPolicy(instrument_id, self.policy)
         return Member(policy, BarType.from_str(f"{instrument_id}-{self.bars}"), trails=self.trail)
 
 

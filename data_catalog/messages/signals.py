@@ -7,6 +7,7 @@ custom data class instead (`fathom.data_catalog.messages.trade_flags`, `types_fe
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import force_setattr
 
 type Side = Literal["BUY", "SELL"]
 
@@ -14,6 +15,9 @@ SIGNALS_TOPIC: Final = "signals"
 """The topic of an instrument's signals is ``signals.`` and its id."""
 VALIDATED_TOPIC: Final = "validated"
 """The topic of an instrument's validated signals is ``validated.`` and its id."""
+
+
+_NUMBERS: Final = ("strength", "entry", "stop", "target", "horizon_secs")
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,14 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     signal_id
         Names the signal in every record of it, unique in a run; empty until a strategy sends it.
 
+    Numbers of any kind, such as numpy's, become plain ones. A stop or a target on the wrong side, or no number, is
+    refused by the strategy, which says so in the journal.
+
+    Raises
+    ------
+    ValueError
+        The side is no side, or the strength is not within 0 to 1.
+
     Examples
     --------
     >>> up = Signal(instrument_id="BTCUSDT-LINEAR.BYBIT", side="BUY", strength=0.7, entry=100.0, stop=98.0,
@@ -57,6 +69,15 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     ts_init: int
     source: str
     signal_id: str = ""
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            force_setattr(self, name, float(getattr(self, name)))
+        force_setattr(self, "ts_init", int(self.ts_init))
+        if self.side not in ("BUY", "SELL"):
+            raise ValueError(f"Expected side BUY or SELL of the signal of '{self.source}', was {self.side!r}")
+        if not 0.0 <= self.strength <= 1.0:
+            raise ValueError(f"Expected a strength from 0 to 1 of the signal of '{self.source}', was {self.strength}")
 
     @property
     def ends_ns(self) -> int | None:

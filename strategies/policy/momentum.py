@@ -1,8 +1,10 @@
 """Momentum: price, signed volume and order flow of the last bars, each in units of its own usual size."""
 
-from typing import Final
+from typing import Annotated, Final
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from fathom.data_catalog.messages.signals import Signal
 from fathom.market.kernel import kernel
@@ -104,6 +106,42 @@ def run(state: Floats, params: Floats, bars: Floats, out: Floats) -> None:
             out[i, 1 + j] = state[SCORE + j] if warm else np.nan
 
 
+class MomentumParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `MomentumPolicy`.
+
+    Attributes
+    ----------
+    lookback, window
+        Bars over which momentum is measured, and over which its usual size is.
+    price_weight, volume_weight, flow_weight
+        Weights of the parts, 1 in sum.
+    min_score
+        Smallest absolute score of a signal.
+    entry_deviations, stop_deviations, target_deviations
+        The entry lies so far before the close (0: at it), stop and target so far from the entry.
+    """
+
+    lookback: Annotated[int, Meta(ge=1)] = 10
+    window: Annotated[int, Meta(ge=2)] = 60
+    price_weight: Annotated[float, Meta(ge=0, le=1)] = 0.4
+    volume_weight: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    flow_weight: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    min_score: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    entry_deviations: Annotated[float, Meta(ge=0)] = 0.0
+    stop_deviations: Annotated[float, Meta(gt=0)] = 1.0
+    target_deviations: Annotated[float, Meta(gt=0)] = 2.0
+
+    def __post_init__(self) -> None:
+        total = self.price_weight + self.volume_weight + self.flow_weight
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"Expected price_weight + volume_weight + flow_weight = 1, was {total:g}")
+        if self.lookback > self.window:
+            raise ValueError(f"Expected lookback up to window, was {self.lookback} over {self.window}")
+
+
+_DEFAULTS: Final = MomentumParameters()
+
+
 class MomentumPolicy(Policy):
     """Follow a move that price, volume and order flow agree on.
 
@@ -121,19 +159,12 @@ class MomentumPolicy(Policy):
     ----------
     instrument_id
         What the signals are about.
-    lookback, window
-        Bars over which momentum is measured, and over which its usual size is.
-    price_weight, volume_weight, flow_weight
-        Weights of the parts, 1 in sum.
-    min_score
-        Smallest absolute score of a signal.
-    entry_deviations, stop_deviations, target_deviations
-        The entry lies so far before the close (0: at it), stop and target so far from the entry.
+    parameters
+        By default those of `MomentumParameters`.
 
     Examples
     --------
-    >>> policy = MomentumPolicy("A.B", lookback=3, window=6, price_weight=0.4, volume_weight=0.3, flow_weight=0.3,
-    ...                         min_score=0.5, entry_deviations=0.0, stop_deviations=1.0, target_deviations=2.0)
+    >>> policy = MomentumPolicy("A.B", MomentumParameters(lookback=3, window=6))
     >>> closes = [100, 101, 100, 101, 100, 101, 100, 102, 105, 107]
     >>> bars = [MarketBar(c + 0.5, c - 0.5, c, 1.0, ts_init=i, flow=c - 101.0) for i, c in enumerate(closes)]
     >>> [signal.side for signal in map(policy.decide, bars) if signal]
@@ -142,28 +173,11 @@ class MomentumPolicy(Policy):
 
     source = "momentum"
 
-    def __init__(
-        self,
-        instrument_id: str,
-        *,
-        lookback: int,
-        window: int,
-        price_weight: float,
-        volume_weight: float,
-        flow_weight: float,
-        min_score: float,
-        entry_deviations: float,
-        stop_deviations: float,
-        target_deviations: float,
-    ) -> None:
-        if not 1 <= lookback <= window:
-            raise ValueError(f"Expected 1 <= lookback <= window, was lookback {lookback} and window {window}.")
-        self.lookback = lookback
-        self.entry_deviations = entry_deviations
-        self.stop_deviations = stop_deviations
-        self.target_deviations = target_deviations
-        weights = (price_weight, volume_weight, flow_weight)
-        super().__init__(instrument_id, np.zeros(RINGS + 3 * window), (lookback, window, *weights, min_score, 0.5))
+    def __init__(self, instrument_id: str, parameters: MomentumParameters = _DEFAULTS) -> None:
+        self.parameters = parameters
+        weights = (parameters.price_weight, parameters.volume_weight, parameters.flow_weight)
+        settings = (parameters.lookback, parameters.window, *weights, parameters.min_score, 0.5)
+        super().__init__(instrument_id, np.zeros(RINGS + 3 * parameters.window), settings)
 
     @property
     def score(self) -> float:
@@ -172,15 +186,15 @@ class MomentumPolicy(Policy):
 
     def decide(self, bar: MarketBar) -> Signal | None:
         side = int(step(self.state, self.params, bar.high, bar.low, bar.close, bar.volume, bar.flow))
-        scale = float(self.state[DEVIATION]) * self.lookback**0.5
+        scale = float(self.state[DEVIATION]) * self.parameters.lookback**0.5
         if side == 0 or scale <= 0.0:
             return None
-        entry = bar.close - side * self.entry_deviations * scale
+        entry = bar.close - side * self.parameters.entry_deviations * scale
         return self._signal(
             side,
             bar,
             strength=abs(self.score),
             entry=entry,
-            stop=entry - side * self.stop_deviations * scale,
-            target=entry + side * self.target_deviations * scale,
+            stop=entry - side * self.parameters.stop_deviations * scale,
+            target=entry + side * self.parameters.target_deviations * scale,
         )

@@ -1,8 +1,10 @@
 """SAR Wave: reversals of the parabolic SAR that the Elliott count supports, outside flat markets."""
 
-from typing import Final
+from typing import Annotated, Final
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from fathom.data_catalog.messages.signals import Signal
 from fathom.market.kernel import kernel
@@ -104,6 +106,37 @@ def wave_bias(wave: int, direction: int) -> int:
     return -direction if wave >= _A else direction
 
 
+class SarWaveParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `SarWavePolicy`.
+
+    Attributes
+    ----------
+    acceleration, max_acceleration
+        Step and limit of the SAR.
+    max_flat
+        Flat strength above which nothing is traded.
+    min_wave_confidence
+        Of the Elliott count. 0 takes any count; there must be one.
+    atr_period, min_stop_atr, target_risk
+        Length of the average true range; least distance of the stop in it; target over stop distance.
+    """
+
+    acceleration: Annotated[float, Meta(gt=0, lt=1)] = 0.02
+    max_acceleration: Annotated[float, Meta(gt=0, lt=1)] = 0.2
+    max_flat: Annotated[float, Meta(ge=0, le=1)] = 0.7
+    min_wave_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    atr_period: Annotated[int, Meta(ge=1)] = 14
+    min_stop_atr: Annotated[float, Meta(ge=0)] = 1.0
+    target_risk: Annotated[float, Meta(gt=0)] = 2.0
+
+    def __post_init__(self) -> None:
+        if self.acceleration > self.max_acceleration:
+            raise ValueError(f"Expected acceleration up to {self.max_acceleration:g}, was {self.acceleration:g}")
+
+
+_DEFAULTS: Final = SarWaveParameters()
+
+
 class SarWavePolicy(Policy):
     """Trade reversals of the parabolic SAR with the Elliott count, with the SAR as trailing stop.
 
@@ -118,19 +151,12 @@ class SarWavePolicy(Policy):
     ----------
     instrument_id
         What the signals are about.
-    acceleration, max_acceleration
-        Step and limit of the SAR.
-    max_flat
-        Flat strength above which nothing is traded.
-    min_wave_confidence
-        Of the Elliott count. 0 takes any count; there must be one.
-    atr_period, min_stop_atr, target_risk
-        Length of the average true range; least distance of the stop in it; target over stop distance.
+    parameters
+        By default those of `SarWaveParameters`.
 
     Examples
     --------
-    >>> policy = SarWavePolicy("A.B", acceleration=0.1, max_acceleration=0.2, max_flat=0.7, min_wave_confidence=0.3,
-    ...                        atr_period=5, min_stop_atr=0.5, target_risk=2.0)
+    >>> policy = SarWavePolicy("A.B", SarWaveParameters(acceleration=0.1, atr_period=5, min_stop_atr=0.5))
     >>> def told(i, close, flat):
     ...     return policy.decide(MarketBar(close + 0.5, close - 0.5, close, 1.0, ts_init=i, flat_strength=flat, wave=3,
     ...                                    wave_direction=1, wave_confidence=0.5))
@@ -142,23 +168,10 @@ class SarWavePolicy(Policy):
 
     source = "sar_wave"
 
-    def __init__(
-        self,
-        instrument_id: str,
-        *,
-        acceleration: float,
-        max_acceleration: float,
-        max_flat: float,
-        min_wave_confidence: float,
-        atr_period: int,
-        min_stop_atr: float,
-        target_risk: float,
-    ) -> None:
-        self.max_flat = max_flat
-        self.min_wave_confidence = min_wave_confidence
-        self.min_stop_atr = min_stop_atr
-        self.target_risk = target_risk
-        super().__init__(instrument_id, np.zeros(CELLS), (acceleration, max_acceleration, atr_period))
+    def __init__(self, instrument_id: str, parameters: SarWaveParameters = _DEFAULTS) -> None:
+        self.parameters = parameters
+        settings = (parameters.acceleration, parameters.max_acceleration, parameters.atr_period)
+        super().__init__(instrument_id, np.zeros(CELLS), settings)
 
     @property
     def trend(self) -> int:
@@ -172,11 +185,14 @@ class SarWavePolicy(Policy):
 
     def decide(self, bar: MarketBar) -> Signal | None:
         side = int(step(self.state, self.params, bar.high, bar.low, bar.close))
-        if side == 0 or not bar.flat_strength <= self.max_flat:  # NaN: not known
+        if side == 0 or not bar.flat_strength <= self.parameters.max_flat:  # NaN: not known
             return None
-        if wave_bias(bar.wave, bar.wave_direction) != side or not bar.wave_confidence >= self.min_wave_confidence:
+        if (
+            wave_bias(bar.wave, bar.wave_direction) != side
+            or not bar.wave_confidence >= self.parameters.min_wave_confidence
+        ):
             return None
-        risk = max(side * (bar.close - self.trailing_stop), self.min_stop_atr * float(self.state[ATR]))
+        risk = max(side * (bar.close - self.trailing_stop), self.parameters.min_stop_atr * float(self.state[ATR]))
         if risk <= 0.0:
             return None
         return self._signal(
@@ -184,5 +200,5 @@ class SarWavePolicy(Policy):
             bar,
             strength=(1.0 - bar.flat_strength + bar.wave_confidence) / 2.0,
             stop=bar.close - side * risk,
-            target=bar.close + side * self.target_risk * risk,
+            target=bar.close + side * self.parameters.target_risk * risk,
         )

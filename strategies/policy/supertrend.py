@@ -1,8 +1,10 @@
 """SuperTrend on closed bars: an average-true-range band that follows the price, and flips when the close crosses it."""
 
-from typing import Final
+from typing import Annotated, Final
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from fathom.data_catalog.messages.signals import Signal
 from fathom.market.kernel_cache import cached
@@ -100,6 +102,31 @@ def run(
     return out
 
 
+class SuperTrendParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `SuperTrendPolicy`.
+
+    Attributes
+    ----------
+    atr_period, multiplier
+        Length of the average true range in bars, and the distance of the bands in it.
+    volume_window, volume_ratio
+        A flip counts only where the bar's volume is at least `volume_ratio` times the mean volume of the
+        `volume_window` bars before it. A window of 0 turns the filter off.
+    stop_atr, target_atr
+        Distances of stop and target from the close, in average true ranges.
+    """
+
+    atr_period: Annotated[int, Meta(ge=2)] = 10
+    multiplier: Annotated[float, Meta(gt=0)] = 3.0
+    volume_window: Annotated[int, Meta(ge=0)] = 20
+    volume_ratio: Annotated[float, Meta(ge=0)] = 1.0
+    stop_atr: Annotated[float, Meta(gt=0)] = 2.0
+    target_atr: Annotated[float, Meta(gt=0)] = 4.0
+
+
+_DEFAULTS: Final = SuperTrendParameters()
+
+
 class SuperTrendPolicy(Policy):
     """Closed bars in, signals out: SuperTrend flips, confirmed by volume, with stop and target in average true ranges.
 
@@ -109,18 +136,13 @@ class SuperTrendPolicy(Policy):
     ----------
     instrument_id
         What the signals are about.
-    atr_period, multiplier
-        Length of the average true range, and the distance of the bands in it.
-    volume_window, volume_ratio
-        A flip counts only where the bar's volume is at least `volume_ratio` times the mean volume of the
-        `volume_window` bars before it. A window of 0 turns the filter off.
-    stop_atr, target_atr
-        Distances of stop and target from the close, in average true ranges.
+    parameters
+        By default those of `SuperTrendParameters`.
 
     Examples
     --------
-    >>> policy = SuperTrendPolicy("BTCUSDT-LINEAR.BYBIT", atr_period=2, multiplier=1.0, volume_window=0,
-    ...                           volume_ratio=1.0, stop_atr=1.0, target_atr=2.0)
+    >>> quick = SuperTrendParameters(atr_period=2, multiplier=1.0, volume_window=0, stop_atr=1.0, target_atr=2.0)
+    >>> policy = SuperTrendPolicy("BTCUSDT-LINEAR.BYBIT", quick)
     >>> closes = [100.0, 99.0, 98.0, 97.0, 96.0, 99.5]
     >>> signals = [policy.update(c + 0.5, c - 0.5, c, 1.0, ts_init=i) for i, c in enumerate(closes)]
     >>> [signal and signal.side for signal in signals], signals[-1].stop
@@ -129,23 +151,10 @@ class SuperTrendPolicy(Policy):
 
     source = "supertrend"
 
-    def __init__(
-        self,
-        instrument_id: str,
-        *,
-        atr_period: int,
-        multiplier: float,
-        volume_window: int,
-        volume_ratio: float,
-        stop_atr: float,
-        target_atr: float,
-    ) -> None:
-        super().__init__(instrument_id, new_state(volume_window), (atr_period, multiplier))
-        self.atr_period = atr_period
-        self.multiplier = multiplier
-        self.volume_ratio = volume_ratio
-        self.stop_atr = stop_atr
-        self.target_atr = target_atr
+    def __init__(self, instrument_id: str, parameters: SuperTrendParameters = _DEFAULTS) -> None:
+        self.parameters = parameters
+        state = new_state(parameters.volume_window)
+        super().__init__(instrument_id, state, (parameters.atr_period, parameters.multiplier))
 
     @property
     def trend(self) -> int:
@@ -164,7 +173,7 @@ class SuperTrendPolicy(Policy):
 
     def update(self, high: float, low: float, close: float, volume: float, *, ts_init: int) -> Signal | None:
         """Take one closed bar; return a signal if it flips the trend and the volume confirms it."""
-        flip = int(step(self.state, self.atr_period, self.multiplier, high, low, close, volume))
+        flip = int(step(self.state, self.parameters.atr_period, self.parameters.multiplier, high, low, close, volume))
         if flip == 0 or not self._volume_confirms():
             return None
         atr = float(self.state[ATR])
@@ -173,11 +182,11 @@ class SuperTrendPolicy(Policy):
             flip,
             MarketBar(high, low, close, volume, ts_init),
             strength=min(1.0, abs(close - crossed) / atr) if atr > 0.0 else 0.0,
-            stop=close - flip * self.stop_atr * atr,
-            target=close + flip * self.target_atr * atr,
+            stop=close - flip * self.parameters.stop_atr * atr,
+            target=close + flip * self.parameters.target_atr * atr,
         )
 
     def _volume_confirms(self) -> bool:
         if self.state.size == VOLUMES:
             return True
-        return bool(self.state[VOLUME_RATIO] >= self.volume_ratio)  # NaN: not enough volumes, or all zero
+        return bool(self.state[VOLUME_RATIO] >= self.parameters.volume_ratio)  # NaN: not enough volumes, or all zero

@@ -5,9 +5,11 @@ References
 Dalton, Jones & Dalton (1990), Mind Over Markets: rejection at the edges of the value area, acceptance beyond them.
 """
 
-from typing import Final
+from typing import Annotated, Final, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from fathom.data_catalog.messages.signals import Signal
 from fathom.market.kernel import kernel
@@ -117,6 +119,47 @@ def run(state: Floats, params: Floats, bars: Floats, out: Floats) -> None:
         out[i, 3] = state[HIGH_EDGE] if known else np.nan
 
 
+class VolumeProfileParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `VolumeProfilePolicy`.
+
+    Attributes
+    ----------
+    session, bins
+        Bars of the rolling session; bins of its range (an even number).
+    by
+        `volume`, or `time`: each bar counts 1 (for bars of quotes, which have no volume).
+    value_share
+        Share of the volume inside the value area.
+    high_node, low_node
+        A bin is thick from `high_node` times the mean of all bins on, and thin up to `low_node` times.
+    acceptance, volume_ratio, stop_ranges, extension, min_reward
+        See `VolumeProfilePolicy`.
+    reversion, breakout
+        Whether each of the two is traded.
+    """
+
+    session: Annotated[int, Meta(ge=2)] = 240
+    bins: Annotated[int, Meta(ge=4, le=1000, multiple_of=2)] = 40
+    by: Literal["volume", "time"] = "volume"
+    value_share: Annotated[float, Meta(gt=0, lt=1)] = 0.7
+    high_node: Annotated[float, Meta(ge=1)] = 1.5
+    low_node: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    acceptance: Annotated[int, Meta(ge=1)] = 3
+    volume_ratio: Annotated[float, Meta(ge=0)] = 1.0
+    stop_ranges: Annotated[float, Meta(ge=0)] = 1.0
+    extension: Annotated[float, Meta(gt=0)] = 1.0
+    min_reward: Annotated[float, Meta(ge=0)] = 1.0
+    reversion: bool = True
+    breakout: bool = True
+
+    def __post_init__(self) -> None:
+        if self.bins < 4 or self.bins % 2:
+            raise ValueError(f"Expected an even number of bins, at least 4, was {self.bins}.")
+
+
+_DEFAULTS: Final = VolumeProfileParameters()
+
+
 class VolumeProfilePolicy(Policy):
     """Fade a failed excursion from the value area, and follow an accepted one.
 
@@ -138,24 +181,13 @@ class VolumeProfilePolicy(Policy):
     ----------
     instrument_id
         What the signals are about.
-    session, bins
-        Bars of the rolling session; bins of its range (an even number).
-    by
-        `volume`, or `time`: each bar counts 1 (for bars of quotes, which have no volume).
-    value_share
-        Share of the volume inside the value area.
-    high_node, low_node
-        A bin is thick from `high_node` times the mean of all bins on, and thin up to `low_node` times.
-    acceptance, volume_ratio, stop_ranges, extension, min_reward
-        See above.
-    reversion, breakout
-        Whether each of the two is traded.
+    parameters
+        By default those of `VolumeProfileParameters`.
 
     Examples
     --------
-    >>> policy = VolumeProfilePolicy("A.B", session=8, bins=8, by="volume", value_share=0.7, high_node=1.5,
-    ...                              low_node=0.5, acceptance=3, volume_ratio=0.0, stop_ranges=0.5, extension=1.0,
-    ...                              min_reward=0.2, reversion=True, breakout=True)
+    >>> short = VolumeProfileParameters(session=8, bins=8, volume_ratio=0.0, stop_ranges=0.5, min_reward=0.2)
+    >>> policy = VolumeProfilePolicy("A.B", short)
     >>> closes = [100, 103, 97, 100, 99, 98, 99, 99, 102.5, 101]
     >>> bars = [MarketBar(c + 1.0, c - 1.0, c, 1.0, ts_init=i) for i, c in enumerate(closes)]
     >>> [(signal.side, signal.target) for signal in map(policy.decide, bars) if signal]
@@ -164,33 +196,11 @@ class VolumeProfilePolicy(Policy):
 
     source = "volume_profile"
 
-    def __init__(
-        self,
-        instrument_id: str,
-        *,
-        session: int,
-        bins: int,
-        by: str,
-        value_share: float,
-        high_node: float,
-        low_node: float,
-        acceptance: int,
-        volume_ratio: float,
-        stop_ranges: float,
-        extension: float,
-        min_reward: float,
-        reversion: bool,
-        breakout: bool,
-    ) -> None:
-        if bins < 4 or bins % 2:
-            raise ValueError(f"Expected an even number of bins, at least 4, was {bins}.")
-        self.stop_ranges = stop_ranges
-        self.extension = extension
-        self.min_reward = min_reward
-        self.reversion = reversion
-        self.breakout = breakout
-        params = (session, bins, value_share, high_node, low_node, acceptance, volume_ratio, float(by == "time"))
-        super().__init__(instrument_id, np.zeros(RINGS + 3 * session + bins), params)
+    def __init__(self, instrument_id: str, parameters: VolumeProfileParameters = _DEFAULTS) -> None:
+        self.parameters = given = parameters
+        nodes = (given.value_share, given.high_node, given.low_node)
+        settings = (given.session, given.bins, *nodes, given.acceptance, given.volume_ratio, float(given.by == "time"))
+        super().__init__(instrument_id, np.zeros(RINGS + 3 * given.session + given.bins), settings)
 
     @property
     def profile(self) -> Profile | None:
@@ -213,22 +223,22 @@ class VolumeProfilePolicy(Policy):
             return None
         side = 1 if event > 0 else -1
         state = self.state
-        margin = self.stop_ranges * float(state[RANGE])
+        margin = self.parameters.stop_ranges * float(state[RANGE])
         if abs(event) == REVERSION:
-            if not self.reversion:
+            if not self.parameters.reversion:
                 return None
             stop, target = float(state[EXTREME]) - side * margin, float(state[POC])
         else:
-            if not self.breakout:
+            if not self.parameters.breakout:
                 return None
             edge = float(state[HIGH_EDGE] if side > 0 else state[LOW_EDGE])
             thin, thick = float(state[LOW_NODE]), float(state[HIGH_NODE])
             stop = (edge if np.isnan(thin) else thin) - side * margin
-            target = edge + side * self.extension * float(state[HIGH_EDGE] - state[LOW_EDGE])
+            target = edge + side * self.parameters.extension * float(state[HIGH_EDGE] - state[LOW_EDGE])
             if side * (target - thick) > 0.0:  # NaN: there is none
                 target = thick
         risk, reward = side * (bar.close - stop), side * (target - bar.close)
-        if risk <= 0.0 or reward < self.min_reward * risk or reward <= 0.0:
+        if risk <= 0.0 or reward < self.parameters.min_reward * risk or reward <= 0.0:
             return None
         strength = reward / (reward + risk)
         return self._signal(side, bar, strength=strength, stop=stop, target=target)

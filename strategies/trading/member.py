@@ -50,9 +50,7 @@ class Member:
     Examples
     --------
     >>> from fathom.strategies.policy.supertrend import SuperTrendPolicy
-    >>> policy = SuperTrendPolicy("A-B.C", atr_period=2, multiplier=1.0, volume_window=0, volume_ratio=1.0,
-    ...                           stop_atr=1.0, target_atr=2.0)
-    >>> Member(policy, BarType.from_str("A-B.C-1-MINUTE-LAST-INTERNAL")).name
+    >>> Member(SuperTrendPolicy("A-B.C"), BarType.from_str("A-B.C-1-MINUTE-LAST-INTERNAL")).name
     'supertrend'
     """
 

@@ -83,6 +83,28 @@ class PolicyStrategyConfig(SignalStrategyConfig, frozen=True, kw_only=True):
         raise NotImplementedError
 
 
+def with_parameters(parameters: type[msgspec.Struct]) -> type[PolicyStrategyConfig]:
+    """Return `PolicyStrategyConfig` with the fields of a policy's parameters beside its own.
+
+    So a parameter is written once, beside its policy, and stands in a TOML file among those of the strategy.
+    """
+    fields = [(field.name, field.type, _default(field)) for field in msgspec.structs.fields(parameters)]
+    return msgspec.defstruct(
+        f"{parameters.__name__}Base", fields, bases=(PolicyStrategyConfig,), frozen=True, kw_only=True
+    )
+
+
+def parameters_of[Parameters: msgspec.Struct](config: msgspec.Struct, kind: type[Parameters]) -> Parameters:
+    """Return the policy's parameters in a configuration that was made with `with_parameters`; checks them."""
+    return kind(**{name: getattr(config, name) for name in kind.__struct_fields__})
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    return field.default
+
+
 class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a restarted strategy goes on from: what each part saved of itself."""
 

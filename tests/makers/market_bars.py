@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.data_catalog.messages.signals import Signal
-from fathom.strategies.policy.momentum import MomentumPolicy
+from fathom.strategies.policy.momentum import MomentumParameters, MomentumPolicy
 from fathom.strategies.policy.policy import MarketBar, Policy
-from fathom.strategies.policy.sar_wave import SarWavePolicy
-from fathom.strategies.policy.supertrend import SuperTrendPolicy
-from fathom.strategies.policy.volume_profile import VolumeProfilePolicy
+from fathom.strategies.policy.sar_wave import SarWaveParameters, SarWavePolicy
+from fathom.strategies.policy.supertrend import SuperTrendParameters, SuperTrendPolicy
+from fathom.strategies.policy.volume_profile import VolumeProfileParameters, VolumeProfilePolicy
 
 
 def rows(seed: int, count: int, tick: float = 0.25) -> NDArray[np.float64]:
@@ -61,35 +61,38 @@ def mirrored(bars: Iterable[MarketBar]) -> list[MarketBar]:
 def momentum() -> MomentumPolicy:
     return MomentumPolicy(
         "A.B",
-        lookback=5,
-        window=20,
-        price_weight=0.4,
-        volume_weight=0.3,
-        flow_weight=0.3,
-        min_score=0.4,
-        entry_deviations=0.25,
-        stop_deviations=1.0,
-        target_deviations=2.0,
+        MomentumParameters(
+            lookback=5,
+            window=20,
+            price_weight=0.4,
+            volume_weight=0.3,
+            flow_weight=0.3,
+            min_score=0.4,
+            entry_deviations=0.25,
+            stop_deviations=1.0,
+            target_deviations=2.0,
+        ),
     )
 
 
 def sar_wave(min_stop_atr: float = 1.0) -> SarWavePolicy:
     return SarWavePolicy(
         "A.B",
-        acceleration=0.02,
-        max_acceleration=0.2,
-        max_flat=0.7,
-        min_wave_confidence=0.2,
-        atr_period=14,
-        min_stop_atr=min_stop_atr,
-        target_risk=2.0,
+        SarWaveParameters(
+            acceleration=0.02,
+            max_acceleration=0.2,
+            max_flat=0.7,
+            min_wave_confidence=0.2,
+            atr_period=14,
+            min_stop_atr=min_stop_atr,
+            target_risk=2.0,
+        ),
     )
 
 
 def supertrend() -> SuperTrendPolicy:
-    return SuperTrendPolicy(
-        "A.B", atr_period=5, multiplier=1.0, volume_window=10, volume_ratio=0.5, stop_atr=2.0, target_atr=3.0
-    )
+    quick = SuperTrendParameters(atr_period=5, multiplier=1.0, volume_window=10, volume_ratio=0.5, target_atr=3.0)
+    return SuperTrendPolicy("A.B", quick)
 
 
 def volume_profile(
@@ -97,19 +100,21 @@ def volume_profile(
 ) -> VolumeProfilePolicy:
     return VolumeProfilePolicy(
         "A.B",
-        session=40,
-        bins=16,
-        by=by,
-        value_share=0.7,
-        high_node=1.3,
-        low_node=0.7,
-        acceptance=acceptance,
-        volume_ratio=0.5,
-        stop_ranges=1.0,
-        extension=extension,
-        min_reward=min_reward,
-        reversion=True,
-        breakout=True,
+        VolumeProfileParameters(
+            session=40,
+            bins=16,
+            by=by,
+            value_share=0.7,
+            high_node=1.3,
+            low_node=0.7,
+            acceptance=acceptance,
+            volume_ratio=0.5,
+            stop_ranges=1.0,
+            extension=extension,
+            min_reward=min_reward,
+            reversion=True,
+            breakout=True,
+        ),
     )
 
 

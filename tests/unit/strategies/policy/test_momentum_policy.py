@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fathom.strategies.policy.momentum import MomentumPolicy, run
+from fathom.strategies.policy.momentum import MomentumParameters, MomentumPolicy, run
 from tests.makers.market_bars import market_bars, momentum, rows
 from tests.twins.naive_policies import momentum_parts, momentum_sides
 
@@ -76,16 +76,18 @@ def test_still_prices_give_no_signal() -> None:
 
 
 def test_a_lookback_longer_than_the_window_is_refused() -> None:
-    with pytest.raises(ValueError, match="was lookback 5 and window 4"):
+    with pytest.raises(ValueError, match="Expected lookback up to window, was 5 over 4"):
         MomentumPolicy(
             "A.B",
-            lookback=5,
-            window=4,
-            price_weight=1.0,
-            volume_weight=0.0,
-            flow_weight=0.0,
-            min_score=0.5,
-            entry_deviations=0.0,
-            stop_deviations=1.0,
-            target_deviations=1.0,
+            MomentumParameters(
+                lookback=5,
+                window=4,
+                price_weight=1.0,
+                volume_weight=0.0,
+                flow_weight=0.0,
+                min_score=0.5,
+                entry_deviations=0.0,
+                stop_deviations=1.0,
+                target_deviations=1.0,
+            ),
         )

@@ -2,12 +2,14 @@
 
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 import talib
 from numpy.typing import NDArray
 
-from fathom.strategies.policy.supertrend import SuperTrendPolicy, new_state, run, step
+from fathom.data_catalog.messages.signals import Signal
+from fathom.strategies.policy.supertrend import SuperTrendParameters, SuperTrendPolicy, new_state, run, step
 
 type Floats = NDArray[np.float64]
 
@@ -94,12 +96,14 @@ def test_the_volume_ratio_is_to_the_mean_of_the_bars_before(window: int) -> None
 def signals(volume_window: int, volume_ratio: float, seed: int = 8) -> list[tuple[int, str, float, float, float]]:
     policy = SuperTrendPolicy(
         "X",
-        atr_period=5,
-        multiplier=1.0,
-        volume_window=volume_window,
-        volume_ratio=volume_ratio,
-        stop_atr=2.0,
-        target_atr=3.0,
+        SuperTrendParameters(
+            atr_period=5,
+            multiplier=1.0,
+            volume_window=volume_window,
+            volume_ratio=volume_ratio,
+            stop_atr=2.0,
+            target_atr=3.0,
+        ),
     )
     found: list[tuple[int, str, float, float, float]] = []
     for at, (high, low, close, volume) in enumerate(zip(*bars(seed, 300), strict=True)):
@@ -123,3 +127,34 @@ def test_signals_alternate_and_the_volume_filter_only_removes() -> None:
     assert set(confirmed) < set(free)
     assert min(at for at, *_ in signals(50, 0.01)) >= 50
     assert signals(10, 1e9) == []
+
+
+def test_numpy_numbers_make_a_plain_signal() -> None:
+    numbers = np.array([0.5, 100.0, 98.0, 104.0, 60.0])
+    strength, entry, stop, target, horizon = numbers
+    signal = Signal(
+        instrument_id="A.B",
+        side="BUY",
+        strength=strength,
+        entry=entry,
+        stop=stop,
+        target=target,
+        horizon_secs=horizon,
+        ts_init=np.int64(7),  # type: ignore[arg-type]
+        source="mine",
+    )
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(signal), type=Signal) == signal
+    assert {type(getattr(signal, name)) for name in ("strength", "entry", "stop", "target", "horizon_secs")} == {float}
+    assert type(signal.ts_init) is int
+
+
+@pytest.mark.parametrize(("change", "problem"), [({"strength": 1.2}, "strength from 0 to 1"), ({"side": "UP"}, "side")])
+def test_a_signal_checks_itself(change: dict[str, object], problem: str) -> None:
+    [signal] = [signal for signal in _one() if signal]
+    with pytest.raises(ValueError, match=f"Expected .*{problem}"):
+        msgspec.structs.replace(signal, **change)
+
+
+def _one() -> list[Signal | None]:
+    policy = SuperTrendPolicy("A.B", SuperTrendParameters(atr_period=2, multiplier=1.0, volume_window=0))
+    return [policy.update(c + 0.5, c - 0.5, c, 1.0, ts_init=i) for i, c in enumerate([100.0, 99, 98, 97, 96, 99.5])]

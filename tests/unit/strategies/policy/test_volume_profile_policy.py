@@ -5,7 +5,7 @@ import pytest
 
 from fathom.strategies.policy.policy import MarketBar
 from fathom.strategies.policy.price_profile import HIGH_NODE, LOW_NODE, RANGE
-from fathom.strategies.policy.volume_profile import VolumeProfilePolicy, run
+from fathom.strategies.policy.volume_profile import VolumeProfileParameters, VolumeProfilePolicy, run
 from tests.makers.market_bars import market_bars, rows, told, volume_profile
 from tests.twins.naive_policies import profile_events, value_area
 
@@ -131,17 +131,19 @@ def test_an_odd_number_of_bins_is_refused() -> None:
     with pytest.raises(ValueError, match="Expected an even number of bins, at least 4, was 7"):
         VolumeProfilePolicy(
             "A.B",
-            session=10,
-            bins=7,
-            by="volume",
-            value_share=0.7,
-            high_node=1.5,
-            low_node=0.5,
-            acceptance=3,
-            volume_ratio=1.0,
-            stop_ranges=1.0,
-            extension=1.0,
-            min_reward=1.0,
-            reversion=True,
-            breakout=True,
+            VolumeProfileParameters(
+                session=10,
+                bins=7,
+                by="volume",
+                value_share=0.7,
+                high_node=1.5,
+                low_node=0.5,
+                acceptance=3,
+                volume_ratio=1.0,
+                stop_ranges=1.0,
+                extension=1.0,
+                min_reward=1.0,
+                reversion=True,
+                breakout=True,
+            ),
         )
