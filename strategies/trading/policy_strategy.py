@@ -10,7 +10,7 @@ strategy without a policy derives from it too, takes a `SignalStrategyConfig`, a
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from nautilus_trader.model import (
@@ -89,9 +89,9 @@ def with_parameters(parameters: type[msgspec.Struct]) -> type[PolicyStrategyConf
     So a parameter is written once, beside its policy, and stands in a TOML file among those of the strategy.
     """
     fields = [(field.name, field.type, _default(field)) for field in msgspec.structs.fields(parameters)]
-    return msgspec.defstruct(
-        f"{parameters.__name__}Base", fields, bases=(PolicyStrategyConfig,), frozen=True, kw_only=True
-    )
+    name = f"{parameters.__name__}Base"
+    made = msgspec.defstruct(name, fields, bases=(PolicyStrategyConfig,), frozen=True, kw_only=True)
+    return cast("type[PolicyStrategyConfig]", made)
 
 
 def parameters_of[Parameters: msgspec.Struct](config: msgspec.Struct, kind: type[Parameters]) -> Parameters:
