@@ -99,8 +99,9 @@ class Terminal:
         self.say(text, fg="yellow")
 
     def note(self, text: str) -> None:
-        """Print on standard error what is no result, such as the place of a page."""
-        click.echo(text, err=True)
+        """Print on standard error, for a person, what is no result, such as the place of a page."""
+        if not self.as_json:
+            click.echo(text, err=True)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
         """Print a table that fits the terminal; where it cannot, each row stands as lines of its own."""

@@ -85,6 +85,7 @@ def test_json_is_all_that_stands_on_standard_output() -> None:
         print("a library's words")
         terminal.say("text")
         terminal.warn("warning")
+        terminal.note("Wrote a page")
         terminal.table(("a",), [("b",)])
         terminal.answer({"path": Path("x"), "value": np.float64(1.5), "nothing": float("nan"), "all": np.arange(2)})
 
@@ -93,6 +94,7 @@ def test_json_is_all_that_stands_on_standard_output() -> None:
     assert result.stderr == "a library's words\n"
     text = run(action)
     assert text.stdout == "a library's words\ntext\nwarning\na\nb\n"
+    assert text.stderr == "Wrote a page\n"
 
 
 def test_the_log_level_is_that_of_libraries_too() -> None:

@@ -139,7 +139,7 @@ def test_forward_returns_end_where_the_row_is_missing() -> None:
 
 def test_the_command_prints_and_writes(table: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    result = CliRunner().invoke(command, ["describe", str(table), "--html", str(page)])
+    result = CliRunner().invoke(command, ["describe", str(table), "--html", str(page)], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     assert re.search(r"imbalance_5 +0\.0%.*\+0\.4\d\*", result.stdout)
     assert "rpi_share (never changes)" in result.stdout
