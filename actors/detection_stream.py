@@ -42,7 +42,7 @@ class DetectionStream:
     ----------
     arrivals : Arrivals
         The events that wait for those of the same time.
-    news_ns : int
+    next_ns : int
         Nothing is found before `until` is called with this time or a later one; 0 where nobody knows.
 
     Examples
@@ -60,7 +60,7 @@ class DetectionStream:
     def __init__(self, watch: MarketWatch, arrivals: Arrivals | None = None) -> None:
         self.watch = watch
         self.arrivals = arrivals or Arrivals()
-        self.news_ns = 0
+        self.next_ns = 0
 
     def until(self, ts_ns: int) -> Findings:
         """Take in the events before `ts_ns`, and close the bars that have ended by then."""
@@ -142,7 +142,7 @@ class RecordedDetectionStream(DetectionStream):
         self._known = Findings(alerts[known:], bars[ended:])
         news = [int(alerts["ts_init"][known]) + 1] if known < len(alerts) else []
         news += [bars[ended].ts_ns] if ended < len(bars) else []
-        self.news_ns = min([self._ahead_ns, *news])
+        self.next_ns = min([self._ahead_ns, *news])
         return Findings(alerts[:known], bars[:ended])
 
     def _look(self, before_ns: int) -> None:

@@ -36,7 +36,7 @@ class FeatureStream:
     ----------
     arrivals : Arrivals
         The events that wait for those of the same time.
-    due_ns : int
+    next_ns : int
         The next grid time; `until` returns nothing for earlier times.
 
     Examples
@@ -59,20 +59,20 @@ class FeatureStream:
         self.features = features
         self.arrivals = arrivals or Arrivals()
         self._grid_ns = features.config.grid_ms * 1_000_000
-        self.due_ns = 0
+        self.next_ns = 0
 
     def until(self, ts_ns: int) -> Vectors | None:
         """Take in the events before `ts_ns`; return the vectors of the grid times up to it, None where there are none.
 
         Events with ``ts_init < ts_ns`` that come later are late: see `FeatureSet.late`.
         """
-        if ts_ns < self.due_ns and self.arrivals.held < _HELD_ROWS:
+        if ts_ns < self.next_ns and self.arrivals.held < _HELD_ROWS:
             return None
         rows, bars = self.arrivals.take(ts_ns)
         first = self.features.update(rows, bars)
-        if ts_ns < self.due_ns:
+        if ts_ns < self.next_ns:
             return None
-        self.due_ns = (ts_ns // self._grid_ns + 1) * self._grid_ns
+        self.next_ns = (ts_ns // self._grid_ns + 1) * self._grid_ns
         found = _joined(first, self.features.advance(ts_ns))
         return found if len(found.ts) else None
 
@@ -91,7 +91,7 @@ class FeatureStream:
         saved = msgspec.msgpack.decode(state, type=_Saved)
         self.features.restore(saved.features)
         self.arrivals.load(saved.arrivals)
-        self.due_ns = 0
+        self.next_ns = 0
 
 
 class RecordedFeatureStream(FeatureStream):
@@ -133,7 +133,7 @@ class RecordedFeatureStream(FeatureStream):
         self._known = _none_of(features)
 
     def until(self, ts_ns: int) -> Vectors | None:
-        if ts_ns < self.due_ns:
+        if ts_ns < self.next_ns:
             return None
         if ts_ns >= self._ahead_ns:
             self._look(ts_ns)
@@ -142,7 +142,7 @@ class RecordedFeatureStream(FeatureStream):
             if ahead_ns > ts_ns:
                 self._look(ahead_ns)
             self._ahead_ns = ahead_ns
-        self.due_ns = (ts_ns // self._grid_ns + 1) * self._grid_ns
+        self.next_ns = (ts_ns // self._grid_ns + 1) * self._grid_ns
         known = self._known
         due = int(np.searchsorted(known.ts, ts_ns, side="right"))
         if not due:

@@ -15,6 +15,7 @@ from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, Log
 from nautilus_trader.data import DataEngineConfig
 from nautilus_trader.model import ActorId, BookType, InstrumentId
 
+from fathom.actors.market_stream import MarketStream
 from fathom.backtests.engine import escapes
 from fathom.backtests.engine.punctual import make_punctual
 from fathom.backtests.engine.records import Records, collect
@@ -23,6 +24,7 @@ from fathom.backtests.setup.config import Config, Resolved
 from fathom.backtests.setup.data_feed import Feed, constant_funding, iso
 from fathom.backtests.setup.run_files import TIMESTAMP
 from fathom.backtests.setup.venue_models import venue_config
+from fathom.data_catalog.replay.rows_of_objects import SharedRows
 from fathom.strategies import system
 from fathom.strategies.risk.book import RiskBook
 
@@ -112,7 +114,10 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
         node.add_actor(run_id, Holder("Holder-001", list(feed.instruments), depth))
     names: set[str] = set()
     actors = [system.build_actor(actor.entry, actor.parameters, names) for actor in resolved.actors]
+    rows = SharedRows()
     for actor in actors:
+        if isinstance(actor, MarketStream):
+            actor.share(rows)
         node.add_actor(run_id, actor)
     taken: set[str] = set()
     components: list[Any] = []

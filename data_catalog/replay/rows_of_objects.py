@@ -60,11 +60,23 @@ def _fill(rows, numbers, codes, tick, lot, sequence, ts_init):  # type: ignore[n
 class _Converted(NamedTuple):
     key: tuple[int, int, int]
     rows: NDArray[np.void]
-    taken: set[int]
+    number: int
 
 
-_LATEST: Final[dict[str, _Converted]] = {}
-"""The last message of each instrument, as rows, and who has had it."""
+class SharedRows:
+    """The last message of each instrument as rows: the first reader of a feed pays for its conversion, others get it.
+
+    It is for readers of one feed that get every message, one after the other, from the same start on.
+
+    Examples
+    --------
+    >>> from fathom.data_catalog.instruments import default_instruments
+    >>> shared, grid = SharedRows(), Grid.of(default_instruments()["BTCUSDT"])
+    >>> readers = [Records(grid, shared), Records(grid, shared)]
+    """
+
+    def __init__(self) -> None:
+        self.latest: dict[str, _Converted] = {}
 
 
 class Records:
@@ -74,9 +86,8 @@ class Records:
     ----------
     grid : Grid
         Of the instrument.
-    shared : bool, default False
-        Whether this reader is one of several in a process that get every message of one feed, one after the other, from
-        the same start on: the first of them pays for the conversion of a message, the others get its rows.
+    shared : SharedRows, optional
+        What it shares with other readers of the same feed.
 
     Examples
     --------
@@ -90,12 +101,11 @@ class Records:
     (618002, 125, 'SELL', 7)
     """
 
-    def __init__(self, grid: Grid, *, shared: bool = False) -> None:
+    def __init__(self, grid: Grid, shared: SharedRows | None = None) -> None:
         self.grid = grid
         self._tick, self._lot = grid.tick, grid.lot
         self._shared = shared
-        if shared:
-            _LATEST.pop(grid.instrument_id, None)  # of an earlier run
+        self._number = 0  # of the shared message that this reader had last
 
     def deltas(self, message: Any) -> NDArray[np.void]:
         """Return the rows (`EVENT`) of an `OrderBookDeltas`; they are not to be written to.
@@ -107,17 +117,16 @@ class Records:
         CatalogError
             A price or size is not on the instrument's grid.
         """
-        if not self._shared:
+        if self._shared is None:
             return self._converted(message)
-        key = (message.sequence, message.ts_event, message.ts_init)
-        latest = _LATEST.get(self.grid.instrument_id)
+        key, name = (message.sequence, message.ts_event, message.ts_init), self.grid.instrument_id
+        latest = self._shared.latest.get(name)
         # Another message may have the same numbers: whoever has had this one has come to the next.
-        if latest is not None and latest.key == key and id(self) not in latest.taken:
-            latest.taken.add(id(self))
-            return latest.rows
-        rows = self._converted(message)
-        _LATEST[self.grid.instrument_id] = _Converted(key, rows, {id(self)})
-        return rows
+        if latest is None or latest.key != key or self._number >= latest.number:
+            latest = _Converted(key, self._converted(message), latest.number + 1 if latest else 1)
+            self._shared.latest[name] = latest
+        self._number = latest.number
+        return latest.rows
 
     def _converted(self, message: Any) -> NDArray[np.void]:
         changes = message.deltas

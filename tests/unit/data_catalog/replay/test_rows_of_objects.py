@@ -27,7 +27,7 @@ from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.instruments import Grid, InstrumentSpec, default_instruments
 from fathom.data_catalog.replay.recorded_flags import RecordedFlags
-from fathom.data_catalog.replay.rows_of_objects import Records, closed_bars
+from fathom.data_catalog.replay.rows_of_objects import Records, SharedRows, closed_bars
 from fathom.data_catalog.store.arrow import BAR as STORED
 from fathom.market.events import EVENT, Action, Flag, Kind, Side, TradeFlag
 from fathom.ml.features import BAR
@@ -74,13 +74,14 @@ def test_a_message_becomes_the_rows_it_was_made_of(seed: int) -> None:
 def test_readers_of_one_feed_share_a_message_and_mistake_none_for_another() -> None:
     first, second = random_rows(np.random.default_rng(1), 30), random_rows(np.random.default_rng(2), 30)
     assert first.tobytes() != second.tobytes()  # with the same times and sequence number
-    one, other = Records(Grid.of(BTC), shared=True), Records(Grid.of(BTC), shared=True)
+    together = SharedRows()
+    one, other = Records(Grid.of(BTC), together), Records(Grid.of(BTC), together)
     for rows in (first, second, first):
         sent = message(rows, BTC)
         shared = one.deltas(sent)
         assert shared.tobytes() == rows.tobytes()
         assert other.deltas(sent) is shared
-    fresh = Records(Grid.of(BTC), shared=True)  # of another run: it takes nothing over
+    fresh = Records(Grid.of(BTC), SharedRows())  # of another run: it takes nothing over
     assert fresh.deltas(message(second, BTC)).tobytes() == second.tobytes()
 
 
