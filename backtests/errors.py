@@ -4,13 +4,7 @@ from fathom.settings.errors import FathomError
 
 
 class BacktestError(FathomError):
-    """Anything that keeps a backtest from ending in a report; the message says what, where, and the remedy.
-
-    Examples
-    --------
-    >>> issubclass(RunError, BacktestError)
-    True
-    """
+    """Anything that keeps a backtest from ending in a report; the message says what, where, and the remedy."""
 
 
 class RunError(BacktestError):

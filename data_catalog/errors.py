@@ -6,13 +6,7 @@ from fathom.settings.errors import FathomError
 
 
 class CatalogError(FathomError):
-    """Anything the data catalog refuses; the message says what was expected, what was found and the remedy.
-
-    Examples
-    --------
-    >>> issubclass(BadInputError, CatalogError)
-    True
-    """
+    """Anything the data catalog refuses; the message says what was expected, what was found and the remedy."""
 
 
 class BadInputError(CatalogError):

@@ -166,11 +166,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         What the reader must know, in sentences (approximations, missing funding, a position left open, ...).
     undefined
         For figures that are null: path -> reason, such as `risk.sharpe` -> `fewer than 3 periods`.
-
-    Examples
-    --------
-    >>> [name for name in Summary.__struct_fields__ if name.endswith("equity")]
-    ['starting_equity', 'final_equity']
     """
 
     name: str

@@ -49,11 +49,6 @@ class Row(NamedTuple):
     effect
         Net PnL of the full backtest minus this one's, with the interval of the paired block bootstrap: what the part
         that was taken out adds. NaN for the full backtest.
-
-    Examples
-    --------
-    >>> Row._fields[:2]
-    ('variant', 'files')
     """
 
     variant: Variant
@@ -75,13 +70,7 @@ class Row(NamedTuple):
 
 
 class Ablation(NamedTuple):
-    """A finished ablation: its folder, the rows (the full backtest first), the full run, and the span of a block (s).
-
-    Examples
-    --------
-    >>> Ablation._fields
-    ('folder', 'rows', 'full', 'block_secs')
-    """
+    """A finished ablation: folder, rows (the full backtest first), the full run, and the length of a block (s)."""
 
     folder: Path
     rows: list[Row]

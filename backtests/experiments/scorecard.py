@@ -60,13 +60,7 @@ class Cell(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a scorecard is made of: its settings, those of its backtests without data, and the folder.
-
-    Examples
-    --------
-    >>> Plan._fields
-    ('config', 'base', 'folder')
-    """
+    """What a scorecard is made of: its settings, those of its backtests without data, and the folder."""
 
     config: ScorecardConfig
     base: Settings

@@ -32,11 +32,6 @@ class Trades(NamedTuple):
         Net result, result of the price before fees and slippage, and fees, in bps of the notional.
     holding_secs
         How long each was held.
-
-    Examples
-    --------
-    >>> Trades._fields[:2]
-    ('closed_ns', 'net')
     """
 
     closed_ns: Floats
@@ -66,11 +61,6 @@ class Score(NamedTuple):
         The median.
     years
         Length of all runs together.
-
-    Examples
-    --------
-    >>> Score._fields[:2]
-    ('trades', 'win_rate')
     """
 
     trades: int

@@ -37,11 +37,6 @@ class Result(NamedTuple):
         Without the validator; None where it did not run so.
     gain, gain_share
         What the validator adds to the net result, in money and as a share.
-
-    Examples
-    --------
-    >>> Result._fields
-    ('strategy', 'market', 'score', 'without', 'gain', 'gain_share')
     """
 
     strategy: str
@@ -88,11 +83,6 @@ class Scorecard(NamedTuple):
         Of the accounts.
     runs
         Name of the cell -> run directory.
-
-    Examples
-    --------
-    >>> Scorecard._fields[:2]
-    ('folder', 'config')
     """
 
     folder: Path

@@ -41,11 +41,6 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
         Venue time in ns of the message, or close of the bar, that made it known.
     ts_init : int
         When it was published (ns).
-
-    Examples
-    --------
-    >>> issubclass(ManipulationAlert, Detection)
-    True
     """
 
     TOPIC: ClassVar[str] = ""

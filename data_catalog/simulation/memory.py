@@ -67,11 +67,6 @@ class Market(NamedTuple):
     `scalars` holds one record, `sides` is indexed by `Side`, `levels` is a ring over price ticks (four times the range
     wide, so that no two live or published prices share a place), `lists` holds per population the numbers of its live
     orders, then those of the episodes, then the free numbers.
-
-    Examples
-    --------
-    >>> Market._fields[:3]
-    ('scalars', 'sides', 'levels')
     """
 
     scalars: Array

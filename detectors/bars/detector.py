@@ -74,12 +74,6 @@ class BarDetector[Reading]:
     """A detector over closed bars: one compiled recurrence, driven bar by bar or many bars at once.
 
     Not used by itself: `Regime`, `FlatMarket`, `ElliottWave` and `SupportResistance` are the detectors.
-
-    Examples
-    --------
-    >>> from fathom.detectors import FlatMarket
-    >>> issubclass(FlatMarket, BarDetector)
-    True
     """
 
     columns: tuple[str, ...] = ()

@@ -35,11 +35,6 @@ class WatchArrays(NamedTuple):
         Where they put what they find.
     bars : MarketBars
         The bar that the trades go into.
-
-    Examples
-    --------
-    >>> WatchArrays._fields[:2]
-    ('placed', 'spoofing')
     """
 
     placed: PlacedOrders

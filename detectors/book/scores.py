@@ -58,11 +58,6 @@ class Grove(NamedTuple):
     add : ndarray of float64, shape (n, 4)
     rest : ndarray of float64, shape (n,)
         The most that a tree and those after it can add together.
-
-    Examples
-    --------
-    >>> Grove._fields
-    ('split', 'above', 'add', 'rest')
     """
 
     split: IntArray

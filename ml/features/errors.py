@@ -7,13 +7,7 @@ from fathom.settings.errors import FathomError
 
 
 class FeatureError(FathomError, ValueError):
-    """A feature set, a schema or a state cannot be used as asked.
-
-    Examples
-    --------
-    >>> issubclass(SchemaMismatchError, FeatureError)
-    True
-    """
+    """A feature set, a schema or a state cannot be used as asked."""
 
 
 class UnknownFeatureError(FeatureError):

@@ -180,11 +180,6 @@ class Artifact:
     metrics : dict
         Figures by split, and ``latency``, ``export``.
     provenance : Provenance
-
-    Examples
-    --------
-    >>> Artifact.__dataclass_fields__.keys() >= {"schema", "scaler", "metrics", "provenance"}
-    True
     """
 
     path: Path

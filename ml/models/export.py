@@ -72,11 +72,6 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     git_revision, dataset_hash : str
     spans : dict
         First and last time, ns, of the parts of the data.
-
-    Examples
-    --------
-    >>> Source.__struct_fields__[0]
-    'name'
     """
 
     name: str

@@ -26,13 +26,7 @@ _WARM_UP: Final = 5
 
 
 class WindowError(FathomError, ValueError):
-    """A window cannot be given to the model: it has another shape, or a value that is not finite.
-
-    Examples
-    --------
-    >>> issubclass(WindowError, ValueError)
-    True
-    """
+    """A window cannot be given to the model: it has another shape, or a value that is not finite."""
 
 
 class Prediction(NamedTuple):

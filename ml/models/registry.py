@@ -18,13 +18,7 @@ _PATH, _HASH, _PAST = "path", "hash", "past"
 
 
 class RegistryError(TrainingError):
-    """A model or a version is not registered, or there is nothing to go back to.
-
-    Examples
-    --------
-    >>> issubclass(RegistryError, TrainingError)
-    True
-    """
+    """A model or a version is not registered, or there is nothing to go back to."""
 
 
 class Version(NamedTuple):
@@ -66,11 +60,6 @@ class Registry:
     Parameters
     ----------
     store : Store
-
-    Examples
-    --------
-    >>> Registry.__init__.__name__
-    '__init__'
     """
 
     def __init__(self, store: Store) -> None:

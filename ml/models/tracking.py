@@ -34,13 +34,7 @@ StoreError = MlflowException
 
 
 class TrackingError(TrainingError):
-    """The store cannot be opened or does not take what is written.
-
-    Examples
-    --------
-    >>> issubclass(TrackingError, TrainingError)
-    True
-    """
+    """The store cannot be opened or does not take what is written."""
 
 
 class Store:
@@ -98,13 +92,7 @@ class Store:
 
 
 class Run:
-    """One run that is being written; as a context it ends as finished, or as failed where something was raised.
-
-    Examples
-    --------
-    >>> Run.__enter__.__name__
-    '__enter__'
-    """
+    """One run that is being written; as a context it ends as finished, or as failed where something was raised."""
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
         self._client, self.run_id = client, run_id

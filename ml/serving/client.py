@@ -19,13 +19,7 @@ _MOST_BYTES: Final = 4_000_000
 
 
 class ServerError(FathomError, RuntimeError):
-    """The model server did not answer, or not with an answer.
-
-    Examples
-    --------
-    >>> issubclass(ServerTimeoutError, ServerError)
-    True
-    """
+    """The model server did not answer, or not with an answer."""
 
 
 class ServerTimeoutError(ServerError):

@@ -30,11 +30,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         What it reads.
     known_until_ns : int
         Last time of the data that it was trained or validated on, ns; 0 where unknown.
-
-    Examples
-    --------
-    >>> sorted(Card.__struct_fields__)
-    ['known_until_ns', 'model_schema', 'name', 'version']
     """
 
     name: str

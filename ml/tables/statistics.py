@@ -104,11 +104,6 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         Rows that the correlations come from: those without NaN, or an even sample of them.
     mid : str
         The feature that was taken for the mid; empty where the table has none, and so no predictions.
-
-    Examples
-    --------
-    >>> Description.__struct_fields__[0]
-    'path'
     """
 
     path: str

@@ -52,11 +52,6 @@ class FitRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         A row an epoch.
     validation : dict
         Figures of the kept weights on the validation samples, before and after calibration.
-
-    Examples
-    --------
-    >>> FitRecord.__struct_fields__[:2]
-    ('fingerprint', 'net')
     """
 
     fingerprint: str

@@ -42,13 +42,7 @@ class Step(NamedTuple):
 
 
 class RemainingBatches:
-    """The batches of an epoch after those that the module has done; it has no length, as the first epoch may be short.
-
-    Examples
-    --------
-    >>> RemainingBatches.__iter__.__name__
-    '__iter__'
-    """
+    """The batches of an epoch after those that the module has done; without a length: the first epoch may be short."""
 
     def __init__(self, data: WindowDataModule, module: MultitaskModule) -> None:
         self.data, self.module = data, module
@@ -82,11 +76,6 @@ class Resumption(Checkpoint):
         A row an epoch.
     best, best_epoch, waited
         Best score, its epoch, and epochs since.
-
-    Examples
-    --------
-    >>> issubclass(Resumption, Checkpoint)
-    True
     """
 
     def __init__(

@@ -17,13 +17,7 @@ _PAIRS: Final = "$pairs"
 
 
 class SnapshotError(TrainingError):
-    """A snapshot cannot be read or does not belong to this training.
-
-    Examples
-    --------
-    >>> issubclass(SnapshotError, TrainingError)
-    True
-    """
+    """A snapshot cannot be read or does not belong to this training."""
 
 
 def save(path: Path, state: Any) -> None:

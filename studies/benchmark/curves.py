@@ -30,11 +30,6 @@ class Scored(NamedTuple):
         Episode of manipulation that it belongs to, -1 for none, `OTHER` for another kind of manipulation.
     honest : ndarray of int64
         Episode of an honest actor that it belongs to, or -1.
-
-    Examples
-    --------
-    >>> Scored._fields[0]
-    'score'
     """
 
     score: FloatArray
@@ -163,11 +158,6 @@ class Curve(NamedTuple):
         Recall of all episodes that the feed shows.
     false_per_hour : ndarray of float64
         Series raised on the untouched streams.
-
-    Examples
-    --------
-    >>> Curve._fields
-    ('threshold', 'precision', 'recall', 'recall_all', 'false_per_hour')
     """
 
     threshold: FloatArray

@@ -47,11 +47,6 @@ class Candidates(NamedTuple):
     evidence : ndarray of float64
     labels : ndarray of int64
         Row of the truth, or -1.
-
-    Examples
-    --------
-    >>> Candidates._fields
-    ('market', 'log', 'evidence', 'labels')
     """
 
     market: Market

@@ -35,11 +35,6 @@ class BenchmarkPlan(msgspec.Struct, frozen=True):
         How many of each are used for simulated markets, which are longer.
     budget : float
         False alerts an hour that an instrument may raise.
-
-    Examples
-    --------
-    >>> BenchmarkPlan.__struct_fields__[-1]
-    'budget'
     """
 
     recorded: RecordedStreams | None

@@ -97,11 +97,6 @@ class KindResult(msgspec.Struct, frozen=True):
         layers; each cell is [found, all].
     reliability : list of list of float
         Confidence and share of manipulation among the candidates, by bins of confidence.
-
-    Examples
-    --------
-    >>> KindResult.__struct_fields__[:3]
-    ('kind', 'episodes', 'episodes_all')
     """
 
     kind: str
@@ -132,11 +127,6 @@ class Result(msgspec.Struct, frozen=True):
     kinds : list of KindResult
     pooled_recall : list of float
         Recall of spoofing and layering together at both thresholds: of `at_budget` and of `carried`.
-
-    Examples
-    --------
-    >>> Result.__struct_fields__[:3]
-    ('family', 'tuned_on', 'reported_on')
     """
 
     family: str
@@ -162,11 +152,6 @@ class Tuned(NamedTuple):
     config : SurveillanceConfig
     shares : dict of AlertKind to float
         How the budget of false alerts is divided among the detectors: as found most of the episodes tuned on.
-
-    Examples
-    --------
-    >>> Tuned._fields
-    ('config', 'shares')
     """
 
     config: SurveillanceConfig

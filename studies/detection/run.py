@@ -95,11 +95,6 @@ class Episode:
         Lots at `start_ns`, bids first: shape (2, prices).
     rows : ndarray
         The events shown (`EVENT`).
-
-    Examples
-    --------
-    >>> Episode.__name__
-    'Episode'
     """
 
     alert: ManipulationAlert

@@ -80,11 +80,6 @@ class RegimeReport(NamedTuple):
         Share of the bars of each state with the auto-pause on.
     flat : ndarray, shape (6,)
         Share of the bars of each state that `FlatMarket` calls flat.
-
-    Examples
-    --------
-    >>> RegimeReport._fields[0]
-    'confusion'
     """
 
     confusion: NDArray[np.int64]

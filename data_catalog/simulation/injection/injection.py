@@ -110,11 +110,6 @@ class Injection(msgspec.Struct, frozen=True):
     actors : ndarray of ACTOR
     hours : float
         Time in which actors were at work.
-
-    Examples
-    --------
-    >>> Injection._fields if hasattr(Injection, "_fields") else Injection.__struct_fields__
-    ('rows', 'truth', 'actors', 'hours')
     """
 
     rows: NDArray[Any]

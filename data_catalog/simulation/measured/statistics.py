@@ -22,11 +22,6 @@ class MarketStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """The measures of one instrument over one span.
 
     Quantiles are those of `QUANTILES`; sizes are in quote currency; `nan` stands for what the span is too short for.
-
-    Examples
-    --------
-    >>> MarketStatistics.__struct_fields__[:3]
-    ('instrument', 'secs', 'messages_per_sec')
     """
 
     instrument: str
