@@ -69,6 +69,11 @@ class DetectionActorConfig(MarketStreamConfig, frozen=True, forbid_unknown_field
     state_every_secs: Annotated[float, Meta(gt=0)] = 60.0
     keep: Annotated[int, Meta(ge=1)] = 100_000
 
+    @property
+    def depth_read(self) -> tuple[str, int]:
+        """The setting that states how many levels a side are read, and its value; 0 for all."""
+        return "watch.surveillance.depth", self.watch.surveillance.depth
+
     def __post_init__(self) -> None:
         if self.rows_from is not None and self.state_folder is not None:
             raise ValueError("Expected no state_folder with rows_from: a replay leaves nothing to go on from")

@@ -37,6 +37,11 @@ class FeatureActorConfig(MarketStreamConfig, frozen=True, forbid_unknown_fields=
     micro_price: Mapping[str, ConfigPath] = {}
     store: str | None = None
 
+    @property
+    def depth_read(self) -> tuple[str, int]:
+        """The setting that states how many levels a side are read, and its value; 0 for all."""
+        return "features.depth", self.features.depth
+
     def __post_init__(self) -> None:
         unknown = sorted(set(self.micro_price) - set(self.instruments))
         if unknown:

@@ -77,6 +77,11 @@ class ValidationActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     fallback: Fallback = Fallback()
     imbalance_feature: str = "imbalance_5"
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Folders of the models that are asked."""
+        return tuple(path for path in (self.model, self.challenger) if path is not None)
+
     def __post_init__(self) -> None:
         if (self.model is None) == (self.server is None):
             raise ValueError(f"Expected either model or server, was {self.model!r} and {self.server!r}")

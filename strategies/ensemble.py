@@ -1,7 +1,7 @@
 """The ensemble as an engine strategy: several policies vote with their validated signals, one position is traded."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,6 +11,7 @@ from fathom.data_catalog.messages.signals import Signal
 from fathom.market.saved_arrays import pack_all, unpack_all
 from fathom.strategies.momentum import MomentumConfig
 from fathom.strategies.policy.ensemble import EnsembleVote
+from fathom.strategies.registry import find
 from fathom.strategies.sar_wave import SarWaveConfig
 from fathom.strategies.supertrend import SuperTrendConfig
 from fathom.strategies.trading.config import SignalStrategyConfig
@@ -30,6 +31,9 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
     momentum, sar_wave, supertrend, volume_profile
         The members: each whose table is there, with the parameters of its policy. How the vote is traded is the
         ensemble's affair: there, and not with a member, belong entry, sizes, risk and validation.
+    members
+        More members: name -> a table with the parameters of a strategy that trades one policy. The table's `strategy`
+        is the registered name, or `"module:Class"`; by default the member's name.
     weights
         Member -> weight; 1 where it is not named. `fathom backtest weights` learns them from earlier runs.
     window_secs, quorum, min_share, min_margin, conflict
@@ -38,7 +42,7 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
     Examples
     --------
     >>> config = EnsembleConfig(momentum=MomentumConfig(), supertrend=SuperTrendConfig(), weights={"momentum": 2.0})
-    >>> sorted(config.members), config.all_weights
+    >>> sorted(config.policies), config.all_weights
     (['momentum', 'supertrend'], {'momentum': 2.0, 'supertrend': 1.0})
     """
 
@@ -46,6 +50,7 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
     sar_wave: SarWaveConfig | None = None
     supertrend: SuperTrendConfig | None = None
     volume_profile: VolumeProfileConfig | None = None
+    members: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     weights: dict[str, Annotated[float, Meta(ge=0)]] = msgspec.field(default_factory=dict)
     window_secs: Annotated[float, Meta(gt=0)] = 300.0
     quorum: Annotated[int, Meta(ge=1)] = 2
@@ -54,12 +59,13 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
     conflict: Literal["majority", "veto"] = "majority"
 
     def __post_init__(self) -> None:
-        if not self.members:
+        policies = self.policies
+        if not policies:
             raise ValueError(f"Expected a table of at least one member ({', '.join(_NAMES)}), was none")
-        unknown = sorted(set(self.weights) - set(self.members))
+        unknown = sorted(set(self.weights) - set(policies))
         if unknown:
-            raise ValueError(f"Expected weights of the members ({', '.join(self.members)}), was one of {unknown[0]}")
-        for name, member in self.members.items():
+            raise ValueError(f"Expected weights of the members ({', '.join(policies)}), was one of {unknown[0]}")
+        for name, member in policies.items():
             for field in msgspec.structs.fields(SignalStrategyConfig):
                 default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
                 if getattr(member, field.name) != default:
@@ -67,15 +73,20 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
         self.vote()
 
     @property
-    def members(self) -> dict[str, PolicyStrategyConfig]:
+    def policies(self) -> dict[str, PolicyStrategyConfig]:
         """Member -> its configuration."""
-        each = {name: getattr(self, name) for name in _NAMES}
-        return {name: config for name, config in each.items() if config is not None}
+        known = {name: getattr(self, name) for name in _NAMES}
+        configs = {name: config for name, config in known.items() if config is not None}
+        for name, table in self.members.items():
+            if name in configs:
+                raise ValueError(f"Expected each member once, was {name} twice")
+            configs[name] = _decoded(name, dict(table))
+        return configs
 
     @property
     def all_weights(self) -> dict[str, float]:
         """Member -> weight, of all members."""
-        return {name: self.weights.get(name, 1.0) for name in self.members}
+        return {name: self.weights.get(name, 1.0) for name in self.policies}
 
     def vote(self) -> EnsembleVote:
         """Return the vote, with nothing cast."""
@@ -87,6 +98,18 @@ class EnsembleConfig(SignalStrategyConfig, frozen=True, kw_only=True):
             min_margin=self.min_margin,
             conflict=self.conflict,
         )
+
+
+def _decoded(name: str, table: dict[str, Any]) -> PolicyStrategyConfig:
+    entry = find(table.pop("strategy", name))
+    if not (isinstance(entry.config, type) and issubclass(entry.config, PolicyStrategyConfig)):
+        raise ValueError(f"Expected a strategy that trades one policy as the member {name}, was {entry.component}")
+    try:
+        config: PolicyStrategyConfig = msgspec.convert(table, entry.config)
+    except msgspec.ValidationError as error:
+        problem = str(error).replace("`", "'")
+        raise ValueError(f"Expected parameters of {entry.component.__name__} in members.{name}: {problem}") from None
+    return config
 
 
 class Ensemble(PolicyStrategy):
@@ -113,7 +136,7 @@ class Ensemble(PolicyStrategy):
     """
 
     def __init__(self, config: EnsembleConfig, instrument_id: str, strategy_id: str) -> None:
-        members = [member.member(instrument_id) for member in config.members.values()]
+        members = [member.member(instrument_id) for member in config.policies.values()]
         super().__init__(config, instrument_id, strategy_id, members)
         self.vote = config.vote()
 

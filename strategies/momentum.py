@@ -10,7 +10,7 @@ from fathom.strategies.trading.member import Member, check_flow_features
 from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
 
 
-class MomentumConfig(with_parameters(MomentumParameters)):  # type: ignore[misc]
+class MomentumConfig(with_parameters(MomentumParameters), kw_only=True):  # type: ignore[misc, call-arg]
     """Parameters of `Momentum`: those of `PolicyStrategyConfig` and of `MomentumParameters`, and its own.
 
     `entry_deviations` above 0 waits for a better price: it needs `entry = "limit"`.

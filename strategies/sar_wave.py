@@ -10,7 +10,7 @@ from fathom.strategies.trading.member import Member
 from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
 
 
-class SarWaveConfig(with_parameters(SarWaveParameters)):  # type: ignore[misc]
+class SarWaveConfig(with_parameters(SarWaveParameters), kw_only=True):  # type: ignore[misc, call-arg]
     """Parameters of `SarWave`: those of `PolicyStrategyConfig` and of `SarWaveParameters`, and its own.
 
     Attributes

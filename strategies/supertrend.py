@@ -24,7 +24,7 @@ from fathom.strategies.trading.member import Member
 from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
 
 
-class SuperTrendConfig(with_parameters(SuperTrendParameters)):  # type: ignore[misc]
+class SuperTrendConfig(with_parameters(SuperTrendParameters), kw_only=True):  # type: ignore[misc, call-arg]
     """Parameters of `SuperTrend`: those of `PolicyStrategyConfig` and of `SuperTrendParameters`, and its own.
 
     Bars of the mid have no volume: there, `volume_window` must be 0.

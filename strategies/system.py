@@ -1,78 +1,53 @@
 """The strategies and actors by name, and their instances: what a backtest and the live node run."""
 
-import contextlib
-import difflib
-import importlib
-import operator
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Protocol, runtime_checkable
 
+import pyarrow as pa
+
+from fathom.strategies.registry import ACTORS, STRATEGIES, Entry, find
 from fathom.strategies.risk.book import RiskBook
+from fathom.strategies.trading.native import check_fields, is_native, native_config
+
+__all__ = ["ACTORS", "STRATEGIES", "Entry", "KeepsTables", "LeavesNotes", "build", "build_actor", "find"]
 
 
-class Entry(NamedTuple):
-    """Where a strategy or actor lives: `module:Class` of the engine's component and of its configuration struct."""
+@runtime_checkable
+class SharesRisk(Protocol):
+    """A strategy that takes a seat at the risk book of its account."""
 
-    component: str
-    config: str
-
-
-STRATEGIES: Final[Mapping[str, Entry]] = {
-    "ensemble": Entry("fathom.strategies.ensemble:Ensemble", "fathom.strategies.ensemble:EnsembleConfig"),
-    "momentum": Entry("fathom.strategies.momentum:Momentum", "fathom.strategies.momentum:MomentumConfig"),
-    "sar_wave": Entry("fathom.strategies.sar_wave:SarWave", "fathom.strategies.sar_wave:SarWaveConfig"),
-    "supertrend": Entry("fathom.strategies.supertrend:SuperTrend", "fathom.strategies.supertrend:SuperTrendConfig"),
-    "volume_profile": Entry(
-        "fathom.strategies.volume_profile:VolumeProfile", "fathom.strategies.volume_profile:VolumeProfileConfig"
-    ),
-}
-"""Name in the configuration -> path strings, so that only the strategies of a run are imported."""
-
-ACTORS: Final[Mapping[str, Entry]] = {
-    "detection": Entry("fathom.actors.detection:DetectionActor", "fathom.actors.detection:DetectionActorConfig"),
-    "features": Entry("fathom.actors.features:FeatureActor", "fathom.actors.features:FeatureActorConfig"),
-    "validation": Entry("fathom.actors.validation:ValidationActor", "fathom.actors.validation:ValidationActorConfig"),
-}
-"""The same for actors: they speak with the strategies over the message bus only."""
+    def join(self, book: RiskBook) -> None:
+        """Let the limits of the account hold for this strategy."""
 
 
-def load(path: str) -> Any:
-    """Return the object at `module:Name`.
+@runtime_checkable
+class ReadsBook(Protocol):
+    """The settings of a component that reads the book."""
 
-    Examples
-    --------
-    >>> load("fathom.strategies.supertrend:SuperTrendConfig").__name__
-    'SuperTrendConfig'
-    """
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+    @property
+    def depth_read(self) -> tuple[str, int]:
+        """The setting that states how many levels a side are read, and its value; 0 for all."""
 
 
-def find(name: str, kind: str = "strategy") -> Entry:
-    """Return the entry of a name, or of `module:Class` paths given as `"module:Class,module:Config"`.
+@runtime_checkable
+class KeepsTables(Protocol):
+    """A component that leaves tables for the run directory."""
 
-    Parameters
-    ----------
-    name
-        As in the configuration.
-    kind
-        `strategy` or `actor`.
+    def tables(self) -> dict[str, pa.Table]:
+        """Return the tables by name."""
 
-    Examples
-    --------
-    >>> find("supertrnd")
-    Traceback (most recent call last):
-    ...
-    ValueError: Expected the name of a strategy, was 'supertrnd'. Did you mean 'supertrend'?
-    """
-    known = STRATEGIES if kind == "strategy" else ACTORS
-    if name in known:
-        return known[name]
-    if name.count(":") == 2 and name.count(",") == 1:
-        return Entry(*name.split(","))
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(sorted(known))}."
-    raise ValueError(f"Expected the name of a{'n' * (kind == 'actor')} {kind}, was '{name}'. {hint}")
+
+@runtime_checkable
+class LeavesNotes(Protocol):
+    """A component that leaves sentences for the notes of the run."""
+
+    def notes(self) -> list[str]:
+        """Return the sentences."""
+
+
+def check(entry: Entry, values: Mapping[str, Any]) -> None:
+    """Raise ValueError if values are not those of a configuration of the engine's own kind."""
+    check_fields(entry.config, values)
 
 
 def build(
@@ -86,11 +61,10 @@ def build(
     Examples
     --------
     >>> entry = find("supertrend")
-    >>> [str(s.strategy_id) for s in build(entry, load(entry.config)(), ["BTCUSDT-LINEAR.BYBIT"], set())]
+    >>> [str(s.strategy_id) for s in build(entry, entry.config(), ["BTCUSDT-LINEAR.BYBIT"], set())]
     ['SuperTrend-BTCUSDT']
     """
-    strategy = load(entry.component)
-    made = []
+    strategies = []
     for instrument in instruments:
         symbol = instrument.rpartition(".")[0].removesuffix("-LINEAR").replace("-", "")
         tag, count = symbol, 1
@@ -98,10 +72,14 @@ def build(
             count += 1
             tag = f"{symbol}x{count}"
         taken.add(tag)
-        made.append(strategy(config, instrument, f"{strategy.__name__}-{tag}"))
-        if book is not None and hasattr(made[-1], "join"):
-            made[-1].join(book)
-    return made
+        name = f"{entry.component.__name__}-{tag}"
+        if is_native(entry.config):
+            strategies.append(entry.component(native_config(entry.config, config, name, instrument)))
+        else:
+            strategies.append(entry.component(config, instrument, name))
+        if book is not None and isinstance(strategies[-1], SharesRisk):
+            strategies[-1].join(book)
+    return strategies
 
 
 def book_depth(actors: Iterable[Any]) -> int | None:
@@ -118,7 +96,7 @@ def book_depth(actors: Iterable[Any]) -> int | None:
     --------
     >>> import msgspec
     >>> from fathom.ml.features import FeatureConfig
-    >>> features, detection = (load(find(name, "actor").config) for name in ("features", "detection"))
+    >>> features, detection = (find(name, "actor").config for name in ("features", "detection"))
     >>> names = ("BTCUSDT-LINEAR.BYBIT",)
     >>> ours = features(instruments=names, features=msgspec.convert({"depth": 50}, FeatureConfig))
     >>> book_depth([ours]), book_depth([])
@@ -128,14 +106,10 @@ def book_depth(actors: Iterable[Any]) -> int | None:
     ...
     ValueError: Expected one depth of the book in a system, was features.depth = 50, watch.surveillance.depth = 0
     """
-    asked: dict[str, int] = {}
-    for config in actors:
-        for place in ("features.depth", "watch.surveillance.depth"):
-            with contextlib.suppress(AttributeError):
-                asked[place] = operator.attrgetter(place)(config)
+    asked = dict(config.depth_read for config in actors if isinstance(config, ReadsBook))
     if len(set(asked.values())) > 1:
-        told = ", ".join(f"{place} = {depth}" for place, depth in asked.items())
-        raise ValueError(f"Expected one depth of the book in a system, was {told}")
+        listing = ", ".join(f"{place} = {depth}" for place, depth in asked.items())
+        raise ValueError(f"Expected one depth of the book in a system, was {listing}")
     return next(iter(asked.values()), None) or None
 
 
@@ -145,14 +119,14 @@ def build_actor(entry: Entry, config: Any, taken: set[str]) -> Any:
     Examples
     --------
     >>> entry = find("features", "actor")
-    >>> config = load(entry.config)(instruments=("BTCUSDT-LINEAR.BYBIT",))
-    >>> str(build_actor(entry, config, set()).actor_id)
+    >>> str(build_actor(entry, entry.config(instruments=("BTCUSDT-LINEAR.BYBIT",)), set()).actor_id)
     'FeatureActor-001'
     """
-    actor = load(entry.component)
     count = 1
-    while f"{actor.__name__}-{count:03d}" in taken:
+    while f"{entry.component.__name__}-{count:03d}" in taken:
         count += 1
-    name = f"{actor.__name__}-{count:03d}"
+    name = f"{entry.component.__name__}-{count:03d}"
     taken.add(name)
-    return actor(config, name)
+    if is_native(entry.config):
+        return entry.component(native_config(entry.config, config, name, ""))
+    return entry.component(config, name)

@@ -7,7 +7,7 @@ from fathom.strategies.trading.member import Member
 from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
 
 
-class VolumeProfileConfig(with_parameters(VolumeProfileParameters)):  # type: ignore[misc]
+class VolumeProfileConfig(with_parameters(VolumeProfileParameters), kw_only=True):  # type: ignore[misc, call-arg]
     """Parameters of `VolumeProfile`: those of `PolicyStrategyConfig` and of `VolumeProfileParameters`.
 
     Bars of the mid have no volume: there, `by` must be `time`.

@@ -152,14 +152,15 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     records = collect(node.get_engine_cache(run_id), feed.instruments)
     ran = sorted(str(component.strategy_id) for component in components)
     tables = _tables([*actors, *components]) | _risk_events(book)
-    notes = [note for one in (*actors, *components) if hasattr(one, "notes") for note in one.notes()]
+    parts = [*actors, *components]
+    notes = [note for part in parts if isinstance(part, system.LeavesNotes) for note in part.notes()]
     return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables, notes)
 
 
 def _tables(components: list[Any]) -> dict[str, pa.Table]:
     found: dict[str, list[pa.Table]] = {}
     for component in components:
-        if hasattr(component, "tables"):
+        if isinstance(component, system.KeepsTables):
             for name, table in component.tables().items():
                 found.setdefault(name, []).append(table)
     return {name: pa.concat_tables(parts) for name, parts in found.items()}

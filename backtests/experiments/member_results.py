@@ -42,7 +42,7 @@ def member_results(runs: Iterable[RunFiles], *, before: datetime.datetime | None
     before
         Only trades that were closed before it.
     """
-    names = {entry.component.rpartition(":")[2]: name for name, entry in STRATEGIES.items() if name != "ensemble"}
+    names = {place.rpartition(":")[2]: name for name, place in STRATEGIES.items() if name != "ensemble"}
     found: dict[str, list[tuple[datetime.datetime, float]]] = {}
     opened: list[datetime.datetime] = []
     for run in runs:

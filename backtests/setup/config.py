@@ -340,7 +340,20 @@ def strategy_parameters(spec: StrategySpec, layers: Layers, at: int) -> tuple[An
     """Return the entry of a strategy in `fathom.strategies.system` and its parameters; `at` is its place."""
     where = ("strategies", at)
     entry, kind = _find(spec.name, "strategy", layers, where)
-    return entry, decode(kind, spec.parameters, layers, (*where, "parameters"))
+    return entry, _parameters(entry, kind, spec.parameters, layers, (*where, "parameters"))
+
+
+def _parameters(entry: Any, kind: Any, settings: dict[str, Any], layers: Layers, where: Steps) -> Any:
+    from fathom.strategies import system
+    from fathom.strategies.trading.native import is_native
+
+    if not is_native(kind):
+        return decode(kind, settings, layers, where)
+    try:
+        system.check(entry, settings)
+    except ValueError as error:
+        raise layers.error(str(error), where) from error
+    return dict(settings)
 
 
 def _strategy(config: Config, at: int, layers: Layers) -> Strategy:
@@ -357,9 +370,9 @@ def _actor(config: Config, at: int, layers: Layers) -> Actor:
     where = ("actors", at)
     entry, kind = _find(spec.name, "actor", layers, where)
     settings = dict(spec.parameters)
-    if "instruments" in kind.__struct_fields__:
+    if "instruments" in getattr(kind, "__struct_fields__", ()):
         settings.setdefault("instruments", list(config.data.instruments))
-    parameters = decode(kind, settings, layers, (*where, "parameters"))
+    parameters = _parameters(entry, kind, settings, layers, (*where, "parameters"))
     problem = replayed_rows.check(parameters, config.data.catalog, config.data.types)
     if problem:
         raise layers.error(problem, (*where, "parameters", "rows_from"))
@@ -371,8 +384,8 @@ def _find(name: str, kind: str, layers: Layers, where: Steps) -> tuple[Any, Any]
 
     try:
         entry = system.find(name, kind)
-        return entry, system.load(entry.config)
-    except (ValueError, ImportError, AttributeError) as error:
+        return entry, entry.config
+    except ValueError as error:
         raise layers.error(str(error), (*where, "name")) from error
 
 

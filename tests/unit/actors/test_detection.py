@@ -30,7 +30,7 @@ from fathom.data_catalog.replay.rows_of_objects import closed_bars
 from fathom.data_catalog.store.arrow import BAR as STORED
 from fathom.detectors import DetectorError, MarketWatch, MarketWatchConfig, RegimeConfig
 from fathom.market import Kind
-from fathom.strategies.system import build_actor, find, load
+from fathom.strategies.system import build_actor, find
 from tests.makers.feature_replay import play
 from tests.makers.random_market import random_market
 from tests.makers.small_market import BTC, ETH, SECOND, START
@@ -260,7 +260,7 @@ def test_a_configuration_names_it() -> None:
     entry = find("detection", "actor")
     config = msgspec.convert(
         {"instruments": [BTC], "watch": {"bar_ms": 5_000, "surveillance": {"spoofing": {"threshold": 0.9}}}},
-        load(entry.config),
+        entry.config,
     )
     actor = build_actor(entry, config, set())
     assert str(actor.actor_id) == "DetectionActor-001"
