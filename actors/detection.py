@@ -24,6 +24,7 @@ from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.data_catalog.store.alert_store import AlertStore
 from fathom.detectors import DetectorError, MarketWatch, MarketWatchConfig
 from fathom.settings.toml import ConfigPath
+from fathom.settings.whole_files import write_whole
 
 _SECOND: Final = 1_000_000_000
 _TABLES: Final[dict[str, type[Detection]]] = {
@@ -173,11 +174,7 @@ class DetectionActor(MarketStream[DetectionActorConfig, DetectionStream]):
 
     def _write_state(self, name: str, now_ns: int) -> None:
         self._writes_ns[name] = now_ns + round(self.settings.state_every_secs * _SECOND)
-        path = self._state_path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.new")
-        new.write_bytes(self.streams[name].save())
-        new.replace(path)
+        write_whole(self._state_path(name), self.streams[name].save())
 
     def _state_path(self, name: str) -> Path:
         return Path(self.settings.state_folder or ".") / f"{name}.detection"

@@ -23,6 +23,7 @@ from fathom.backtests.setup.config import Resolved, fitting_interval, load
 from fathom.backtests.setup.data_feed import Feed, open_feed
 from fathom.settings.home import output
 from fathom.settings.times import duration_ns
+from fathom.settings.whole_files import write_whole
 
 _PACKAGES: Final = ("fathom-trader", "nautilus_trader", "numpy", "numba", "pyarrow", "pandas", "TA-Lib", "quantstats")
 
@@ -82,10 +83,10 @@ def run(
     now = datetime.datetime.now(datetime.UTC)
     name = f"{now:%Y%m%d-%H%M%S}-{resolved.config.name}-{resolved.digest}"
     with artifacts.NewRun(Path(out or output("runs")), name) as new:
-        artifacts.write_text(new.folder, "config.toml", resolved.text)
-        artifacts.write_text(new.folder, "summary.json", artifacts.dump_json(msgspec.to_builtins(summary)))
-        artifacts.write_text(new.folder, "versions.json", artifacts.dump_json(_versions(resolved, feed)))
-        artifacts.write_text(new.folder, "timing.json", artifacts.dump_json(timing))
+        write_whole(new.folder / "config.toml", resolved.text)
+        write_whole(new.folder / "summary.json", artifacts.dump_json(msgspec.to_builtins(summary)))
+        write_whole(new.folder / "versions.json", artifacts.dump_json(_versions(resolved, feed)))
+        write_whole(new.folder / "timing.json", artifacts.dump_json(timing))
         written = {table: artifacts.to_table(table, columns) for table, columns in contents.items()}
         for table, content in written.items():
             artifacts.write_table(new.folder, table, content)

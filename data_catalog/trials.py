@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from fathom.data_catalog.errors import CatalogError
+from fathom.settings.whole_files import write_whole
 
 LEDGER: Final = "fathom/trials.sqlite"
 """Where it lies in a catalog or in a folder of arrays."""
@@ -129,7 +130,7 @@ class TrialLedger:
             ).rowcount
             if added:
                 number = database.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
-                _replace(self.folder / _COUNT, f"{number}\n")
+                write_whole(self.folder / _COUNT, f"{number}\n")
         return bool(added)
 
     def complete(self, key: str, data: DataSpan, outcome: Mapping[str, Any]) -> None:
@@ -207,9 +208,3 @@ def _place(data: DataSpan) -> tuple[str, int, int]:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_text(text)
-    temporary.replace(path)

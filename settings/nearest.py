@@ -27,5 +27,16 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
     >>> did_you_mean("makr", ["maker", "taker"]), did_you_mean("fee", ["maker", "taker"])
     (" Did you mean 'maker'?", '')
     """
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    near = nearest_name(name, known, cutoff=cutoff)
+    return f" Did you mean '{near}'?" if near else ""
+
+
+def nearest_name(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return the known name that is nearest, or an empty text where none is near.
+
+    Examples
+    --------
+    >>> nearest_name("makr", ["maker", "taker"])
+    'maker'
+    """
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), "")

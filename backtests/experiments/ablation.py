@@ -18,9 +18,10 @@ from fathom.backtests.errors import RunError
 from fathom.backtests.experiments.ablation_variants import Variant, variants_of
 from fathom.backtests.setup.config import load as load_config
 from fathom.backtests.setup.data_feed import open_feed
-from fathom.backtests.setup.run_files import RunFiles, digest, write_text
+from fathom.backtests.setup.run_files import RunFiles, digest
 from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
 from fathom.settings.toml import dump_toml
+from fathom.settings.whole_files import write_whole
 
 LEVEL: Final = 0.95
 """Level of the intervals."""
@@ -237,8 +238,7 @@ def _finished(place: Path) -> RunFiles | None:
 
 def _prepared(folder: Path, variant: Variant) -> Path:
     place = folder / "variants" / variant.name
-    place.mkdir(parents=True, exist_ok=True)
-    write_text(place, "config.toml", dump_toml(variant.settings))
+    write_whole(place / "config.toml", dump_toml(variant.settings))
     return place
 
 

@@ -12,7 +12,7 @@ from fathom.backtests.experiments.ablation import finish
 from fathom.backtests.experiments.ablation_variants import FULL, Settings, Variant, variants_of
 from fathom.backtests.experiments.scorecard_config import Market, Model, ScorecardConfig
 from fathom.backtests.setup.config import resolve
-from fathom.backtests.setup.run_files import RunFiles, digest, write_text
+from fathom.backtests.setup.run_files import RunFiles, digest
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.simulation.config import Simulation
 from fathom.data_catalog.simulation.loading import load_scenario
@@ -20,6 +20,7 @@ from fathom.data_catalog.simulation.moves import SimulationError
 from fathom.settings.errors import SettingsError
 from fathom.settings.times import SECOND, duration_ns
 from fathom.settings.toml import Layers, read, read_toml, toml_value
+from fathom.settings.whole_files import write_whole
 
 NO_VALIDATOR: Final = "no-validator"
 """Name of the variant without the validator (see `variants_of`)."""
@@ -264,7 +265,7 @@ def _trained(folder: Path, model: Model, catalog: Path, progress: OnProgress | N
     except TrainingError as error:
         raise RunError(f"The training of {model.training} failed: {error}") from error
     path = str(made[0][0].path)
-    write_text(folder, "model.txt", f"{path}\n")
+    write_whole(folder / "model.txt", f"{path}\n")
     return path
 
 
@@ -285,8 +286,7 @@ def _resolved(made: Plan, cell: Cell, model: str | None) -> Settings:
         if model is not None and actor["name"] == "validation":
             layers.assign(f"actors.{at}.parameters.model={toml_value(model)}")
     place = made.folder / "configs"
-    place.mkdir(parents=True, exist_ok=True)
     text = resolve(layers).text
-    write_text(place, f"{cell.market.name}-{cell.seed}-{cell.strategy}.toml", text)
+    write_whole(place / f"{cell.market.name}-{cell.seed}-{cell.strategy}.toml", text)
     whole: Settings = tomllib.loads(text)
     return whole

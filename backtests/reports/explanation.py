@@ -1,6 +1,5 @@
 """One decision of a run, told from the features to the result: what was known, what was said, what was done."""
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
+from fathom.settings.nearest import did_you_mean
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.ml.models.artifacts import ArtifactError, load_artifact
 from fathom.pages.formats import precise_utc
@@ -65,9 +65,8 @@ def facts_of(files: RunFiles, signal_id: str) -> dict[str, Any]:
     row = next((row for row in rows if row["signal_id"] == signal_id), None)
     if row is None:
         names = [row["signal_id"] for row in rows]
-        near = difflib.get_close_matches(signal_id, names, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"It has {len(names)} signals."
-        raise UnknownSignalError(f"Expected the id of a signal of {files.run_id}, was '{signal_id}'. {hint}")
+        hint = did_you_mean(signal_id, names) or f" It has {len(names)} signals."
+        raise UnknownSignalError(f"Expected the id of a signal of {files.run_id}, was '{signal_id}'.{hint}")
     config = tomllib.loads(files.config_text())
     found: dict[str, Any] = {"decision": row, "validation": _validation_settings(config)}
     for name in ("orders", "fills", "positions"):

@@ -1,12 +1,11 @@
 """Making the pages of a run directory, and finding run directories by path or by name."""
 
-import os
-import tempfile
 from pathlib import Path
 
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.settings.home import output
 from fathom.settings.nearest import did_you_mean
+from fathom.settings.whole_files import write_whole
 
 
 def write_pages(folder: Path, run_id: str | None = None) -> list[Path]:
@@ -39,25 +38,3 @@ def find_run(text: str, runs: Path | None = None) -> RunFiles:
     hint = did_you_mean(Path(text).name, known) or " `fathom backtest run` makes one."
     where = f"a run directory (with a summary.json) or the name of one in {runs}"
     raise FileNotFoundError(f"Expected {where}, was '{text}'.{hint}")
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a text file under a temporary name beside it, flush it to the disk, and rename it; return the path.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "a.html", "text").read_text()
-    'text'
-    """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fathom.backtests.errors import NoRunError
+from fathom.settings.whole_files import whole_file
 
 TIMESTAMP: Final = pa.timestamp("ns", tz="UTC")
 
@@ -294,14 +294,6 @@ def to_table(name: str, columns: Mapping[str, Any]) -> pa.Table:
     return pa.table({field.name: pa.array(columns[field.name], type=field.type) for field in schema}, schema=schema)
 
 
-def write_text(folder: Path, name: str, text: str) -> None:
-    """Write a text file and flush it to the disk."""
-    with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
     """Write `<name>.parquet` after checking the schema, and flush it to the disk."""
     if not table.schema.equals(SCHEMAS[name]):
@@ -311,10 +303,8 @@ def write_table(folder: Path, name: str, table: pa.Table) -> None:
 
 def write_kept_table(folder: Path, name: str, table: pa.Table) -> None:
     """Write `<name>.parquet` in its own schema, and flush it to the disk."""
-    with (folder / f"{name}.parquet").open("wb") as file:
+    with whole_file(folder / f"{name}.parquet") as file:
         pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def digest(text: str) -> str:
@@ -345,7 +335,7 @@ class NewRun:
     --------
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     with NewRun(Path(scratch), "demo") as run:
-    ...         write_text(run.folder, "summary.json", dump_json({}))
+    ...         _ = write_whole(run.folder / "summary.json", dump_json({}))
     ...     RunFiles(run.path).run_id
     'demo'
     """

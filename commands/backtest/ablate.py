@@ -33,9 +33,9 @@ def ablate(
     """
     from fathom.backtests.experiments import ablation
     from fathom.backtests.experiments.ablation_page import ablation_html
-    from fathom.backtests.reports.report import write_whole
     from fathom.backtests.setup.config import load
     from fathom.backtests.setup.run_files import dump_json
+    from fathom.settings.whole_files import write_whole
 
     resolved = load(configs, changes)
     terminal.show_config(

@@ -22,7 +22,8 @@ def compare(terminal: Terminal, runs: tuple[str, ...], html: Path | None) -> Non
     """
     from fathom.backtests.account.performance import load
     from fathom.backtests.reports.comparison import MEASURES, cautions, comparison_html, differences, figures, labels
-    from fathom.backtests.reports.report import find_run, write_whole
+    from fathom.backtests.reports.report import find_run
+    from fathom.settings.whole_files import write_whole
 
     loaded = []
     with terminal.progress() as bars:

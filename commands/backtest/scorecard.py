@@ -36,8 +36,8 @@ def scorecard(
     from fathom.backtests.experiments import scorecard_results as results
     from fathom.backtests.experiments.scorecard_config import load_scorecard
     from fathom.backtests.experiments.scorecard_page import scorecard_html
-    from fathom.backtests.reports.report import write_whole
     from fathom.backtests.setup.run_files import dump_json
+    from fathom.settings.whole_files import write_whole
 
     config = load_scorecard(configs, changes)
     terminal.show_config(config)

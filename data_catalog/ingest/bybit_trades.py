@@ -1,6 +1,5 @@
 """Import one trades archive of Bybit: a gzipped CSV, with or without an RPI column, oldest or newest first."""
 
-import difflib
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -16,6 +15,7 @@ import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 from pandas.util import hash_array
 
+from fathom.settings.nearest import nearest
 from fathom.data_catalog.errors import BadInputError, InstrumentError
 from fathom.data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
 from fathom.data_catalog.ingest.bybit_book import Odd, Timing, counted, times_near, times_of
@@ -192,8 +192,7 @@ class TradeFile:
         names = reader.schema.names
         for name in names:
             if name not in _KNOWN or names.count(name) > 1:
-                near = difflib.get_close_matches(name, _KNOWN, n=1)
-                hint = f"Did you mean '{near[0]}'?" if near and near[0] != name else f"Known: {', '.join(_KNOWN)}."
+                hint = nearest(name, [known for known in _KNOWN if known != name])
                 raise BadInputError(f"Expected a known column once, was '{name}'. {hint}", file=self.path, line=1)
         missing = [name for name in _NEEDED if name not in names]
         if missing:

@@ -1,6 +1,5 @@
 """A Parquet or CSV file read in pieces of bounded size, its columns found by name."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from fathom.settings.nearest import nearest, nearest_name
 from fathom.data_catalog.errors import BadInputError, CatalogError
 from fathom.data_catalog.ingest.cells import BadCellError
 from fathom.data_catalog.ingest.csv_errors import malformed_csv
@@ -72,8 +72,7 @@ class Naming:
         known += [f"{one}.{column}" for one, columns in parts.items() for column in columns]
         for ours in self.mapping:
             if ours not in known:
-                near = difflib.get_close_matches(ours, known, n=1)
-                hint = f"Did you mean '{near[0]}'?" if near else f"Expected one of {', '.join(dict.fromkeys(known))}."
+                hint = nearest(ours, dict.fromkeys(known))
                 raise CatalogError(f"Expected --map NAME=COLUMN with NAME a column of the import, was '{ours}'. {hint}")
         shared = {ours: theirs for ours, theirs in self.mapping.items() if ours in parts[name]}
         own = {ours: self.mapping[f"{name}.{ours}"] for ours in parts[name] if f"{name}.{ours}" in self.mapping}
@@ -101,8 +100,8 @@ class Naming:
             elif name in self.mapping and name in optional:
                 raise BadInputError(f"Expected a column '{theirs}' for {name}, was none. {_list(header)}", file=file)
             elif name in required:
-                near = difflib.get_close_matches(theirs, [one for one in header if one not in wanted], n=1)
-                hint = f"Did you mean --map {name}={near[0]}?" if near else f"{_list(header)} Say --map {name}=COLUMN."
+                near = nearest_name(theirs, [column for column in header if column not in wanted])
+                hint = f"Did you mean --map {name}={near}?" if near else f"{_list(header)} Say --map {name}=COLUMN."
                 raise BadInputError(f"Expected a column '{theirs}', was none. {hint}", file=file)
         if "*" not in self.ignore:
             self._refuse_unknown(file, wanted, header, found)
@@ -114,8 +113,8 @@ class Naming:
         unknown = [name for name in header if name not in found.values() and name not in self.ignore]
         if unknown:
             name = unknown[0]
-            near = difflib.get_close_matches(name, [one for one in wanted if one not in found], n=1)
-            hint = f"Did you mean '{near[0]}'? Say --map {near[0]}={name}." if near else f"Say --ignore {name}."
+            near = nearest_name(name, [column for column in wanted if column not in found])
+            hint = f"Did you mean '{near}'? Say --map {near}={name}." if near else f"Say --ignore {name}."
             raise BadInputError(f"Expected only columns {', '.join(wanted)}, was also '{name}'. {hint}", file=file)
 
 

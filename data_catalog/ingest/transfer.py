@@ -14,6 +14,7 @@ import msgspec
 import requests
 
 from fathom.data_catalog.errors import DownloadError
+from fathom.settings.whole_files import write_whole
 
 type OnBytes = Callable[[str, int, int | None], None]
 """Called with the file's name, the bytes of it on disk and its size (None while unknown)."""
@@ -207,9 +208,7 @@ class Transfer:
 
     def _remember(self, note: _Note) -> None:
         self._note = note
-        temporary = self._note_path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.encode(note))
-        temporary.replace(self._note_path)
+        write_whole(self._note_path, msgspec.json.encode(note))
 
 
 def _stated_range(response: requests.Response) -> tuple[int, int | None]:

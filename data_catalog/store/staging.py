@@ -4,9 +4,7 @@ A staging folder holds the files in the places that they will have. Its `commit.
 it exists, whoever comes next throws the folder away; once it exists, whoever comes next finishes the moves.
 """
 
-import fcntl
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +14,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from fathom.data_catalog.store.layout import OWN_DATA
+from fathom.settings.owner import locked, try_lock
+from fathom.settings.whole_files import sync, write_whole
 
 _INTENT: Final = "commit.json"
 _OWNER: Final = "owner.lock"
@@ -50,7 +50,7 @@ class Staging:
         self.folder.mkdir(parents=True)
         # Held while this process lives; the kernel drops it on any death: a folder whose lock can be taken is dead.
         self._lock = (self.folder / _OWNER).open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -77,11 +77,7 @@ class Staging:
             moves = plan()
             for name in moves:
                 sync(self.file(name))
-            intent = self.file(f"{_INTENT}.tmp")
-            intent.write_text(json.dumps(moves))
-            sync(intent)
-            intent.rename(self.file(_INTENT))
-            sync(self.folder)
+            write_whole(self.file(_INTENT), json.dumps(moves))
             _finish(self.catalog, self.folder)
 
     def discard(self) -> None:
@@ -96,8 +92,7 @@ def catalog_lock(catalog: Path) -> Iterator[None]:
     """Hold the catalog's write lock, after finishing or clearing what dead processes left behind."""
     own = catalog / OWN_DATA
     own.mkdir(parents=True, exist_ok=True)
-    with (own / "write.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(own / "write.lock"):
         _recover(catalog)
         yield
 
@@ -108,15 +103,6 @@ def recover(catalog: Path) -> None:
     if staging.is_dir() and any(staging.iterdir()):
         with catalog_lock(catalog):
             pass
-
-
-def sync(path: Path) -> None:
-    """Force a file or folder to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _recover(catalog: Path) -> None:
@@ -132,13 +118,10 @@ def _recover(catalog: Path) -> None:
 def _is_dead(folder: Path) -> bool:
     try:
         with (folder / _OWNER).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+            return try_lock(lock)
     except FileNotFoundError:
         # Just being made, just being removed, or its process died between the two: an empty folder does no harm.
         return (folder / _INTENT).exists()
-    return True
 
 
 def _finish(catalog: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from fathom.detectors.book.evidence import ALONE, LAYERING, QUOTE_STUFFING, SPOOFING
 from fathom.detectors.book.scores import Tree
+from fathom.settings.whole_files import write_whole
 
 _FILE: Final = Path(__file__).with_name("fitted.toml")
 _HEAD: Final = """# Scores and thresholds of the manipulation detectors, by fathom detect benchmark --fit, fitted on
@@ -119,10 +120,7 @@ def write_fitted(path: Path, config: msgspec.Struct, on: str) -> None:
             weights = getattr(part, table)
             lines += [f"{one} = {float(weight)!r}" for one, weight in zip(names, weights, strict=True)]
             lines.append("")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, "\n".join(lines).rstrip("\n") + "\n")
 
 
 def _inline(tree: Tree) -> str:

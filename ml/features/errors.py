@@ -1,8 +1,8 @@
 """What can go wrong with features; everything derives from `FeatureError`."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
+from fathom.settings.nearest import did_you_mean
 from fathom.settings.errors import FathomError
 
 
@@ -20,9 +20,8 @@ class UnknownFeatureError(FeatureError):
     """
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        close = get_close_matches(name, list(known), n=1)
-        hint = f"did you mean '{close[0]}'?" if close else "`fathom features describe` lists them"
-        super().__init__(f"Expected the name of a feature, was '{name}'; {hint}")
+        hint = did_you_mean(name, known) or " `fathom features describe` lists them."
+        super().__init__(f"Expected the name of a feature, was '{name}'.{hint}")
 
 
 class SchemaMismatchError(FeatureError):

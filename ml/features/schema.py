@@ -1,13 +1,13 @@
 """What a vector of features means: names in order, groups with versions, settings, and a hash of all of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from hashlib import sha256
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fathom.settings.nearest import nearest_name
 from fathom.ml.features.errors import SchemaMismatchError, UnknownFeatureError
 from fathom.ml.features.spec import FeatureSpec
 
@@ -161,8 +161,8 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         extra = [name for name in theirs if name not in mine]
         found = []
         for name in (name for name in mine if name not in theirs):
-            close = get_close_matches(name, extra, n=1)
-            found.append(f"missing: {name}" + (f" (there is '{close[0]}')" if close else ""))
+            close = nearest_name(name, extra)
+            found.append(f"missing: {name}" + (f" (there is '{close}')" if close else ""))
         found += [f"not expected: {name}" for name in extra]
         if not found and self.names != other.names:
             at = next(i for i, (a, b) in enumerate(zip(self.names, other.names, strict=True)) if a != b)

@@ -14,6 +14,7 @@ from fathom.pages import Page, Section, Tile
 from fathom.pages.figures import svg
 from fathom.pages.formats import duration, integer, number, utc
 from fathom.pages.tables import Cell, Row, empty, table
+from fathom.settings.whole_files import write_whole
 
 HTML: Final = "card.html"
 MARKDOWN: Final = "card.md"
@@ -44,9 +45,7 @@ type Scores = dict[str, list[float | None]]
 def write_card(artifact: Artifact) -> None:
     """Write ``card.html`` and ``card.md`` into the directory of an artifact."""
     for name, text in ((HTML, html(artifact)), (MARKDOWN, markdown(artifact))):
-        part = artifact.path / f"{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(artifact.path / name)
+        write_whole(artifact.path / name, text)
 
 
 def limits(artifact: Artifact) -> list[str]:

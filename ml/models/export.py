@@ -4,7 +4,6 @@ import datetime
 import logging
 import os
 import platform
-import shutil
 import statistics
 import time
 import warnings
@@ -39,6 +38,7 @@ from fathom.ml.models.artifacts import (
 from fathom.ml.models.inference import INPUT, OUTPUTS, SCHEMA_KEY, Predictor
 from fathom.ml.scores.calibration import Calibration
 from fathom.ml.scores.confusion import macro_f1
+from fathom.settings.whole_files import whole_folder
 
 TOLERANCE: Final = 1e-5
 """Largest difference of ONNX and torch: of a probability, or relative to a value in bps above 1."""
@@ -174,14 +174,8 @@ def export(
             f"{folder}: Expected windows of shape (n, {source.schema.window}, {len(source.schema.features)}) and "
             f"n directions, was {windows.shape} and {directions.shape}"
         )
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as part:
         _write(net, source, part, windows, directions, int8)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return load_artifact(folder)
 
 

@@ -1,11 +1,11 @@
 """Versions of models and who serves: `champion` answers, `challenger` may follow; each promotion can be undone."""
 
-import difflib
 import json
 import os
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fathom.settings.nearest import nearest
 from fathom.ml.errors import TrainingError
 from fathom.ml.models.artifacts import Artifact, load_artifact
 from fathom.ml.models.tracking import FOLDER, Store, StoreError
@@ -171,9 +171,7 @@ class Registry:
             model = self._client.get_registered_model(name)
         except StoreError:
             names = self.names()
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"There is {', '.join(names) or 'none'}."
-            raise RegistryError(f"Expected a registered model, was '{name}'. {hint}") from None
+            raise RegistryError(f"Expected a registered model, was '{name}'. {nearest(name, names)}") from None
         return {alias: int(number) for alias, number in model.aliases.items()}
 
     def _past(self, name: str, alias: str) -> list[int]:

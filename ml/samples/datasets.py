@@ -4,7 +4,6 @@ Arrays are written once, row after row of one instrument after the other. A wind
 and no window crosses from one instrument to the next, a gap in the grid, or a row that is not ready.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +18,7 @@ from fathom.ml.errors import DatasetError
 from fathom.ml.features import Column, FeatureSchema, Normalisation
 from fathom.ml.samples.label_config import LabelConfig
 from fathom.ml.samples.labels import CLASSES, Labels, Prices, label, past_classes, rows_ahead
+from fathom.settings.whole_files import whole_folder
 
 FACTS: Final = "facts.json"
 FORMAT: Final = 1
@@ -187,14 +187,10 @@ class Arrays:
     def save(self, folder: Path | str) -> Path:
         """Write the arrays to a folder that `open` reads; it appears when it is whole."""
         folder = Path(folder)
-        temporary = folder.with_name(f".{folder.name}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name in PARTS:
-            np.save(temporary / f"{name}.npy", getattr(self, name), allow_pickle=False)
-        (temporary / FACTS).write_bytes(msgspec.json.encode(self.facts))
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
+        with whole_folder(folder) as part:
+            for name in PARTS:
+                np.save(part / f"{name}.npy", getattr(self, name), allow_pickle=False)
+            (part / FACTS).write_bytes(msgspec.json.encode(self.facts))
         return folder
 
     @property

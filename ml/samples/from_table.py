@@ -1,6 +1,5 @@
 """Writing the arrays of a dataset from a feature table, in the memory of one batch of rows."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from fathom.ml.features import FeatureSchema
 from fathom.ml.features.registry import SPECS
 from fathom.ml.features.spec import FeatureSpec
 from fathom.ml.samples.datasets import FACTS, FORMAT, PARTS, ArrayFacts, content_hash
+from fathom.settings.whole_files import whole_folder
 
 MID: Final = "mid_price"
 SPREAD: Final = "bid_ask_spread_rel"
@@ -76,46 +76,43 @@ def write_arrays(
     folder = out / f"{table.stem.rpartition('-')[0] or table.stem}-{key}"
     if (folder / FACTS).is_file():
         return folder
-    temporary = out / f".{folder.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    numbers = {instrument: number for number, instrument in enumerate(facts.schemas)}
-    with pq.ParquetFile(table) as file:
-        rows = file.metadata.num_rows
-        shapes = {name: (rows, len(names)) if name == "features" else (rows,) for name in PARTS}
-        parts: Mapping[str, NDArray[Any]] = {
-            name: np.lib.format.open_memmap(temporary / f"{name}.npy", mode="w+", dtype=kind, shape=shapes[name])
-            for name, kind in PARTS.items()
-        }
-        at = 0
-        read = dict.fromkeys(["ts", "instrument", *names, mid, *([spread] if isinstance(spread, str) else [])])
-        for batch in file.iter_batches(batch_size=16_384, columns=list(read)):
-            here = slice(at, at + batch.num_rows)
-            for i, name in enumerate(names):
-                parts["features"][here, i] = batch.column(name).to_numpy()
-            parts["ts"][here] = batch.column("ts").cast(pa.int64()).to_numpy()
-            kinds = batch.column("instrument").dictionary_decode().to_pylist()
-            parts["instrument"][here] = [numbers[kind] for kind in kinds]
-            parts["mid"][here] = batch.column(mid).to_numpy()
-            parts["spread_bps"][here] = batch.column(spread).to_numpy() if isinstance(spread, str) else spread
-            at += batch.num_rows
-            if on_progress:
-                on_progress(at, rows)
-    for part in parts.values():
-        part.flush()  # type: ignore[attr-defined]
-    schema = facts.schema.select(names)
-    written = ArrayFacts(
-        format=FORMAT,
-        hash=content_hash(parts, schema),
-        source=facts.hash,
-        schema=schema,
-        instruments=tuple(facts.schemas),
-        grid_ms=int(schema.settings["grid_ms"]),
-        rows=rows,
-        table=facts.config | {"catalog": facts.catalog},
-    )
-    (temporary / FACTS).write_bytes(msgspec.json.encode(written))
-    temporary.rename(folder)
+    with whole_folder(folder) as temporary:
+        numbers = {instrument: number for number, instrument in enumerate(facts.schemas)}
+        with pq.ParquetFile(table) as file:
+            rows = file.metadata.num_rows
+            shapes = {name: (rows, len(names)) if name == "features" else (rows,) for name in PARTS}
+            parts: Mapping[str, NDArray[Any]] = {
+                name: np.lib.format.open_memmap(temporary / f"{name}.npy", mode="w+", dtype=kind, shape=shapes[name])
+                for name, kind in PARTS.items()
+            }
+            at = 0
+            read = dict.fromkeys(["ts", "instrument", *names, mid, *([spread] if isinstance(spread, str) else [])])
+            for batch in file.iter_batches(batch_size=16_384, columns=list(read)):
+                here = slice(at, at + batch.num_rows)
+                for i, name in enumerate(names):
+                    parts["features"][here, i] = batch.column(name).to_numpy()
+                parts["ts"][here] = batch.column("ts").cast(pa.int64()).to_numpy()
+                kinds = batch.column("instrument").dictionary_decode().to_pylist()
+                parts["instrument"][here] = [numbers[kind] for kind in kinds]
+                parts["mid"][here] = batch.column(mid).to_numpy()
+                parts["spread_bps"][here] = batch.column(spread).to_numpy() if isinstance(spread, str) else spread
+                at += batch.num_rows
+                if on_progress:
+                    on_progress(at, rows)
+        for part in parts.values():
+            part.flush()  # type: ignore[attr-defined]
+        schema = facts.schema.select(names)
+        written = ArrayFacts(
+            format=FORMAT,
+            hash=content_hash(parts, schema),
+            source=facts.hash,
+            schema=schema,
+            instruments=tuple(facts.schemas),
+            grid_ms=int(schema.settings["grid_ms"]),
+            rows=rows,
+            table=facts.config | {"catalog": facts.catalog},
+        )
+        (temporary / FACTS).write_bytes(msgspec.json.encode(written))
     return folder
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.ml.samples.labels import CLASSES
+from fathom.settings.whole_files import whole_file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,15 +58,13 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write the predictions; the file appears when it is whole."""
-        temporary = path.with_name(f".{path.name}.tmp")
-        with temporary.open("wb") as file:
+        with whole_file(path) as file:
             np.savez(
                 file,
                 probabilities=self.probabilities,
                 expected_return_bps=self.expected_return_bps,
                 confidence=self.confidence,
             )
-        temporary.rename(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -1,14 +1,12 @@
 """Building feature tables: the vectors of some instruments over a span of a catalog, as one Parquet file."""
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -23,13 +21,14 @@ from fathom.data_catalog.replay.rows_of_objects import closed_bars
 from fathom.data_catalog.store.arrow import bar_rows
 from fathom.data_catalog.store.layout import BARS, BOOK, TRADE_FLAGS, TRADES, parse_interval
 from fathom.data_catalog.store.reading import read_rows
-from fathom.data_catalog.store.staging import sync
 from fathom.market.bar_rows import BAR
 from fathom.market.events import EVENT
 from fathom.ml.features import FeatureSet, Vectors
 from fathom.ml.features.micro_price import MicroPriceTable, fit_micro_price
 from fathom.ml.tables.config import TableConfig
 from fathom.ml.tables.file import FORMAT, TableFacts, as_arrow
+from fathom.settings.owner import owned
+from fathom.settings.whole_files import sync, whole_file, write_whole
 
 _ROW_GROUP: Final = 16_384
 
@@ -134,7 +133,8 @@ def build(
     if path.is_file():
         held = pq.read_metadata(path)
         return Built(path, True, held.num_rows, held.num_columns - 2, 0)
-    with _workshop(out / f".{path.stem}.parts") as folder:
+    folder = out / f".{path.stem}.parts"
+    with owned(folder, "the other one builds the same table"):
         resumed = 0
         tables, schemas = {}, {}
         for number, job in enumerate(jobs):
@@ -154,9 +154,7 @@ def build(
         )
         rows = _join(sorted(folder.glob("*.parquet")), folder / "whole.tmp", facts)
         for instrument, table in tables.items():
-            beside = path.with_suffix(".micro_price")
-            beside.mkdir(exist_ok=True)
-            _publish(beside / f"{instrument}.json", table.to_json())
+            write_whole(path.with_suffix(".micro_price") / f"{instrument}.json", table.to_json())
         (folder / "whole.tmp").rename(path)
         sync(out)
         shutil.rmtree(folder)
@@ -226,17 +224,6 @@ def fitted_micro_price(job: TableJob) -> MicroPriceTable | None:
     return fit_micro_price(np.concatenate(parts), instrument=job.instrument)
 
 
-@contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "owner.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CatalogError(f"Expected to be alone, was one of two builds of the same table in {folder}.") from None
-        yield folder
-
-
 def _write_parts(
     job: TableJob, table: MicroPriceTable | None, prefix: str, part_ns: int, on_progress: OnProgress | None
 ) -> int:
@@ -250,10 +237,9 @@ def _write_parts(
         begin, end = max(part * part_ns, job.start_ns), min((part + 1) * part_ns - 1, job.end_ns)
         vectors = _span(job, features, begin, end, on_progress)
         # The state first: a part that is there has its state.
-        _publish(paths[part].with_suffix(".state"), features.snapshot())
-        sink = pa.BufferOutputStream()
-        pq.write_table(as_arrow(job.instrument, features.schema, vectors), sink, compression="zstd")
-        _publish(paths[part], sink.getvalue())
+        write_whole(paths[part].with_suffix(".state"), features.snapshot())
+        with whole_file(paths[part]) as file:
+            pq.write_table(as_arrow(job.instrument, features.schema, vectors), file, compression="zstd")
         if part > first:
             paths[part - 1].with_suffix(".state").unlink()
     if on_progress:
@@ -298,14 +284,6 @@ def _vectors(
 def _since(vectors: Vectors, start_ns: int) -> Vectors:
     wanted = vectors.ts >= start_ns
     return Vectors(vectors.ts[wanted], vectors.values[wanted])
-
-
-def _publish(path: Path, content: Any) -> None:
-    temporary = path.with_suffix(f"{path.suffix}.tmp")
-    temporary.write_bytes(content)
-    sync(temporary)
-    temporary.rename(path)
-    sync(path.parent)
 
 
 def _join(parts: list[Path], path: Path, facts: TableFacts) -> int:

@@ -2,7 +2,6 @@
 
 import html
 import math
-import os
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ import numpy as np
 from fathom.data_catalog.store.layout import time_text
 from fathom.ml.tables.figures import card, correlation_map, number, prediction_table, strongest_pairs
 from fathom.ml.tables.statistics import SAME, Description
+from fathom.settings.whole_files import write_whole
 
 _STYLE: Final = """
 :root { --ink: #1c2530; --soft: #5b6773; --line: #dfe4e9; --wash: #f5f7f9; --blue: #1f5fa8; --amber: #b9791c; }
@@ -103,17 +103,10 @@ def write_page(path: Path, found: Description) -> None:
     Parameters
     ----------
     path : Path
-        Written to a temporary name beside it, then renamed.
     found : Description
         As `fathom.ml.tables.statistics.describe` returns it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(_page(found))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, _page(found))
 
 
 def _page(found: Description) -> str:

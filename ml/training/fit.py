@@ -26,6 +26,7 @@ from fathom.ml.training.fit_config import FitConfig, NetConfig
 from fathom.ml.training.modules import MultitaskModule
 from fathom.ml.training.resumption import SNAPSHOT, WEIGHTS, RemainingBatches, Resumption, Row, Step
 from fathom.ml.training.snapshots import load
+from fathom.settings.whole_files import write_whole
 
 FIT: Final = "fit.json"
 """What is known of a training that has ended, beside `WEIGHTS`."""
@@ -277,9 +278,7 @@ def _ended(
         history=resumption.history,
         validation=_judged(answers, calibration),
     )
-    part = folder / f"{FIT}.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
-    part.replace(folder / FIT)
+    write_whole(folder / FIT, msgspec.json.format(msgspec.json.encode(record), indent=1))
     (folder / SNAPSHOT).unlink(missing_ok=True)
     return Trained.load(folder)
 

@@ -9,13 +9,13 @@ from markupsafe import Markup
 from fathom.ml.samples.labels import CLASSES
 from fathom.ml.scores.bootstrap import Interval
 from fathom.ml.scores.metrics import LOWER_IS_BETTER, NAMES
-from fathom.ml.training.run_identity import write_whole
 from fathom.ml.training.summary import Summary
 from fathom.pages import Page, Section, Tile
 from fathom.pages.charts import PALETTE, Chart, Curve
 from fathom.pages.figures import svg
 from fathom.pages.formats import UNDEFINED, duration, integer, number, utc
 from fathom.pages.tables import Cell, Row, table
+from fathom.settings.whole_files import write_whole
 
 _LABELS: Final = {
     "accuracy": ("Accuracy", 3),
@@ -64,7 +64,7 @@ def interval_text(interval: Interval, digits: int) -> str:
 
 def write_page(summary: Summary, path: Path) -> None:
     """Write the page; the file appears when it is whole."""
-    write_whole(path, render(summary).encode())
+    write_whole(path, render(summary))
 
 
 def render(summary: Summary) -> str:

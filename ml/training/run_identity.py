@@ -10,16 +10,10 @@ import msgspec
 from fathom.ml.errors import TrainingError
 from fathom.ml.samples.datasets import Arrays
 from fathom.ml.training.config import TrainingConfig
+from fathom.settings.whole_files import write_whole
 
 _FORMAT: Final = 1
 _IDENTITY: Final = "identity.json"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name and rename it when it is whole."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def identify(config: TrainingConfig, arrays: Arrays, out: Path) -> None:

@@ -1,6 +1,5 @@
 """The state of a training as arrays and JSON in one file: written whole or not at all, read without running code."""
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from fathom.ml.errors import TrainingError
+from fathom.settings.whole_files import whole_file
 
 _STATE: Final = "state"
 _TENSOR: Final = "$tensor"
@@ -37,13 +37,8 @@ def save(path: Path, state: Any) -> None:
     arrays: dict[str, np.ndarray] = {}
     tree = _encoded(state, arrays)
     arrays[_STATE] = np.frombuffer(msgspec.json.encode(tree), np.uint8)
-    part = path.with_name(f"{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
+    with whole_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes names of its own options for the arrays'
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def load(path: Path) -> Any:

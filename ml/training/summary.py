@@ -16,8 +16,8 @@ from fathom.ml.scores.hidden_optimum import Optimum, load_optimum, oracle
 from fathom.ml.scores.metrics import Scores, score
 from fathom.ml.scores.policy_returns import Trades, sides, trades
 from fathom.ml.scores.predictions import Predictions
-from fathom.ml.training.run_identity import write_whole
 from fathom.ml.training.walk_forward import Answers, WalkForward
+from fathom.settings.whole_files import write_whole
 
 ORACLE: Final = "oracle"
 """Name of the observer of the hidden state, where the truth is known."""

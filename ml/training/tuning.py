@@ -28,6 +28,7 @@ from fathom.ml.training.fit import fit
 from fathom.ml.training.single_run import single
 from fathom.ml.training.trial_ledger import TrialLedger
 from fathom.ml.training.tune_config import Range, TuneConfig, trial_config
+from fathom.settings.owner import locked, try_lock
 
 JOURNAL: Final = "study.journal"
 """File of the study in its folder: JSON lines, only ever appended to."""
@@ -166,8 +167,7 @@ def _take_up(study: optuna.Study) -> None:
 
 def _asked(study: optuna.Study, config: TuneConfig, out: Path) -> optuna.Trial | None:
     # One process at a time counts and asks, so that there are never more trials than wished for.
-    with (out / ".ask").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(out / ".ask"):
         trials = study.get_trials(deepcopy=False)
         again = {trial.user_attrs["again"] for trial in trials if "again" in trial.user_attrs}
         waiting = any(trial.state == TrialState.WAITING for trial in trials)
@@ -258,11 +258,7 @@ def _at_work(out: Path) -> Iterator[tuple[Callable[[], bool], Callable[[], None]
     with (out / ".lock").open("w") as lock:
 
         def alone() -> bool:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
+            return try_lock(lock)
 
         def share() -> None:
             fcntl.flock(lock, fcntl.LOCK_SH)

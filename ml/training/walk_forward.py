@@ -1,9 +1,7 @@
 """Walk-forward: every model on every fold, out of sample, kept fold by fold so that a killed run goes on."""
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,8 +18,10 @@ from fathom.ml.scores.predictions import Predictions, joined
 from fathom.ml.training.baselines import BASELINES
 from fathom.ml.training.config import TrainingConfig
 from fathom.ml.training.fit_config import NetConfig
-from fathom.ml.training.run_identity import identify, trial, write_whole
+from fathom.ml.training.run_identity import identify, trial
 from fathom.ml.training.trial_ledger import TrialLedger
+from fathom.settings.owner import owned
+from fathom.settings.whole_files import write_whole
 
 type OnProgress = Callable[[str, int, int], None]
 """Called with a model and fold, how much of it is done, and how much there is."""
@@ -163,7 +163,7 @@ def walk_forward(
     clash = {*names[: len(config.evaluation.baselines)]} & {net.title for net in config.nets}
     if clash:
         raise TrainingError(f"Expected nets with names of their own, was {', '.join(sorted(clash))}, a baseline.")
-    with _owned(out):
+    with owned(out, "name another folder"):
         identify(config, arrays, out)
         ledger = TrialLedger(config.ledger)
         tested: dict[str, list[tuple[Predictions, ModelFacts]]] = {name: [] for name in names}
@@ -271,14 +271,3 @@ class _FoldContext:
 
 def _spread(positions: NDArray[np.int64], config: TrainingConfig) -> NDArray[np.int64]:
     return positions[:: max(-(-len(positions) // config.evaluation.baseline_rows), 1)]
-
-
-@contextmanager
-def _owned(out: Path) -> Iterator[None]:
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(f"Expected to be alone in {out}, was one of two runs; name another folder.") from None
-        yield

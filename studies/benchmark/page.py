@@ -12,6 +12,7 @@ from fathom.pages.charts import AMBER, BAD, BLUE
 from fathom.pages.figures import SIZE, svg
 from fathom.pages.formats import UNDEFINED, integer, number, percent, significant
 from fathom.pages.tables import Cell, empty, table
+from fathom.settings.whole_files import write_whole
 from fathom.studies.benchmark.report import KindResult, Point, Result
 
 _COLORS: Final = {"detector": BLUE, "textbook": AMBER, "size_only": BAD}
@@ -21,11 +22,8 @@ _NAMES: Final = {"detector": "the detector", "textbook": "textbook rule", "size_
 
 
 def write_page(path: Path, results: Sequence[Result], budget: float) -> None:
-    """Write the page of a benchmark, to a temporary name first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(render(results, budget), encoding="utf-8")
-    temporary.replace(path)
+    """Write the page of a benchmark."""
+    write_whole(path, render(results, budget))
 
 
 def render(results: Sequence[Result], budget: float) -> str:

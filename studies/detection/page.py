@@ -14,6 +14,7 @@ from fathom.pages import Page, Section, Tile
 from fathom.pages.bars import shares
 from fathom.pages.formats import UNDEFINED, duration, integer, number, percent, precise_utc, significant, utc
 from fathom.pages.tables import Cell, Row, empty, table
+from fathom.settings.whole_files import write_whole
 from fathom.studies.detection.config import DetectionConfig
 from fathom.studies.detection.figures import COLORS, alerts_over_time, heat_map
 from fathom.studies.detection.run import Episode, Market, warnings_of
@@ -28,7 +29,7 @@ _REGIMES: Final = ("trend_up", "trend_down", "range", "volatile", "crash")
 def write_page(
     path: Path, config: DetectionConfig, markets: Sequence[Market], shown: Mapping[str, Sequence[Episode]], name: str
 ) -> None:
-    """Write the page, to a temporary name first.
+    """Write the page.
 
     Parameters
     ----------
@@ -40,10 +41,7 @@ def write_page(
     name : str
         Title of the page.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(detection_html(config, markets, shown, name), encoding="utf-8")
-    new.replace(path)
+    write_whole(path, detection_html(config, markets, shown, name))
 
 
 def detection_html(

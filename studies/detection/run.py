@@ -19,6 +19,7 @@ from fathom.data_catalog.store.layout import BOOK, ENGINE_DATA
 from fathom.detectors import MarketWatch, RpiReading
 from fathom.market import EVENT, Action, Kind
 from fathom.market.follow import BookFollower
+from fathom.settings.whole_files import whole_file
 from fathom.studies.detection.config import DetectionConfig
 
 KINDS: Final[dict[str, type[Detection]]] = {
@@ -229,14 +230,12 @@ def _look(episode: Episode, book: BookFollower, grid: Grid) -> None:
 
 def write_tables(folder: Path, markets: list[Market]) -> list[Path]:
     """Write `alerts.parquet`, `levels.parquet`, `regimes.parquet` and `waves.parquet`, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, kind in KINDS.items():
         messages = [message for market in markets for message in market.found[kind]]
         path = folder / f"{name}.parquet"
-        new = folder / f".{path.name}.new"
-        pq.write_table(messages_table(kind, messages), new, compression="zstd")
-        new.replace(path)
+        with whole_file(path) as file:
+            pq.write_table(messages_table(kind, messages), file, compression="zstd")
         written.append(path)
     return written
 

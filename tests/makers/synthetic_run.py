@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.backtests.setup.run_files import RunFiles, dump_json, to_table, write_table, write_text
+from fathom.backtests.setup.run_files import RunFiles, dump_json, to_table, write_table
+from fathom.settings.whole_files import write_whole
 
 SECOND = 10**9
 START = 1_723_161_256 * SECOND  # 2024-08-08 23:54:16 UTC
@@ -191,9 +192,9 @@ def make_run(
         "drawdown": equity / np.maximum.accumulate(equity) - 1.0,
     }
     write_table(folder, "equity", to_table("equity", curve))
-    write_text(folder, "config.toml", config)
-    write_text(folder, "versions.json", dump_json({"fathom": "0.1.0", "nautilus_trader": "2.0.0rc7"}))
-    write_text(folder, "summary.json", dump_json(summary(times, equity, instruments, seed) | {"name": title}))
+    write_whole(folder / "config.toml", config)
+    write_whole(folder / "versions.json", dump_json({"fathom": "0.1.0", "nautilus_trader": "2.0.0rc7"}))
+    write_whole(folder / "summary.json", dump_json(summary(times, equity, instruments, seed) | {"name": title}))
     return RunFiles(folder)
 
 

@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from fathom.data_catalog.simulation.measured.comparison import Measured, comparison_rows, number_text
 from fathom.data_catalog.simulation.measured.statistics import GRID_SECS, HORIZONS_SECS, QUANTILES, MarketStatistics
+from fathom.settings.whole_files import write_whole
 
 _COLOURS: Final = ("#2563a8", "#d9730d")
 _STYLE: Final = """
@@ -32,7 +32,6 @@ def write_page(path: Path, a: Measured, b: Measured) -> None:
     Parameters
     ----------
     path : Path
-        Written to a temporary name beside it, then renamed.
     a, b : tuple of MarketStatistics and mids
         As `measure_catalog` returns them.
     """
@@ -47,13 +46,7 @@ def write_page(path: Path, a: Measured, b: Measured) -> None:
         _table(left, right),
         "</body></html>\n",
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write("\n".join(parts))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, "\n".join(parts))
 
 
 def _text(value: str) -> str:

@@ -68,7 +68,7 @@ def test_they_are_written_once_and_named_by_what_is_in_them(table: Path, tmp_pat
 
 def test_what_a_killed_process_left_is_written_anew(table: Path, tmp_path: Path) -> None:
     folder = write_arrays(table, tmp_path / "whole")
-    left = tmp_path / "again" / f".{folder.name}.tmp"
+    left = tmp_path / "again" / f".{folder.name}.part"
     left.mkdir(parents=True)
     (left / "features.npy").write_bytes(b"half")
     again = write_arrays(table, tmp_path / "again")

@@ -25,6 +25,7 @@ from fathom.ml.features.micro_price import MicroPriceTable, fit_micro_price
 from fathom.ml.tables.build import Built, build
 from fathom.ml.tables.config import TableConfig
 from fathom.ml.tables.file import read_facts, read_vectors
+from fathom.settings.owner import FolderTakenError
 from tests.makers.feature_replay import assert_same, offline
 from tests.makers.random_market import START_NS, random_market
 from tests.makers.small_market import BTC, ETH, SECOND, START
@@ -166,7 +167,7 @@ def test_a_killed_build_goes_on(catalog: Path, project: Path, tmp_path: Path) ->
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=project) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"now\n"
-        with pytest.raises(CatalogError, match="Expected to be alone"):
+        with pytest.raises(FolderTakenError, match="Expected to be alone"):
             build(config(catalog), tmp_path, part_secs=10)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
