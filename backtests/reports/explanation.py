@@ -7,11 +7,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from fathom.settings.nearest import did_you_mean
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.ml.models.artifacts import ArtifactError, load_artifact
 from fathom.pages.formats import precise_utc
 from fathom.settings.errors import FathomError
+from fathom.settings.nearest import did_you_mean
 
 MOST_FEATURES: Final = 12
 """Features that are told: those farthest from their mean in the training data."""

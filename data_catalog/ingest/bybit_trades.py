@@ -15,7 +15,6 @@ import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 from pandas.util import hash_array
 
-from fathom.settings.nearest import nearest
 from fathom.data_catalog.errors import BadInputError, InstrumentError
 from fathom.data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
 from fathom.data_catalog.ingest.bybit_book import Odd, Timing, counted, times_near, times_of
@@ -27,6 +26,7 @@ from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.store.arrow import TRADE_ID, TRADE_ID_WORDS
 from fathom.data_catalog.store.layout import time_text
 from fathom.market.events import EVENT, Kind, Side, TradeFlag
+from fathom.settings.nearest import nearest
 
 type TradeBatch = tuple[NDArray[np.void], pa.Array]
 """Rows (`EVENT`) and their trade ids."""

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from fathom.settings.nearest import nearest, nearest_name
 from fathom.data_catalog.errors import BadInputError, CatalogError
 from fathom.data_catalog.ingest.cells import BadCellError
 from fathom.data_catalog.ingest.csv_errors import malformed_csv
+from fathom.settings.nearest import nearest, nearest_name
 
 type OnProgress = Callable[[float], None]
 """Called with the share of the input that is read, 0 to 1."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from fathom.settings.nearest import did_you_mean
 from fathom.settings.errors import FathomError
+from fathom.settings.nearest import did_you_mean
 
 
 class FeatureError(FathomError, ValueError):

@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.settings.nearest import nearest_name
 from fathom.ml.features.errors import SchemaMismatchError, UnknownFeatureError
 from fathom.ml.features.spec import FeatureSpec
+from fathom.settings.nearest import nearest_name
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fathom.settings.nearest import nearest
 from fathom.ml.errors import TrainingError
 from fathom.ml.models.artifacts import Artifact, load_artifact
 from fathom.ml.models.tracking import FOLDER, Store, StoreError
+from fathom.settings.nearest import nearest
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"

@@ -184,8 +184,9 @@ def test_a_path_is_relative_to_the_file_that_names_it(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path / "here")
     assert load(["../configs/x.toml"]).config.data.catalog == str(tmp_path / "configs" / "catalog")
     assert load(["../configs/x.toml"], ["data.catalog=c"]).config.data.catalog == str(tmp_path / "here" / "c")
-    training = read(TrainingConfig, "../configs/t.toml")
-    assert (training.data.features, training.ledger) == (str(tmp_path / "tables" / "f.toml"), "trials.jsonl")
+    training = read(TrainingConfig, "../configs/t.toml", ["ledger=l"])
+    assert training.data.features == str(tmp_path / "tables" / "f.toml")
+    assert training.ledger == str(tmp_path / "here" / "l")
     scorecard = load_scorecard(["../s.toml"])
     assert scorecard.base == [str(tmp_path / "base.toml")]
     assert scorecard.markets[0].scenario == str(tmp_path / "edge.toml")
