@@ -18,6 +18,15 @@ VALIDATED_TOPIC: Final = "validated"
 
 
 _NUMBERS: Final = ("strength", "entry", "stop", "target", "horizon_secs")
+_TEXTS: Final = ("instrument_id", "side", "source", "signal_id")
+
+
+def _number(signal: "Signal", name: str) -> float:
+    value = getattr(signal, name)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"Expected a number as {name} of the signal of '{signal.source}', was {value!r}") from None
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +80,12 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     signal_id: str = ""
 
     def __post_init__(self) -> None:
+        for name in _TEXTS:
+            force_setattr(self, name, str(getattr(self, name)))
         for name in _NUMBERS:
-            force_setattr(self, name, float(getattr(self, name)))
+            force_setattr(self, name, _number(self, name))
+        if int(self.ts_init) != self.ts_init:
+            raise ValueError(f"Expected ts_init in whole nanoseconds of '{self.source}', was {self.ts_init!r}")
         force_setattr(self, "ts_init", int(self.ts_init))
         if self.side not in ("BUY", "SELL"):
             raise ValueError(f"Expected side BUY or SELL of the signal of '{self.source}', was {self.side!r}")
@@ -152,6 +165,12 @@ class ValidatedSignal(msgspec.Struct, frozen=True, kw_only=True):
     inference_ms: float
     fallback: str
     ts_init: int
+
+    def __post_init__(self) -> None:
+        for name, kind in (("accepted", bool), ("aligned", bool), ("model_direction", int), ("ts_init", int)):
+            force_setattr(self, name, kind(getattr(self, name)))
+        for name in ("confidence", "expected_return_bps", "blended", "inference_ms"):
+            force_setattr(self, name, float(getattr(self, name)))
 
     @property
     def topic(self) -> str:

@@ -75,6 +75,7 @@ class Surveillance(BookDetector):
     --------
     >>> from fathom.market import EVENT
     >>> watch = Surveillance()
+    >>> import numpy as np
     >>> len(watch.update(np.zeros(0, EVENT)))
     0
     >>> watch.rpi.trades
@@ -112,6 +113,7 @@ class Spoofing(BookDetector):
     Examples
     --------
     >>> from fathom.market import EVENT
+    >>> import numpy as np
     >>> rows = np.zeros(0, EVENT)  # as `Catalog.events` yields them
     >>> alerts = Spoofing(SpoofingConfig(threshold=0.3), depth=200).update(rows)
     >>> alerts["confidence"].tolist()
@@ -135,6 +137,7 @@ class Layering(BookDetector):
     Examples
     --------
     >>> from fathom.market import EVENT
+    >>> import numpy as np
     >>> rows = np.zeros(0, EVENT)  # as `Catalog.events` yields them
     >>> alerts = Layering(LayeringConfig(min_levels=4), depth=200).update(rows)
     >>> alerts["levels"].tolist()
@@ -159,6 +162,7 @@ class QuoteStuffing(BookDetector):
     --------
     A level comes and goes once a second for a minute, then every millisecond:
 
+    >>> import numpy as np
     >>> from fathom.market import EVENT, Action, Flag, Kind, Side
     >>> rows = np.zeros(160, EVENT)
     >>> rows["ts_init"] = rows["ts_event"] = np.cumsum([10**9] * 60 + [10**6] * 100)

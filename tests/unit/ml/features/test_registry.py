@@ -47,5 +47,5 @@ def test_neutral_values_belong_to_features_that_can_be_undefined() -> None:
 
 def test_an_unknown_name() -> None:
     assert spec("vwap_bps").stationary_of == "vwap"
-    with pytest.raises(UnknownFeatureError, match="did you mean 'vwap_bps'"):
+    with pytest.raises(UnknownFeatureError, match="Did you mean 'vwap_bps'"):
         spec("vwap_bp")

@@ -94,9 +94,9 @@ def test_groups_cover_every_place_once() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(UnknownFeatureError, match="was 'rsi14'; did you mean 'rsi_14'"):
+    with pytest.raises(UnknownFeatureError, match=r"was 'rsi14'\. Did you mean 'rsi_14'"):
         SCHEMA.index("rsi14")
-    with pytest.raises(UnknownFeatureError, match="was 'xyzzy'; `fathom features describe` lists them"):
+    with pytest.raises(UnknownFeatureError, match=r"was 'xyzzy'\. `fathom features describe` lists them"):
         SCHEMA.select(["xyzzy"])
 
 

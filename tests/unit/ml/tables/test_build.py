@@ -218,7 +218,7 @@ def test_what_is_not_there_is_named(catalog: Path, tmp_path: Path) -> None:
     path = build(config(catalog, features=SMALL), tmp_path).path
     with pytest.raises(CatalogError, match=r"Expected one of BTCUSDT-LINEAR.BYBIT, was 'X'"):
         read_vectors(path, "X")
-    with pytest.raises(UnknownFeatureError, match="did you mean 'rsi_14'"):
+    with pytest.raises(UnknownFeatureError, match="Did you mean 'rsi_14'"):
         read_vectors(path, BTC, ["rsi_1"])
 
 
