@@ -333,6 +333,7 @@ class NewRun:
 
     Examples
     --------
+    >>> from fathom.settings.whole_files import write_whole
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     with NewRun(Path(scratch), "demo") as run:
     ...         _ = write_whole(run.folder / "summary.json", dump_json({}))

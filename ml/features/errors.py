@@ -16,7 +16,7 @@ class UnknownFeatureError(FeatureError):
     Examples
     --------
     >>> print(UnknownFeatureError("rsi14", ["rsi_14", "rsi_28"]))
-    Expected the name of a feature, was 'rsi14'; did you mean 'rsi_14'?
+    Expected the name of a feature, was 'rsi14'. Did you mean 'rsi_14'?
     """
 
     def __init__(self, name: str, known: Iterable[str]) -> None:

@@ -46,13 +46,13 @@ class Group(Protocol):
     ...     versions = {"count": 1}
     ...     def __init__(self, **increments):
     ...         self.state = np.zeros(1)
-    def absorb(self, rows):
+    ...     def absorb(self, rows):
     ...         self.state[0] += len(rows)
-    def sample(self, ts_ns, out):
+    ...     def sample(self, ts_ns, out):
     ...         out[0] = self.state[0]
-    def snapshot(self):
+    ...     def snapshot(self):
     ...         return {"state": self.state.copy()}
-    def restore(self, state):
+    ...     def restore(self, state):
     ...         self.state[:] = state["state"]
     >>> from fathom.market import EVENT
     >>> out = np.empty((2, 1))

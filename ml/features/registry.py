@@ -81,7 +81,7 @@ def spec(name: str) -> FeatureSpec:
     >>> spec("rsi_41")
     Traceback (most recent call last):
         ...
-    fathom.ml.features.errors.UnknownFeatureError: Expected the name of a feature, was 'rsi_41'; did you mean 'rsi_14'?
+    fathom.ml.features.errors.UnknownFeatureError: Expected the name of a feature, was 'rsi_41'. Did you mean 'rsi_14'?
     """
     try:
         return SPECS[name]

@@ -31,10 +31,10 @@ class NetError(TrainingError):
 
     Examples
     --------
-    >>> build("hybrid", features=5)
+    >>> build("hybrid_cnn", features=5)
     Traceback (most recent call last):
         ...
-    fathom.ml.nets.registry.NetError: Expected the name of a net, was 'hybrid'. Did you mean
+    fathom.ml.nets.registry.NetError: Expected the name of a net, was 'hybrid_cnn'. Did you mean
     'hybrid_cnn_lstm'? Your own code: "module:Name".
     """
 
