@@ -72,7 +72,7 @@ def open_feed(config: Config) -> Feed:
     catalog = Catalog(Path(data.catalog).resolve())
     if not (catalog.path / "data").is_dir():
         raise SettingsError(
-            f"Expected the folder of a catalog, was {data.catalog} (relative to {Path.cwd()}). "
+            f"Expected the folder of a catalog, was {data.catalog}. "
             "`fathom data import` or `fathom data simulate` makes one.",
             path="data.catalog",
         )

@@ -181,7 +181,7 @@ def test_an_interrupt_ends_the_run_without_a_directory(market: Path, tmp_path: P
 def test_data_that_are_not_there_are_named(market: Path, tmp_path: Path) -> None:
     config = config_file(tmp_path, market)
     wrong = {
-        "data.catalog=nowhere": r"^data\.catalog: Expected the folder of a catalog, was nowhere",
+        "data.catalog=nowhere": r"^data\.catalog: Expected the folder of a catalog, was .*nowhere\.",
         'data.instruments=["BTCUSD-LINEAR.BYBIT"]': r"^data\.instruments\[0\]: .*Did you mean 'BTCUSDT-LINEAR\.BYBIT'",
         "data.start=2025-01-01T00:00:00Z": r"^data\.start: Expected a span that overlaps the data",
         "venue.starting_balance=1000 USDC": r"^data\.instruments\[0\]: Expected a venue\.starting_balance in USDT",

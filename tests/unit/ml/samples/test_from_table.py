@@ -79,7 +79,7 @@ def test_what_a_killed_process_left_is_written_anew(table: Path, tmp_path: Path)
 def test_a_column_that_is_not_there_is_told(table: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="Expected the column 'close', which labels"):
         write_arrays(table, tmp_path, mid="close")
-    with pytest.raises(UnknownFeatureError, match="'mid_retrun'; did you mean 'mid_return'"):
+    with pytest.raises(UnknownFeatureError, match=r"'mid_retrun'\. Did you mean 'mid_return'"):
         write_arrays(table, tmp_path, inputs=["mid_retrun"])
     assert list(tmp_path.iterdir()) == []
 
