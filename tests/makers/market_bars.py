@@ -1,6 +1,7 @@
 """Bars, quotes and policies for the tests of the policies."""
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ def supertrend() -> SuperTrendPolicy:
 
 
 def volume_profile(
-    by: str = "volume", acceptance: int = 3, min_reward: float = 0.3, extension: float = 1.0
+    by: Literal["volume", "time"] = "volume", acceptance: int = 3, min_reward: float = 0.3, extension: float = 1.0
 ) -> VolumeProfilePolicy:
     return VolumeProfilePolicy(
         "A.B",

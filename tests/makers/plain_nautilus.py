@@ -23,7 +23,7 @@ class Turn(Strategy):
     """Buys and sells by turns, each time after some bars."""
 
     def __new__(cls, config: TurnConfig) -> "Turn":
-        return super().__new__(cls, config)
+        return super().__new__(cls, config)  # type: ignore[call-arg]
 
     def __init__(self, config: TurnConfig) -> None:
         super().__init__()
@@ -39,6 +39,7 @@ class Turn(Strategy):
             return
         side = OrderSide.BUY if self.bars // self.settings.every % 2 else OrderSide.SELL
         instrument = self.cache.instrument(self.settings.instrument_id)
+        assert instrument is not None
         quantity = instrument.make_qty(float(self.settings.trade_size))
         self.submit_order(self.order_factory.market(self.settings.instrument_id, side, quantity))
 
@@ -55,7 +56,7 @@ class Count(DataActor):
     seen = 0
 
     def __new__(cls, config: CountConfig) -> "Count":
-        return super().__new__(cls, config)
+        return super().__new__(cls, config)  # type: ignore[call-arg]
 
     def __init__(self, config: CountConfig) -> None:
         super().__init__()

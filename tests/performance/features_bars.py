@@ -109,7 +109,7 @@ def _both(name: str, micros: NDArray[np.float64], limit: float) -> list[Measure]
 
 def _features(*groups: str) -> FeatureSet:
     tick, lot = raw_books.PERP_STEPS["BTCUSDT"]
-    config = FeatureConfig(groups=groups) if groups else FeatureConfig()  # type: ignore[arg-type]
+    config = FeatureConfig(groups=groups) if groups else FeatureConfig()
     return FeatureSet(config, price_increment=tick, size_increment=lot)
 
 

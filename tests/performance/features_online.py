@@ -18,6 +18,7 @@ from fathom.actors.features import FeatureActor, FeatureActorConfig
 from fathom.commands.main import main
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.messages.features import FeatureVector
 from fathom.data_catalog.replay.rows_of_objects import Records
 from fathom.market import Flag, Kind
 from fathom.ml.features import FeatureSet
@@ -55,9 +56,9 @@ class _Timed(FeatureActor):
         if self._vectors > before:
             self.vector_costs.append(took)
 
-    def _publish(self, name: str, stream: Any, vectors: Any) -> None:
-        self._vectors += len(vectors.ts)
-        super()._publish(name, stream, vectors)
+    def publish_message(self, topic: str, message: Any) -> None:
+        self._vectors += isinstance(message, FeatureVector)
+        super().publish_message(topic, message)
 
 
 def _touched(deltas: OrderBookDeltas) -> float:

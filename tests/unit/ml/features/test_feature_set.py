@@ -1,7 +1,6 @@
 """The feature set: which events a vector sees, when it comes, and what is saved."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -34,7 +33,7 @@ class Seen(Group):
         )
         for name in ("rows", "newest_ms")
     )
-    versions: ClassVar[dict[str, int]] = {"orderbook": 1}
+    versions = {"orderbook": 1}  # noqa: RUF012
 
     def __init__(self) -> None:
         self.state = np.zeros(2)

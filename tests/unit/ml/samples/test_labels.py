@@ -30,7 +30,7 @@ def market(seed: int, rows: int = 120) -> tuple[np.ndarray, np.ndarray, np.ndarr
     threshold=st.sampled_from([None, 0.0, 3.0]),
 )
 def test_labels_equal_their_definition(seed: int, kind: str, horizon: float, threshold: float | None) -> None:
-    config = LabelConfig(kind=kind, horizon_secs=horizon, fee_bps=0.5, threshold_bps=threshold, volatility_secs=8.0)  # type: ignore[arg-type]
+    config = LabelConfig(kind=kind, horizon_secs=horizon, fee_bps=0.5, threshold_bps=threshold, volatility_secs=8.0)
     ts, instrument, mid, spread = market(seed)
     made = label(Prices(mid, spread, rows_ahead(ts, instrument, mid, GRID), GRID), config)
     for i, expected in enumerate(naive_label(ts, instrument, mid, spread, GRID, config)):
