@@ -71,7 +71,9 @@ def run(
     finished = simulate(resolved, feed, tick=tick, log_level=log_level)
     ground, contents, interval = _account(resolved, feed, finished)
     summary = figures.summarize(ground, interval)
-    summary = msgspec.structs.replace(summary, notes=[*finished.notes, *notes_of(finished.tables), *summary.notes])
+    notes = [overlap.sentence() for overlap in summary.in_sample]
+    notes += [*finished.notes, *notes_of(finished.tables), *summary.notes]
+    summary = msgspec.structs.replace(summary, notes=notes)
     timing = {
         "elapsed_secs": finished.elapsed_secs,
         "events": summary.events["total"],

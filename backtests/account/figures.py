@@ -13,6 +13,7 @@ from fathom.backtests.account.periods import annual_return_refused, fitting_peri
 from fathom.backtests.account.tables import Ground
 from fathom.backtests.engine.records import Records
 from fathom.backtests.setup.data_feed import iso, nanos
+from fathom.backtests.setup.in_sample import in_sample
 
 type Floats = NDArray[np.float64]
 
@@ -56,6 +57,7 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
         funding=summary.Funding(source=config.funding.source, payments=len(ground.records.payments)),
         ledger=summary.Ledger(samples=int(curve.times_ns.size), largest_difference=_tidy(curve.largest_difference)),
         events={**ground.counts, "total": sum(ground.counts.values())},
+        in_sample=in_sample([part.parameters for part in (*resolved.actors, *resolved.strategies)], feed),
         notes=_notes(ground),
         undefined=dict(sorted(undefined.items())),
     )

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from fathom.backtests.setup.in_sample import InSample
+
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """Time covered: ISO 8601 texts in UTC, and seconds."""
@@ -157,11 +159,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     starting_equity, final_equity, total_return
         `total_return` = final / starting - 1.
     annual_return
-        Compound, 365 days; null for spans under 30 days, where it would be noise.
+        Compound, 365 days; null for spans under 360 days, where it would be noise.
     equity_interval
         Step of the grid of `equity.parquet` and `prices.parquet`, such as `1s`.
     events
         Data fed to the engine: `book_deltas`, `trades`, `bars`, `funding`, and `total`.
+    in_sample
+        Where the run trades on data that its model has learnt from, or that chose it; empty where it does not.
     notes
         What the reader must know, in sentences (approximations, missing funding, a position left open, ...).
     undefined
@@ -191,5 +195,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     funding: Funding
     ledger: Ledger
     events: dict[str, int]
+    in_sample: list[InSample]
     notes: list[str]
     undefined: dict[str, str]

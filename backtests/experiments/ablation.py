@@ -18,6 +18,7 @@ from fathom.backtests.errors import RunError
 from fathom.backtests.experiments.ablation_variants import Variant, variants_of
 from fathom.backtests.setup.config import load as load_config
 from fathom.backtests.setup.data_feed import open_feed
+from fathom.backtests.setup.in_sample import in_sample_notes
 from fathom.backtests.setup.run_files import RunFiles, digest
 from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
 from fathom.settings.toml import dump_toml
@@ -77,6 +78,11 @@ class Ablation(NamedTuple):
     rows: list[Row]
     full: Performance
     block_secs: float
+
+    @property
+    def in_sample(self) -> list[str]:
+        """Sentences that say where the models of its backtests have learnt from the same data."""
+        return in_sample_notes(row.files for row in self.rows)
 
 
 def plan(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> tuple[list[Variant], str]:
@@ -268,4 +274,10 @@ def as_json(ablation: Ablation) -> dict[str, Any]:
         }
         for row in ablation.rows
     ]
-    return {"folder": str(ablation.folder), "level": LEVEL, "block_secs": ablation.block_secs, "rows": rows}
+    return {
+        "folder": str(ablation.folder),
+        "in_sample": ablation.in_sample,
+        "level": LEVEL,
+        "block_secs": ablation.block_secs,
+        "rows": rows,
+    }

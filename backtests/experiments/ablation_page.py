@@ -69,7 +69,7 @@ def ablation_html(ablation: Ablation) -> str:
 
 
 def _warnings(ablation: Ablation) -> tuple[str, ...]:
-    found = []
+    found = ablation.in_sample
     same = [row.variant.part for row in ablation.rows if row.variant.part and row.effect == (0.0, 0.0, 0.0)]
     if same:
         found.append(f"Taken out without any effect on this run: {', '.join(same)}.")

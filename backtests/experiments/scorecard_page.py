@@ -134,7 +134,7 @@ def _facts(scorecard: Scorecard) -> tuple[tuple[str, str], ...]:
 
 
 def _warnings(scorecard: Scorecard) -> list[str]:
-    found = [extrapolation(scorecard)] if scorecard.results else []
+    found = [*scorecard.in_sample, *([extrapolation(scorecard)] if scorecard.results else [])]
     few = [f"{result.strategy} {result.score.trades}" for result in last(scorecard) if result.score.trades < FEW_TRADES]
     if few:
         found.append(f"Fewer than {FEW_TRADES} trades, which say little: {', '.join(few)}.")

@@ -11,6 +11,7 @@ from fathom.backtests.experiments.ablation_variants import FULL
 from fathom.backtests.experiments.scorecard import NO_VALIDATOR, Cell
 from fathom.backtests.experiments.scorecard_config import Requirements, ScorecardConfig
 from fathom.backtests.experiments.scorecard_figures import Look, Score, gain, looks, score
+from fathom.backtests.setup.in_sample import in_sample_notes
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.ml.scores.bootstrap import Interval
 
@@ -83,6 +84,8 @@ class Scorecard(NamedTuple):
         Of the accounts.
     runs
         Name of the cell -> run directory.
+    in_sample
+        Sentences that say where the models of its backtests have learnt from the same data.
     """
 
     folder: Path
@@ -91,6 +94,7 @@ class Scorecard(NamedTuple):
     looks: list[Look]
     currency: str
     runs: dict[str, str]
+    in_sample: tuple[str, ...] = ()
 
 
 def compared(config: ScorecardConfig, folder: Path, done: Mapping[Cell, RunFiles]) -> Scorecard:
@@ -110,7 +114,8 @@ def compared(config: ScorecardConfig, folder: Path, done: Mapping[Cell, RunFiles
             results.append(_result(config, ALL, market, chosen))
     currency = next(iter(runs.values())).currency
     paths = {cell.name: str(files.path) for cell, files in done.items()}
-    return Scorecard(folder, config, results, looks(nulls, level=config.level), currency, paths)
+    seen = tuple(in_sample_notes(done.values()))
+    return Scorecard(folder, config, results, looks(nulls, level=config.level), currency, paths, seen)
 
 
 def checks(result: Result, asked: Requirements) -> list[Check]:
@@ -190,6 +195,7 @@ def as_json(scorecard: Scorecard) -> dict[str, Any]:
         )
     return {
         "folder": str(scorecard.folder),
+        "in_sample": list(scorecard.in_sample),
         "level": scorecard.config.level,
         "currency": scorecard.currency,
         "results": results,

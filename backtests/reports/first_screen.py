@@ -7,6 +7,7 @@ import numpy as np
 from fathom.backtests.account.performance import FEW_TRADES, Performance
 from fathom.backtests.account.periods import ratios_refused
 from fathom.backtests.reports.simulated import simulated
+from fathom.backtests.setup.in_sample import IN_SAMPLE
 from fathom.pages import Tile
 from fathom.pages.formats import UNDEFINED, counted, duration, integer, money, number, percent, utc
 
@@ -68,7 +69,8 @@ def facts(run: Performance) -> tuple[tuple[str, str], ...]:
 
 def warnings(run: Performance) -> tuple[str, ...]:
     """Return the sentences that qualify the figures, the gravest first, then the notes of the run."""
-    found = []
+    notes = [str(note) for note in run.summary["notes"]]
+    found = [note for note in notes if note.startswith(IN_SAMPLE)]
     closed = int(run.closed.sum())
     account, trades = float(run.equity[-1] - run.equity[0]), float(np.sum(run.positions["pnl_net"]))
     # The engine rounds each commission to the currency's smallest unit: five standard deviations of that, in cents.
@@ -91,7 +93,7 @@ def warnings(run: Performance) -> tuple[str, ...]:
         found.append("The Sharpe ratio is within two standard errors of zero: luck explains it as well as skill.")
     if run.traded and run.years < 1.0 and not ratios_refused(run.span_ns):
         found.append("Less than a year of data: the return is not annualised, and the ratios are extrapolated.")
-    found += [str(note) for note in run.summary["notes"]]
+    found += [note for note in notes if not note.startswith(IN_SAMPLE)]
     return tuple(found)
 
 

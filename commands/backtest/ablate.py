@@ -63,6 +63,8 @@ def _print(terminal: Terminal, measured: "Ablation") -> None:
     from fathom.backtests.experiments.ablation_page import sentence
     from fathom.pages.formats import integer, number, percent
 
+    for note in measured.in_sample:
+        terminal.warn(f"Note: {note}")
     currency, rows = measured.full.currency, []
     for row in measured.rows:
         effect, low, high = (number(value, signed=True) for value in row.effect)

@@ -62,6 +62,8 @@ def _print(terminal: Terminal, compared: Any) -> None:
     from fathom.backtests.experiments.scorecard_results import checks, significant
     from fathom.pages.formats import integer, number
 
+    for note in compared.in_sample:
+        terminal.warn(f"Note: {note}")
     for market in dict.fromkeys(result.market for result in compared.results):
         results = [result for result in compared.results if result.market == market]
         heads = checks(results[0], compared.config.requirements)

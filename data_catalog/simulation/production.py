@@ -72,6 +72,19 @@ def stamp_of(config: Simulation, number: int, seed: int) -> Stamp:
     )
 
 
+def same_simulation(first: Path, second: Path, instrument_id: str) -> bool:
+    """Return whether two catalogs may hold the same data of an instrument: false only where their stamps differ.
+
+    Examples
+    --------
+    >>> same_simulation(Path("no/catalog"), Path("nor/here"), "BTCUSDT-LINEAR.SIM")
+    True
+    """
+    stamps = [_read_stamp(catalog / truth_folder(instrument_id) / "simulation.json") for catalog in (first, second)]
+    known = [stamp.fingerprint for stamp in stamps if stamp is not None]
+    return len({*known}) < 2
+
+
 def definition(instrument: InstrumentSpec) -> Instrument:
     """Return the engine's instrument of a simulated one.
 
