@@ -1,4 +1,4 @@
-"""The bracket of a strategy: one entry, a stop and a target, whatever the venue answers; a machine without an engine.
+"""The bracket of a strategy: an entry, then stop and target, whatever the venue answers; a machine without an engine.
 
 - `decide` remembers the wish. `step` looks at what is true now (position, live orders) and returns the commands that
   lead towards the wish. Everything that changes the truth (a fill, a rejection, a cancel) calls for another `step`, so
@@ -6,13 +6,14 @@
 - An entry is built from an `Approved` of the risk gate and from nothing else (`strategies.risk.gate`). At a halt,
   orders are cancelled and the position is closed; nothing is sent until the halt ends.
 - A signal holds for its horizon, if it has one: then its entry is cancelled, and its position closed.
-- A position without a live stop (the venue refused it) is closed at once.
+- Stop and target follow the first fill of the entry (`order_stages`). A position whose stop the venue refused is closed
+  at once. Without a position and an entry, every order is cancelled before the next entry goes.
+- An order or a cancel that the venue does not answer in time is cancelled or forgotten: it blocks nothing.
 - What a restart must not lose is in one struct, `Trade`. What the venue knows (orders, position) comes from the cache.
 """
 
 import math
 from collections import deque
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -22,10 +23,10 @@ from fathom.strategies.risk.gate import Approved, Refused
 from fathom.strategies.risk.seat import RiskSeat
 from fathom.strategies.trading.commands import (
     Amend,
-    Cancel,
     Close,
     Command,
     Enter,
+    Forget,
     Leave,
     LiveOrder,
     OrderNews,
@@ -34,30 +35,12 @@ from fathom.strategies.trading.commands import (
 )
 from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.order_roles import tags_of
-
-type Live = Mapping[str, LiveOrder]
+from fathom.strategies.trading.order_stages import Grid, Live, cancels, first, protect
+from fathom.strategies.trading.pacer import Pacer
+from fathom.strategies.trading.trade import Trade
 
 _SECOND: Final = 1_000_000_000
 _CLOSING: Final = {"STOP": "stopped", "TARGET": "target"}
-
-
-class Trade(msgspec.Struct, kw_only=True):
-    """What a strategy must remember of its signals and its trade, beside what the venue knows."""
-
-    signals: int = 0  # named so far
-    wish: Signal | None = None  # what is to be traded next
-    confidence: float = 1.0  # how sure the wish is
-    signal: Signal | None = None  # whose orders or position are live
-    certainty: float = 1.0  # how sure it was
-    price: float = 0.0  # of the last decision
-    age: int = 0  # decisions since the entry was sent or repriced
-    deadline: int = 0  # when the entry is late (ns); 0 where decisions count
-    attempts: int = 0  # times that the entry was repriced
-    refused_as_taker: bool = False  # whether the venue has just refused the post-only entry
-    crosses: bool = False  # whether the wish is entered by market, whatever the configuration says
-    stop: float = math.nan  # trigger price of the stop
-    trail: float = math.nan  # where the stop is to go; NaN: nowhere
-    last_role: str = ""  # what the last fill that reduced the position was for
 
 
 class Bracket:
@@ -87,8 +70,8 @@ class Bracket:
     >>> enter.approval.quantity, enter.is_limit, [step.stage for step in bracket.steps]
     (50.0, False, ['approved', 'submitted'])
     >>> bracket.hold(50.0, average=100.0)
-    >>> bracket.step(1, {"TARGET-1": LiveOrder("TARGET")})  # the venue refused the stop
-    [Cancel(order_id='TARGET-1'), Close(held=50.0)]
+    >>> bracket.step(1, {})
+    [PlaceStop(price=98.0, quantity=50.0), PlaceTarget(price=103.0, quantity=50.0)]
     """
 
     def __init__(self, config: SignalStrategyConfig, risk: RiskSeat) -> None:
@@ -96,7 +79,8 @@ class Bracket:
         self.trade = Trade()
         self.held = 0.0  # the position in base currency, negative for short
         self.steps: deque[Step] = deque()  # of the lives of signals, that nobody was told of yet
-        self.tick, self.decimals = 0.01, 2  # of the instrument's prices: set before the first step
+        self.grid = Grid()  # of the instrument: set before the first step
+        self.pacer = Pacer()  # of the account
         self.leaving = False  # whether the engine's own exit is under way
         self._risk = risk
         self._stands_down = False
@@ -165,15 +149,13 @@ class Bracket:
                 trade.refused_as_taker = news.as_taker
                 self.tell("rejected", news.reason)
             case "rejected", role if role and self.held:
+                if role == "STOP":  # where another one is live, it stays where it is
+                    trade.trail = math.nan
                 self.tell("rejected", f"{role}: {news.reason}")
             case "cancelled", "ENTRY":
                 self.tell("cancelled")
             case "kept", "ENTRY":
                 self._risk.undo_resize()
-            case "kept", "STOP":
-                trade.trail = math.nan
-            case "amended", "STOP" if not math.isnan(news.price):
-                trade.stop = news.price
 
     def hold(self, held: float, average: float) -> None:
         """Take the size of the open position, negative for short, and its average price."""
@@ -184,7 +166,7 @@ class Bracket:
         """Take the end of the position: average price, largest size, and result with fees."""
         trade = self.trade
         self.held = 0.0
-        trade.stop = trade.trail = math.nan
+        trade.end()
         self._risk.close(ts, pnl, by_stop=trade.last_role == "STOP")
         is_late = trade.last_role == "EXIT" and self._is_over(ts)
         reason = "at the end of its horizon" if is_late else ""
@@ -204,7 +186,15 @@ class Bracket:
         live
             The orders that may still be filled, by id.
         """
-        entry = _first(live, "ENTRY")
+        late = frozenset(name for name, order in live.items() if self._is_unanswered(now, order))
+        lost = [name for name in late if live[name].role == "EXIT" or live[name].status in ("cancelling", "unsure")]
+        if any(live[name].role == "ENTRY" for name in lost):
+            self.tell("cancelled", "the venue did not answer")
+        live = {name: order for name, order in live.items() if name not in lost}
+        return [*(Forget(name) for name in sorted(lost)), *self._step(now, live, late)]
+
+    def _step(self, now: int, live: Live, late: frozenset[str]) -> list[Command]:
+        entry = first(live, "ENTRY")
         if entry is None:
             self._risk.end_entry()
         halt = self._risk.halt
@@ -212,15 +202,18 @@ class Bracket:
             self.drop_wish(halt)
             return self._stand_down(live, halt)
         self._stands_down = False
-        if self.leaving or _first(live, "EXIT") is not None:
+        if self.leaving or first(live, "EXIT") is not None:
             return []
         if self.held:
-            return self._watch(now, live, entry)
-        if entry is not None:
-            return self._watch_entry(now, live, entry)
+            return self._watch(now, live, entry, late)
+        if entry is not None and not self.trade.ended:
+            return self._watch_entry(now, live, entry, late)
         if live:
-            return []
+            return cancels(live, *live)
         self._retry_refused_entry()
+        wait = self.pacer.wait_ns(now, entry=True)
+        if self.trade.wish is not None and wait:
+            return [Wake(f"pace-{now + wait}", now + wait)]
         signal, self.trade.wish = self.trade.wish, None
         answer = self._review(signal, self.trade.confidence) if signal is not None else None
         return self._enter(now, answer) if isinstance(answer, Approved) else []
@@ -238,6 +231,9 @@ class Bracket:
         """Go on from what `save` returned."""
         self.trade = msgspec.msgpack.decode(content, type=Trade)
 
+    def _is_unanswered(self, now: int, order: LiveOrder) -> bool:
+        return order.status != "live" and now - order.since >= round(self.config.answer_timeout_secs * _SECOND)
+
     def _stand_down(self, live: Live, halt: Refused) -> list[Command]:
         if not self._stands_down:
             self._stands_down = True
@@ -247,36 +243,33 @@ class Bracket:
         self.leaving = True
         return [Leave()]
 
-    def _watch(self, now: int, live: Live, entry: str | None) -> list[Command]:
+    def _watch(self, now: int, live: Live, entry: str | None, late: frozenset[str]) -> list[Command]:
         wish = self.trade.wish
         if wish is not None and (wish.direction == self.direction or not self.config.exit_on_flip):
             self.drop_wish(Refused("held"))
             wish = None
-        stop = _first(live, "STOP")
-        if wish is not None or stop is None or self._is_over(now):
-            return [*_cancels(live, *live), Close(self.held)]
-        commands = self._move_stop(live, stop)
-        if entry is not None and (self._entry_is_late(now) or self._risk.paused):
-            commands = [*_cancels(live, entry), *commands]
+        ends = wish is not None or self._is_over(now)
+        commands = protect(self.trade, self.held, live, self.grid, late) if not ends else None
+        if commands is None:
+            return [*cancels(live, *live), Close(self.held)]
+        if entry is not None and (self._entry_is_late(now) or self._risk.paused or entry in late or self.trade.ended):
+            commands = [*cancels(live, entry), *commands]
         self._risk.move_stop(self.trade.stop)
         return commands
 
-    def _move_stop(self, live: Live, stop: str) -> list[Command]:
-        trade, sign = self.trade, self.direction
-        ahead = sign * (trade.trail - trade.stop) > 0.5 * self.tick  # NaN: there is nowhere to go
-        safe = sign * (trade.price - trade.trail) > 0.5 * self.tick  # else the venue would trigger it, or never
-        return [Amend(stop, trade.trail)] if ahead and safe and live[stop].status == "live" else []
-
-    def _watch_entry(self, now: int, live: Live, entry: str) -> list[Command]:
-        if self.trade.wish is not None or self._risk.paused or self._is_over(now):
-            return _cancels(live, entry)
+    def _watch_entry(self, now: int, live: Live, entry: str, late: frozenset[str]) -> list[Command]:
+        if self.trade.wish is not None or self._risk.paused or self._is_over(now) or entry in late:
+            return cancels(live, entry)
         if not self._entry_is_late(now) or live[entry].status != "live":
             return []
+        wait = self.pacer.wait_ns(now, entry=True)
+        if wait:
+            return [Wake(f"pace-{now + wait}", now + wait)]
         signal = self._next_attempt()
         if signal is not None and not self.trade.crosses:
             return self._reprice(now, live, entry, signal)
         self.trade.wish = signal  # one that crosses is entered when the cancelled order is gone
-        return _cancels(live, entry)
+        return cancels(live, entry)
 
     def _next_attempt(self) -> Signal | None:
         trade = self.trade
@@ -301,11 +294,14 @@ class Bracket:
     def _reprice(self, now: int, live: Live, entry: str, signal: Signal) -> list[Command]:
         answer, claim = self._review(signal, self.trade.certainty), self._risk.claim
         if not isinstance(answer, Approved) or claim is None:
-            return _cancels(live, entry)
-        size = self._risk.resize(answer)
-        price = self._rounded(signal.entry)
+            return cancels(live, entry)
+        size, price = self._risk.resize(answer), self.grid.price(signal.entry)
+        smaller = size < claim.ordered - 0.5 * self.grid.lot
+        if price == live[entry].price and not smaller:  # the engine refuses an amendment that changes nothing
+            return self._restart_clock(now)
+        self.trade.ordered = size
         self.tell("repriced", price=price, quantity=size)
-        return [*self._restart_clock(now), Amend(entry, price, size if size < claim.ordered else None)]
+        return [*self._restart_clock(now), Amend(entry, price, size if smaller else None)]
 
     def _review(self, signal: Signal, confidence: float) -> Approved | Refused:
         answer = self._risk.review(signal, confidence)
@@ -323,7 +319,7 @@ class Bracket:
         if not again:
             trade.attempts = 0
         trade.signal, trade.certainty = signal, approval.confidence
-        trade.stop, trade.trail = self._rounded(signal.stop), math.nan
+        trade.begin(approval.quantity, self.grid.price(signal.stop), self.grid.price(signal.target))
         is_limit = self.config.entry == "limit" and not trade.crosses
         self.tell("repriced" if again else "submitted", price=signal.entry, quantity=approval.quantity)
         return [*self._restart_clock(now), *self._wake_at_the_end(now), Enter(approval, is_limit)]
@@ -350,14 +346,3 @@ class Bracket:
         if self.config.entry != "limit" or self.trade.crosses:
             return False
         return now >= self.trade.deadline if self.trade.deadline else self.trade.age >= self.config.entry_decisions
-
-    def _rounded(self, price: float) -> float:
-        return round(round(price / self.tick) * self.tick, self.decimals)
-
-
-def _first(live: Live, role: str) -> str | None:
-    return next((order_id for order_id, order in live.items() if order.role == role), None)
-
-
-def _cancels(live: Live, *order_ids: str) -> list[Command]:
-    return [Cancel(order_id) for order_id in order_ids if live[order_id].status != "cancelling"]

@@ -7,22 +7,34 @@ import msgspec
 
 from fathom.strategies.risk.gate import Approved
 
+type Status = Literal["sent", "live", "changing", "cancelling", "unsure"]
+
 
 class LiveOrder(msgspec.Struct):
-    """An order that may still be filled: its role, and whether a change or a cancel of it is under way."""
+    """An order that may still be filled: its role, how far it is, and what was ordered.
+
+    It is `sent` until the venue accepts it, and then `live`. An amendment makes it `changing`, a cancel `cancelling`.
+    It is `unsure` where the venue refused a cancel before it answered the order.
+    """
 
     role: str
-    status: Literal["live", "changing", "cancelling"] = "live"
+    status: Status = "live"
+    since: int = 0  # when our last command about it was sent (ns)
+    price: float = math.nan  # of a target, the trigger of a stop
+    quantity: float = math.nan
+    filled: float = 0.0
+    asked: float = 0.0  # size of the last amendment, accepted or refused
+    accepted: bool = False
 
 
 class OrderNews(NamedTuple):
     """An event of an order, as the event itself states it."""
 
-    kind: Literal["filled", "rejected", "cancelled", "amended", "kept", "other"]  # kept: the venue refused to amend it
+    kind: Literal["filled", "accepted", "rejected", "cancelled", "amended", "kept", "other"]  # kept: not amended
     order_id: str
     role: str  # empty for an order that the strategy does not know
     ts: int = 0
-    price: float = math.nan  # of a fill, or the new trigger of a stop
+    price: float = math.nan  # of a fill
     quantity: float = math.nan
     fee: float = 0.0
     reason: str = ""
@@ -41,22 +53,42 @@ class Step(NamedTuple):
 
 
 class Enter(NamedTuple):
-    """Send the entry of an approved signal with its stop and target; post-only at its price, or by market."""
+    """Send the entry of an approved signal, alone; post-only at its price, or by market."""
 
     approval: Approved
     is_limit: bool
 
 
+class PlaceStop(NamedTuple):
+    """Send a stop that reduces the position, and triggers at a price."""
+
+    price: float
+    quantity: float
+
+
+class PlaceTarget(NamedTuple):
+    """Send a limit order that reduces the position."""
+
+    price: float
+    quantity: float
+
+
 class Amend(NamedTuple):
-    """Move an order to a price, a stop its trigger; without a quantity its size stays."""
+    """Give an order that is not a stop another price or size; None: as it is."""
 
     order_id: str
-    price: float
+    price: float | None = None
     quantity: float | None = None
 
 
 class Cancel(NamedTuple):
     """Cancel an order."""
+
+    order_id: str
+
+
+class Forget(NamedTuple):
+    """Count an order no longer as live: the venue has not answered in time."""
 
     order_id: str
 
@@ -78,4 +110,4 @@ class Wake(NamedTuple):
     ts: int
 
 
-type Command = Enter | Amend | Cancel | Close | Leave | Wake
+type Command = Enter | PlaceStop | PlaceTarget | Amend | Cancel | Forget | Close | Leave | Wake

@@ -28,6 +28,9 @@ class SignalStrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         price of its side. Each time the risk gate is asked again, and may make it smaller.
     entry_last
         What happens to the entry that is late once more: `cancel`, or `market`: what is asked for crosses the spread.
+    answer_timeout_secs
+        The venue has not answered an order or a cancel after this time: the entry is cancelled, then forgotten, and a
+        position whose stop is not accepted is closed. Longer than two ways to the venue.
     horizon_secs
         For how long a signal holds that does not say so itself: what of its entry is still open then is cancelled, and
         its position closed by market. None: until stop, target or another signal.
@@ -67,6 +70,7 @@ class SignalStrategyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     entry_timeout_secs: Annotated[float, Meta(gt=0)] | None = None
     reprices: Annotated[int, Meta(ge=0)] = 0
     entry_last: Literal["cancel", "market"] = "cancel"
+    answer_timeout_secs: Annotated[float, Meta(gt=0)] = 5.0
     horizon_secs: Annotated[float, Meta(gt=0)] | None = None
     exit_on_flip: bool = True
     risk_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.01

@@ -40,7 +40,9 @@ from fathom.strategies.trading.desk import SignalDesk
 from fathom.strategies.trading.engine_market import EngineMarket
 from fathom.strategies.trading.engine_numbers import nearest
 from fathom.strategies.trading.member import Member, Parts, of_quotes
+from fathom.strategies.trading.order_stages import Grid
 from fathom.strategies.trading.orders import Orders
+from fathom.strategies.trading.pacer import Pacer
 
 _VERSION: Final = 1
 _STATE: Final = "strategy"
@@ -170,7 +172,15 @@ class PolicyStrategy(Strategy):
         sizing = Sizing(config.direction, config.risk_fraction, config.notional, config.max_leverage)
         self.risk = RiskSeat(RiskGate(config.risk, sizing, strategy_id, instrument_id, RiskBook()), self._market)
         self.bracket = Bracket(config, self.risk)
-        self.orders = Orders(self, self.instrument_id, self.bracket.tags, self._on_alarm)
+        self.orders = Orders(
+            self,
+            self.instrument_id,
+            self.bracket.tags,
+            self._on_alarm,
+            lambda: self.bracket.held,
+            round(config.answer_timeout_secs * 1_000 * _MS),
+        )
+        self.bracket.pacer = self.orders.pacer
         self.desk = SignalDesk(config, strategy_id, instrument_id, now=lambda: self.clock.timestamp_ns())
         if members is None:
             members = [config.member(instrument_id)] if isinstance(config, PolicyStrategyConfig) else []
@@ -183,9 +193,11 @@ class PolicyStrategy(Strategy):
         """The first policy."""
         return self.members[0].policy
 
-    def join(self, book: RiskBook) -> None:
-        """Share the book of a system's strategies: before the strategy starts."""
+    def join(self, book: RiskBook, pacer: Pacer | None = None) -> None:
+        """Share the book and the pace of an account's strategies: before the strategy starts."""
         self.risk.gate.join(book)
+        if pacer is not None:
+            self.bracket.pacer = self.orders.pacer = pacer
 
     def ask[**P, T](self, policy: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Call a policy; return what it says, None where it fails or failed too often.
@@ -253,7 +265,8 @@ class PolicyStrategy(Strategy):
             raise ValueError(f"Expected the instrument {self.instrument_id} in the data, was none.")
         self.instrument = instrument
         self._market.open(instrument)
-        self.bracket.tick, self.bracket.decimals = nearest(instrument.price_increment), instrument.price_precision
+        tick, lot = nearest(instrument.price_increment), nearest(instrument.size_increment)
+        self.bracket.grid = Grid(tick, instrument.price_precision, lot)
         for member in self.members:
             member.open(instrument)
         remembered = None if self._loaded else self.cache.get(self._key)
@@ -424,6 +437,7 @@ class PolicyStrategy(Strategy):
         try:
             while self._again and not self.stopped:
                 self._again = False
+                self.orders.flush()
                 self.orders.carry_out(self.bracket.step(self.clock.timestamp_ns(), self.orders.live()))
         finally:
             self._acting = False

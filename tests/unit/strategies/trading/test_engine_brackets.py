@@ -40,7 +40,8 @@ def test_a_bracket_closes_by_stop_or_target_and_one_cancels_the_other(
     assert len(closed) >= 2
     assert {trip["exit_role"] for trip in closed} == {role}
     for entry in [order for order in orders if order["role"] == "ENTRY"][: len(closed)]:
-        exits = [o for o in orders if o["ts_init"] == entry["ts_init"] and o["role"] in ("STOP", "TARGET")]
+        exits = [o for o in orders if o["signal_id"] == entry["signal_id"] and o["role"] in ("STOP", "TARGET")]
+        assert {o["ts_init"] for o in exits} == {entry["ts_last"]}  # they follow the fill
         assert {order["role"]: order["status"] for order in exits}[role] == "FILLED"
         assert sorted(order["status"] for order in exits) == ["CANCELED", "FILLED"]
 
@@ -81,7 +82,7 @@ def falls_after_the_decision(seconds: float) -> int:
 def test_a_post_only_entry_that_would_take_is_refused_and_forgotten(tmp_path: Path) -> None:
     catalog = make_market(tmp_path / "catalog", seconds=30.0, mid=falls_after_the_decision).path
     orders, fills, _ = rows_of(tmp_path, catalog, "venue.latency.base_ms=400", "direction=long", "entry=limit")
-    assert [order["status"] for order in orders] == ["REJECTED"] * 3
+    assert [(order["role"], order["status"]) for order in orders] == [("ENTRY", "REJECTED")]
     assert "would have been a TAKER" in next(order["reason"] for order in orders if order["role"] == "ENTRY")
     assert fills == []
 

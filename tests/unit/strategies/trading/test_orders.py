@@ -1,5 +1,6 @@
 """The life of orders: reprice and cross, trailing stops, partial fills, rejections, restarts, nothing after stop."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,9 +160,11 @@ def test_the_stop_is_trailed_one_way_only(tmp_path: Path, side: str, sign: int) 
     steps = [(10, side, 50.0, 500.0), *((15.0 + 2 * number, "trail", price, 0.0) for number, price in enumerate(at))]
     text = str([list(step) for step in steps]).replace("'", '"')
     told, files = play(tmp_path, text, mid=mid, entry="market")
-    (stop,) = rows_of(files, "STOP")
-    assert stop["trigger_price"] == at[2]  # not back, and not through the market: also not when it gets there
-    assert stop["status"] == "FILLED"
+    stops = rows_of(files, "STOP")  # not back, and not through the market: also not when it gets there
+    assert [stop["trigger_price"] for stop in stops] == [60_000.0 - sign * 50.0 + sign * 0.1 * (sign > 0), at[0], at[2]]
+    assert [stop["status"] for stop in stops] == ["CANCELED", "CANCELED", "FILLED"]
+    for before, after in itertools.pairwise(stops):  # the next one is accepted before the last one is cancelled
+        assert (before["ts_last"] - after["ts_init"]).value == 2 * 20 * 10**6
     assert (told[-1].stage, told[-1].signal_id) == ("stopped", "Directed-BTCUSDT-1")
     (trip,) = files.table("positions").to_pylist()
     assert told[-1].pnl == pytest.approx(trip["pnl_net"], abs=1e-6)
