@@ -1,23 +1,28 @@
 """The strategies and actors by name, and their instances: what a backtest and the live node run."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+import base64
+import hashlib
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from fathom.strategies.registry import ACTORS, STRATEGIES, Entry, find
 from fathom.strategies.risk.book import RiskBook
 from fathom.strategies.trading.native import check_fields, is_native, native_config
+from fathom.strategies.trading.pacer import Pacer
 
 __all__ = ["ACTORS", "STRATEGIES", "Entry", "KeepsTables", "LeavesNotes", "build", "build_actor", "find"]
+
+_LONGEST_TAG: Final = 7  # of an order id of 36 characters, with a six-digit count
 
 
 @runtime_checkable
 class SharesRisk(Protocol):
     """A strategy that takes a seat at the risk book of its account."""
 
-    def join(self, book: RiskBook) -> None:
-        """Let the limits of the account hold for this strategy."""
+    def join(self, book: RiskBook, pacer: Pacer | None = None) -> None:
+        """Let the limits and the pace of the account hold for this strategy."""
 
 
 @runtime_checkable
@@ -51,12 +56,18 @@ def check(entry: Entry, values: Mapping[str, Any]) -> None:
 
 
 def build(
-    entry: Entry, config: Any, instruments: Iterable[str], taken: set[str], book: RiskBook | None = None
+    entry: Entry,
+    config: Any,
+    instruments: Iterable[str],
+    taken: set[str],
+    book: RiskBook | None = None,
+    pacer: Pacer | None = None,
 ) -> list[Any]:
     """Return one engine strategy for each instrument, with tags not yet in `taken` (which grows).
 
-    The tag is the symbol: it ends the strategy's id, and stands in the ids of its orders. All bracket strategies of one
-    account share `book`, so that its limits hold for them together; without one, each has an own book without limits.
+    The tag is the symbol, or a short name for a long one: it ends the strategy's id, and stands in the ids of its
+    orders. All bracket strategies of one account share `book` and `pacer`, so that its limits and the venue's pace hold
+    for them together; without them, each has an own book without limits, and an own pace.
 
     Examples
     --------
@@ -66,11 +77,7 @@ def build(
     """
     strategies = []
     for instrument in instruments:
-        symbol = instrument.rpartition(".")[0].removesuffix("-LINEAR").replace("-", "")
-        tag, count = symbol, 1
-        while tag in taken:
-            count += 1
-            tag = f"{symbol}x{count}"
+        tag = order_tag(instrument, taken)
         taken.add(tag)
         name = f"{entry.component.__name__}-{tag}"
         if is_native(entry.config):
@@ -78,11 +85,32 @@ def build(
         else:
             strategies.append(entry.component(config, instrument, name))
         if book is not None and isinstance(strategies[-1], SharesRisk):
-            strategies[-1].join(book)
+            strategies[-1].join(book, pacer)
     return strategies
 
 
-def book_depth(actors: Iterable[Any]) -> int | None:
+def order_tag(instrument: str, taken: Container[str] = ()) -> str:
+    """Return what stands for an instrument in the ids of its orders: at most 7 letters and digits, not in `taken`.
+
+    The venue takes order ids of 36 characters; `O-20261201-001548-001-1000PEPUSDT-123456` would have more.
+
+    Examples
+    --------
+    >>> order_tag("BTCUSDT-LINEAR.BYBIT"), order_tag("1000PEPEUSDT-LINEAR.BYBIT")
+    ('BTCUSDT', '1005IHV')
+    """
+    symbol = instrument.rpartition(".")[0].removesuffix("-LINEAR").replace("-", "")
+    if len(symbol) <= _LONGEST_TAG and symbol.isascii() and symbol.isalnum() and symbol not in taken:
+        return symbol
+    letters = "".join(letter for letter in symbol if letter.isascii() and letter.isalnum())[:3]
+    tag, count = "", 0
+    while not tag or tag in taken:
+        digest = hashlib.sha256(f"{instrument} {count}".encode()).digest()
+        tag, count = (letters + base64.b32hexencode(digest).decode())[:_LONGEST_TAG], count + 1
+    return tag
+
+
+def book_depth(actors: Iterable[Any], wanted: int | None = None) -> int | None:
     """Return how many levels a side of the book the actors with these configurations read; None for all.
 
     The engine gives one book feed of an instrument to a system, so that all its components must ask for the same.
@@ -90,7 +118,7 @@ def book_depth(actors: Iterable[Any]) -> int | None:
     Raises
     ------
     ValueError
-        Two actors ask for different depths.
+        Two actors ask for different depths, or one for another than `wanted` (0: all).
 
     Examples
     --------
@@ -106,7 +134,8 @@ def book_depth(actors: Iterable[Any]) -> int | None:
     ...
     ValueError: Expected one depth of the book in a system, was features.depth = 50, watch.surveillance.depth = 0
     """
-    asked = dict(config.depth_read for config in actors if isinstance(config, ReadsBook))
+    stated = {} if wanted is None else {"data.depth": wanted}
+    asked = stated | dict(config.depth_read for config in actors if isinstance(config, ReadsBook))
     if len(set(asked.values())) > 1:
         listing = ", ".join(f"{place} = {depth}" for place, depth in asked.items())
         raise ValueError(f"Expected one depth of the book in a system, was {listing}")

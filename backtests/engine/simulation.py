@@ -14,11 +14,13 @@ from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, Backtes
 from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, LogLevel, TimeEvent
 from nautilus_trader.data import DataEngineConfig
 from nautilus_trader.model import ActorId, BookType, InstrumentId
+from nautilus_trader.risk import RiskEngineConfig
 
 from fathom.actors.market_stream import MarketStream
 from fathom.backtests.engine import escapes
 from fathom.backtests.engine.punctual import make_punctual
 from fathom.backtests.engine.records import Records, collect
+from fathom.backtests.engine.venue_rules import VenueRules
 from fathom.backtests.errors import Interrupted, RunError
 from fathom.backtests.setup.config import Config, Resolved
 from fathom.backtests.setup.data_feed import Feed, constant_funding, iso
@@ -27,6 +29,7 @@ from fathom.backtests.setup.venue_models import venue_config
 from fathom.data_catalog.replay.rows_of_objects import SharedRows
 from fathom.strategies import system
 from fathom.strategies.risk.book import RiskBook
+from fathom.strategies.trading.pacer import Pacer
 
 type Tick = Callable[[int], None]
 
@@ -91,7 +94,7 @@ def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_le
         run = BacktestRunConfig(
             [venue_config(resolved.config)],
             datasets,
-            engine=_engine_config(log_level),
+            engine=_engine_config(resolved.config, log_level),
             chunk_size=resolved.config.data.chunk_events,
             raise_exception=True,  # else a failure to load the data is an empty result
             dispose_on_completion=False,
@@ -107,7 +110,7 @@ def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_le
 
 def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: Tick | None) -> Finished:
     node.build()
-    depth = system.book_depth(actor.parameters for actor in resolved.actors)
+    depth = resolved.depth
     clock = Clockwork("Clockwork-001", max(1_000_000, (feed.end_ns - feed.start_ns) // _STEPS), tick)
     node.add_actor(run_id, clock)
     if resolved.config.venue.liquidation.enabled:
@@ -121,11 +124,13 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
         node.add_actor(run_id, actor)
     taken: set[str] = set()
     components: list[Any] = []
-    book = _risk_book(resolved.config)
+    book, pacer = _risk_book(resolved.config), Pacer(resolved.config.venue.orders_per_sec)
+    rules = VenueRules(resolved.config.venue.orders_per_sec)
     for strategy in resolved.strategies:
-        components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken, book)
+        components += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken, book, pacer)
     for component in components:
         component.book_depth = depth
+        rules.bind(component)
         make_punctual(component, resolved.config.venue.latency)
         node.add_strategy(run_id, component)
     began = time.perf_counter()
@@ -153,7 +158,7 @@ def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: 
     ran = sorted(str(component.strategy_id) for component in components)
     tables = _tables([*actors, *components]) | _risk_events(book)
     parts = [*actors, *components]
-    notes = [note for part in parts if isinstance(part, system.LeavesNotes) for note in part.notes()]
+    notes = [note for part in parts if isinstance(part, system.LeavesNotes) for note in part.notes()] + rules.notes()
     return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables, notes)
 
 
@@ -169,7 +174,8 @@ def _tables(components: list[Any]) -> dict[str, pa.Table]:
 def _risk_book(config: Config) -> RiskBook:
     # A halt may ask a live node to shut down; here it would cut the run short.
     risk = config.risk
-    return RiskBook(structs.replace(risk, shutdown_on_halt=False) if risk is not None else None)
+    quiet = structs.replace(risk, shutdown_on_halt=False) if risk is not None else None
+    return RiskBook(quiet, taker_fee=config.venue.fees.taker)
 
 
 def _risk_events(book: RiskBook) -> dict[str, pa.Table]:
@@ -182,13 +188,17 @@ def _risk_events(book: RiskBook) -> dict[str, pa.Table]:
     return {"risk_events": table}
 
 
-def _engine_config(log_level: str) -> BacktestEngineConfig:
+def _engine_config(config: Config, log_level: str) -> BacktestEngineConfig:
+    pace = f"{config.venue.orders_per_sec}/00:00:01"
     level = {"WARN": "WARNING"}.get(log_level.upper(), log_level.upper())
     return BacktestEngineConfig(
         logging=LoggerConfig(stdout_level=getattr(LogLevel, level), print_config=False),
         run_analysis=False,
         shutdown_on_error=True,  # else the engine logs an exception of a handler, and goes on
-        data_engine=DataEngineConfig(emit_quotes_from_book=True),
+        data_engine=DataEngineConfig(
+            emit_quotes_from_book=True, time_bars_build_delay=round(1_000 * config.bars_delay_ms)
+        ),
+        risk_engine=RiskEngineConfig(max_order_submit_rate=pace, max_order_modify_rate=pace),
     )
 
 

@@ -14,8 +14,12 @@ from fathom.backtests.setup.run_files import digest
 from fathom.settings.times import duration_ns
 from fathom.settings.toml import ConfigPath, Layers, Steps, decode, dump_toml
 from fathom.strategies.risk.config import RiskConfig
+from fathom.strategies.trading.pacer import ORDERS_PER_SEC
 
 _LONGEST_GRID: Final = 10_000
+
+BARS_DELAY_MS: Final = 30.0
+"""How long after its end an internal bar closes, in a backtest and on a live node."""
 
 type Rate = Annotated[float, Meta(ge=-0.01, le=0.1)]
 type Milliseconds = Annotated[float, Meta(ge=0.0, le=60_000.0)]
@@ -47,6 +51,9 @@ class Data(Strict, frozen=True, kw_only=True):
         Bar types of the catalog, without the instrument: `["1-MINUTE-LAST-EXTERNAL"]`. Needed with the type `bars`.
     start, end
         First and last `ts_init`, both included, as TOML date-times with a zone; all data without them.
+    depth
+        Levels a side of the book that all components read: 50, 200 or 1000, as the venue's feeds have them, or `all`.
+        Absent: what the actors ask for (`features.depth`, `watch.surveillance.depth`), else `all`.
     chunk_events
         How many events are read at a time.
     rows
@@ -65,6 +72,7 @@ class Data(Strict, frozen=True, kw_only=True):
     bars: list[str] = []
     start: Moment | None = None
     end: Moment | None = None
+    depth: Literal["all", 50, 200, 1000] | None = None
     chunk_events: Annotated[int, Meta(ge=1_000)] = 20_000
     rows: Literal["catalog", "objects"] = "catalog"
     flags: bool = True
@@ -150,11 +158,16 @@ class Venue(Strict, frozen=True, kw_only=True):
         Amount and currency, such as `"100000 USDT"`: the currency in which the instruments settle.
     leverage
         Initial margin is notional * margin_init / leverage.
+    orders_per_sec
+        How many order commands the venue takes of the account in a second, as Bybit does. The strategies of Fathom keep
+        to it: stops, targets, cancels and exits go first, an entry waits, and is dropped at the end of its signal's
+        horizon. Of any other strategy, the orders and amendments beyond it are refused.
     """
 
     fees: Fees
     starting_balance: str = "100000 USDT"
     leverage: Annotated[float, Meta(ge=1, le=1_000)] = 10.0
+    orders_per_sec: Annotated[int, Meta(ge=1, le=1_000)] = ORDERS_PER_SEC
     latency: Latency = Latency()
     fill: Fill = Fill()
     liquidation: Liquidation = Liquidation()
@@ -214,6 +227,14 @@ class ActorSpec(Strict, frozen=True, kw_only=True):
 class Config(Strict, frozen=True, kw_only=True):
     """A backtest, as decoded from TOML; `load` makes it.
 
+    Attributes
+    ----------
+    name, seed, data, venue, funding, report, risk, actors, strategies
+        See the structs of these sections.
+    bars_delay_ms
+        How long after its end an internal bar closes: a trade of its last instant may still be on the way to a live
+        node, which waits as long.
+
     Examples
     --------
     >>> layers = Layers()
@@ -228,6 +249,7 @@ class Config(Strict, frozen=True, kw_only=True):
     data: Data
     venue: Venue
     seed: Annotated[int, Meta(ge=0)] = 1
+    bars_delay_ms: Annotated[float, Meta(ge=0, le=1_000)] = BARS_DELAY_MS
     actors: list[ActorSpec] = []
     strategies: list[StrategySpec] = []
     funding: FundingRates = FundingRates()
@@ -275,6 +297,8 @@ class Resolved(NamedTuple):
         The configuration.
     actors, strategies
         Its actors and strategies, with decoded parameters; actors know the replayed catalog.
+    depth
+        Levels a side of the book that all components read; None for all.
     text
         TOML with every default spelled out; reading it gives the same configuration.
     """
@@ -282,6 +306,7 @@ class Resolved(NamedTuple):
     config: Config
     actors: list[Actor]
     strategies: list[Strategy]
+    depth: int | None
     text: str
 
     @property
@@ -305,11 +330,14 @@ def resolve(layers: Layers) -> Resolved:
     """Return the configuration of merged settings; see `load`."""
     config = decode(Config, layers.settings, layers)
     actors = [_actor(config, at, layers) for at in range(len(config.actors))]
-    _check_depth(actors, layers)
+    depth = _depth(config.data.depth, actors, layers)
     strategies = [_strategy(config, at, layers) for at in range(len(config.strategies))]
+    _check_netting(strategies, layers)
     _check_instrument(config.report.benchmark, config, layers, ("report", "benchmark"))
     plain = msgspec.to_builtins(config, builtin_types=(datetime.datetime,))
-    order = ("name", "seed", "data", "venue", "funding", "report", "risk", "actors", "strategies")
+    if depth in (None, 50, 200, 1_000):
+        plain["data"]["depth"] = depth or "all"
+    order = ("name", "seed", "bars_delay_ms", "data", "venue", "funding", "report", "risk", "actors", "strategies")
     plain = {key: plain[key] for key in order}
     for written, actor in zip(plain["actors"], actors, strict=True):
         written["parameters"] = msgspec.to_builtins(actor.parameters)
@@ -321,7 +349,7 @@ def resolve(layers: Layers) -> Resolved:
         actors = [a._replace(parameters=replayed_rows.flagged(a.parameters, catalog, types)) for a in actors]
     if config.data.rows == "catalog":
         actors = [a._replace(parameters=replayed_rows.completed(a.parameters, catalog, types)) for a in actors]
-    return Resolved(config, actors, strategies, dump_toml(plain))
+    return Resolved(config, actors, strategies, depth, dump_toml(plain))
 
 
 def fitting_interval(span_ns: int) -> str:
@@ -389,13 +417,30 @@ def _find(name: str, kind: str, layers: Layers, where: Steps) -> tuple[Any, Any]
         raise layers.error(str(error), (*where, "name")) from error
 
 
-def _check_depth(actors: list[Actor], layers: Layers) -> None:
+def _depth(wanted: Literal["all", 50, 200, 1000] | None, actors: list[Actor], layers: Layers) -> int | None:
     from fathom.strategies import system
 
+    levels = 0 if wanted == "all" else wanted
     try:
-        system.book_depth(actor.parameters for actor in actors)
+        return system.book_depth((actor.parameters for actor in actors), levels)
     except ValueError as error:
         raise layers.error(str(error), ("actors",)) from error
+
+
+def _check_netting(strategies: list[Strategy], layers: Layers) -> None:
+    # The venue nets the positions of an account: two strategies would close each other's.
+    owners: dict[str, str] = {}
+    for at, strategy in enumerate(strategies):
+        for instrument in strategy.instruments:
+            mine = f"strategies[{at}] ({strategy.name})"
+            other = owners.setdefault(instrument, mine)
+            if other != mine:
+                raise layers.error(
+                    f"Expected one strategy an instrument, was {other} and {mine} of {instrument}: an account has one "
+                    "position in an instrument. Give them `instruments` that do not overlap, or let several policies "
+                    "vote in an `ensemble`.",
+                    ("strategies", at, "instruments"),
+                )
 
 
 def _check_instrument(name: str | None, config: Config, layers: Layers, path: Steps) -> None:

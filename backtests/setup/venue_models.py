@@ -37,7 +37,7 @@ def venue_config(config: Config) -> BacktestVenueConfig:
         bar_execution=data.types == ["bars"],
         trade_execution=True,
         reject_stop_orders=True,
-        support_contingent_orders=True,
+        support_contingent_orders=False,  # the venue knows none
         use_reduce_only=True,
         use_random_ids=False,
         queue_position=venue.fill.queue_position and "trades" in data.types,

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from fathom.strategies.risk.config import RiskConfig
+from fathom.strategies.risk.config import RiskConfig, with_fees
 from fathom.strategies.risk.protections import ClosedTrade, Protections, ProtectionsState
 
 DAY_NS: Final = 86_400 * 10**9
@@ -136,6 +136,8 @@ class RiskBook:
     ----------
     config
         The section `[risk]`; None: no limit holds.
+    taker_fee
+        Of the account, as a fraction, where it is known (`with_fees`).
 
     Examples
     --------
@@ -148,9 +150,10 @@ class RiskBook:
     ('daily_loss', False, '')
     """
 
-    def __init__(self, config: RiskConfig | None = None) -> None:
+    def __init__(self, config: RiskConfig | None = None, *, taker_fee: float | None = None) -> None:
         self.active = config is not None
-        self.config = config if config is not None else RiskConfig.off()
+        limits = config if config is not None else RiskConfig.off()
+        self.config = with_fees(limits, taker_fee) if taker_fee is not None else limits
         self.events: deque[RiskEvent] = deque(maxlen=10_000)
         self.state = BookState()
         self.protections = Protections(self.config.protections, self.state.protections)

@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     volatility_half_life_secs
         Half-life of the estimate of the volatility; nothing is entered before it has passed once. 600 where absent.
     fee_rate
-        A taker's fee, as a fraction, that the loss at a stop includes; that of the instrument's file where absent.
+        A taker's fee, as a fraction, that the loss at a stop includes; that of the account where absent.
     min_confidence
         A decision of less confidence is refused.
     confidence_scaling
@@ -106,3 +106,16 @@ class RiskConfig(Limits, frozen=True, kw_only=True):
     def off(cls) -> Self:
         """Return a configuration without any limit: that of a system without the section."""
         return cls(max_daily_loss=None, max_drawdown=None, one_position=False)
+
+
+def with_fees[T: Limits](limits: T, taker: float) -> T:
+    """Return limits that count the taker's fee of the account, where they do not state a `fee_rate` of their own.
+
+    A backtest takes it from `venue.fees`, a live node from the venue.
+
+    Examples
+    --------
+    >>> with_fees(Limits(), 0.00055).fee_rate, with_fees(Limits(fee_rate=0.001), 0.00055).fee_rate
+    (0.00055, 0.001)
+    """
+    return limits if limits.fee_rate is not None else msgspec.structs.replace(limits, fee_rate=max(0.0, taker))

@@ -55,12 +55,13 @@ class EngineMarket:
         return next((float(held.total) for held in now.balances if held.currency == currency), math.nan)
 
     def circumstances(self, fee_rate: float | None) -> Circumstances:
-        """Return what the risk gate must know; `fee_rate` is used in place of the instrument's."""
+        """Return what the risk gate must know; `fee_rate` is that of the account, None where it is unknown."""
         now, instrument, cache = self._engine.clock.timestamp_ns(), self._instrument, self._engine.cache
         bid, ask = self._touch() or (math.nan, math.nan)
         seen = [event.ts_init for event in (cache.quote(self._id), cache.trade(self._id)) if event is not None]
         lot = nearest(instrument.size_increment)
         minimum, notional = instrument.min_quantity, instrument.min_notional
+        # What the file of the instrument says is of some account; that of a live node says nothing.
         known = (instrument.info or {}).get("taker_fee", 0.0) if fee_rate is None else fee_rate
         return Circumstances(
             ts=now,

@@ -94,6 +94,8 @@ def _protect_by_stop(trade: Trade, held: float, live: Live, grid: Grid, late: fr
         return cancels(live, newest)
     if len(stops) > 1:
         return cancels(live, *stops[:-1])
+    if any(order.role == "STOP" and order.status == "cancelling" for order in live.values()):
+        return []  # the last move is not over
     place, sign = grid.price(trade.trail), math.copysign(1.0, held)
     ahead = sign * (place - trade.stop) > 0.5 * grid.tick  # NaN: there is nowhere to go
     safe = sign * (trade.price - place) > 0.5 * grid.tick  # else the venue would trigger or refuse it

