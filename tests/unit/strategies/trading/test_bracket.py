@@ -19,9 +19,12 @@ from fathom.strategies.trading.commands import (
     Close,
     Command,
     Enter,
+    Forget,
     Leave,
     LiveOrder,
     OrderNews,
+    PlaceStop,
+    PlaceTarget,
     Wake,
 )
 from fathom.strategies.trading.config import SignalStrategyConfig
@@ -73,13 +76,21 @@ class Play:
                 case Enter(approval, _):
                     self.sent += 1
                     self.approved = approval.quantity
-                    self.live |= {f"{role}-{self.sent}": LiveOrder(role) for role in ("ENTRY", "STOP", "TARGET")}
+                    self.live[f"ENTRY-{self.sent}"] = LiveOrder("ENTRY", price=approval.signal.entry)
+                case PlaceStop(price, quantity) | PlaceTarget(price, quantity):
+                    role = "STOP" if isinstance(command, PlaceStop) else "TARGET"
+                    name = f"{role}-{self.sent}"
+                    while name in self.live:
+                        name += "b"
+                    self.live[name] = LiveOrder(role, price=price, quantity=quantity)
                 case Amend(order_id):
                     assert self.live[order_id].status == "live"
-                    self.live[order_id].status = "changing"
+                    self.live[order_id].status, self.live[order_id].since = "changing", self.market.now
                 case Cancel(order_id):
                     assert self.live[order_id].status != "cancelling"
-                    self.live[order_id].status = "cancelling"
+                    self.live[order_id].status, self.live[order_id].since = "cancelling", self.market.now
+                case Forget(order_id):
+                    del self.live[order_id]
                 case Close():
                     self.sent += 1
                     self.live[f"EXIT-{self.sent}"] = LiveOrder("EXIT")
@@ -116,7 +127,7 @@ def test_a_signal_becomes_an_entry_of_the_approved_size_and_a_fill_a_claim() -> 
     assert isinstance(enter, Enter)
     assert (enter.approval.quantity, enter.is_limit) == (10.0, False)
     assert play.decide() == []
-    assert play.fill("ENTRY", 10.0) == []
+    assert play.fill("ENTRY", 10.0) == [PlaceStop(98.0, 10.0), PlaceTarget(104.0, 10.0)]
     assert play.seat.claim is not None
     assert (play.seat.claim.held, play.seat.claim.live) == (10.0, False)
     assert play.stages == ["approved", "submitted", "filled"]
@@ -172,14 +183,16 @@ def test_the_stop_follows_one_way_and_once_at_a_time() -> None:
     play.decide("BUY")
     play.fill("ENTRY", 10.0)
     play.bracket.trail(99.0)
-    assert play.step() == [Amend("STOP-1", 99.0)]
+    assert play.step() == [PlaceStop(99.0, 10.0)]
+    assert play.step() == [Cancel("STOP-1")]  # the next one is accepted
     play.bracket.trail(99.5)
     assert play.step() == []  # the last change is on its way
-    play.hear("amended", "STOP", price=99.0)
-    assert play.step() == [Amend("STOP-1", 99.5)]
-    play.hear("kept", "STOP")
-    assert play.bracket.trade.stop == 99.0
-    for elsewhere in (98.5, 100.0, 101.0, math.nan):
+    del play.live["STOP-1"]
+    assert play.step() == [PlaceStop(99.5, 10.0)]
+    play.live.popitem()  # refused: the one before stays where it is
+    play.bracket.note(OrderNews("rejected", "STOP-1", "STOP"))
+    assert play.step() == []
+    for elsewhere in (98.5, 100.0, 101.0, math.nan, 99.004):  # the last one is less than a tick ahead
         play.bracket.trail(elsewhere)
         assert play.step() == []
     assert play.seat.claim is not None
@@ -230,7 +243,7 @@ def test_the_horizon_ends_entry_and_position() -> None:
     assert play.decide("BUY")[0] == Wake(f"horizon-{5 * SECOND}", 5 * SECOND)
     play.market.now = 5 * SECOND
     assert play.step() == [Cancel("ENTRY-1")]
-    assert play.fill("ENTRY", 10.0) == [Cancel("STOP-1"), Cancel("TARGET-1"), Close(10.0)]
+    assert play.fill("ENTRY", 10.0) == [Close(10.0)]
     play.fill("EXIT", 0.0)
     assert play.bracket.steps[-1][:3] == ("S-1", "exited", "at the end of its horizon")
 
@@ -256,7 +269,7 @@ def test_a_pause_cancels_the_entry_and_lets_the_position_be() -> None:
     play.decide("BUY")
     play.book.pause(1, BTC, True)
     assert play.step() == [Cancel("ENTRY-1")]
-    assert play.fill("ENTRY", 4.0, whole=False) == []
+    assert play.fill("ENTRY", 4.0, whole=False) == [PlaceStop(98.0, 10.0), PlaceTarget(104.0, 4.0)]
     assert play.decide("BUY") == []
 
 
@@ -289,7 +302,7 @@ def test_random_histories_keep_to_the_rules(data: st.DataObject) -> None:
         held, halted = play.bracket.held, play.book.halt != ""
         possible = ["decide", "BUY", "SELL", "trail", "halt", "reset", "pause"]
         possible += [f"fill {role}" for role in sorted(roles) if role == "ENTRY" or held]
-        possible += [f"refuse {role}" for role in sorted(roles - {"EXIT"})]
+        possible += [f"refuse {role}" for role in sorted(roles - {"EXIT"}) if role == "ENTRY" or held]
         what, _, role = data.draw(st.sampled_from(possible)).partition(" ")
         match what:
             case "BUY" | "SELL":

@@ -22,7 +22,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def rows_of(folder: Path, catalog: Path, *sets: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], RunFiles]:
     config = config_file(folder, catalog)
-    dotted = [f"strategies.0.parameters.{text}" if not text.startswith("venue.") else text for text in sets]
+    dotted = [f"strategies.0.parameters.{text}" if not text.startswith(("venue.", "bars_")) else text for text in sets]
     files = RunFiles(run([config], out=folder / "runs", assignments=dotted, pages=False).path)
     return files.table("orders").to_pylist(), files.table("fills").to_pylist(), files
 
@@ -92,7 +92,7 @@ def test_a_limit_entry_that_nobody_takes_is_cancelled_in_time(tmp_path: Path) ->
         return 600_000 - round(20 * seconds) if seconds < 20 else 599_600 + round(60 * (seconds - 20))
 
     catalog = make_market(tmp_path / "catalog", mid=runaway).path
-    orders, fills, _ = rows_of(tmp_path, catalog, "entry=limit", "entry_decisions=3")
+    orders, fills, _ = rows_of(tmp_path, catalog, "entry=limit", "entry_decisions=3", "bars_delay_ms=0")
     entry = next(order for order in orders if order["role"] == "ENTRY" and order["side"] == "BUY")
     assert entry["status"] == "CANCELED"
     assert (entry["ts_last"] - entry["ts_init"]).value == 3 * 2 * SECOND + 20 * 10**6

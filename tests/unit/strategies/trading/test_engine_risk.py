@@ -22,7 +22,7 @@ from fathom.strategies.trading.policy_strategy import Saved
 from tests.makers.bracket_script import DIRECTED, REFUSED, TOLD, Directed, DirectedConfig, Step
 from tests.makers.gating import now_of, signal_of
 from tests.makers.small_market import BTC, ETH, SECOND, START, config_file, make_market, zigzag
-from tests.unit.strategies.trading.test_orders import play, rises, rows_of, stages
+from tests.unit.strategies.trading.test_orders import play, rows_of, stages
 
 HERE = "tests.unit.strategies.trading.test_engine_risk"
 
@@ -238,42 +238,23 @@ def test_the_volatility_is_learnt_from_the_market(tmp_path: Path) -> None:
     assert 0.0 < approved.quantity < 0.9
 
 
-def test_two_strategies_share_the_account_and_its_instruments(tmp_path: Path) -> None:
+def test_two_strategies_share_the_account_and_its_halts(tmp_path: Path) -> None:
     catalog = make_market(tmp_path / "catalog", ("BTCUSDT", "ETHUSDT"), mid=zigzag).path
     more = 'notional = 30000.0\nsteps = [[5, "buy", 900.0, 900.0], [20, "halt", 0.0, 0.0]]\n'
-    more += f'[[strategies]]\nname = "{DIRECTED}"\n[strategies.parameters]\nnotional = 30000.0\n'
-    more += 'steps = [[7, "sell", 900.0, 900.0], [30, "sell", 900.0, 900.0]]\n'
+    more += f'[[strategies]]\nname = "{DIRECTED}"\ninstruments = ["{ETH}"]\n[strategies.parameters]\n'
+    more += 'notional = 30000.0\nsteps = [[7, "sell", 900.0, 900.0], [30, "sell", 900.0, 900.0]]\n'
     config = config_file(tmp_path, catalog, strategy=DIRECTED, more=more)
-    both = f'data.instruments=["{BTC}", "{ETH}"]'
+    both = [f'data.instruments=["{BTC}", "{ETH}"]', f'strategies.0.instruments=["{BTC}"]']
     TOLD.clear()
-    files = RunFiles(run([config], out=tmp_path / "r", assignments=[both, "risk.check_ms=500"], pages=False).path)
+    files = RunFiles(run([config], out=tmp_path / "r", assignments=[*both, "risk.check_ms=500"], pages=False).path)
     refused = {(step.signal_id, step.reason.split(":")[0]) for step in TOLD if step.stage == "refused"}
-    assert refused == {
-        ("Directed-BTCUSDTx2-1", "instrument_taken"),
-        ("Directed-ETHUSDTx2-1", "instrument_taken"),
-        ("Directed-BTCUSDTx2-2", "manual"),
-        ("Directed-ETHUSDTx2-2", "manual"),
-    }
-    assert [step.second for step in TOLD if step.stage == "halted"] == [20.0] * 2 + [20.0, 20.0]
+    assert refused == {("Directed-ETHUSDT-2", "manual")}
+    assert [step.second for step in TOLD if step.stage == "halted"] == [20.0] * 2
     trips = files.table("positions").to_pylist()
     assert {(trip["strategy_id"], trip["ts_closed"].value - START) for trip in trips} == {
         ("Directed-BTCUSDT", 20_020_000_000),
         ("Directed-ETHUSDT", 20_020_000_000),
     }
-    free = RunFiles(run([config], out=tmp_path / "r", assignments=[both], pages=False).path)
-    assert free.table("positions").num_rows == 4  # without the section, each trades for itself
-
-
-def test_an_entry_that_was_given_up_frees_its_instrument(tmp_path: Path) -> None:
-    catalog = make_market(tmp_path / "catalog", mid=rises).path
-    more = 'notional = 30000.0\nentry = "limit"\nentry_decisions = 5\nsteps = [[10, "buy", 90.0, 90.0]]\n'
-    more += f'[[strategies]]\nname = "{DIRECTED}"\n[strategies.parameters]\nnotional = 30000.0\n'
-    more += 'steps = [[12, "sell", 90.0, 90.0], [20, "sell", 90.0, 90.0]]\n'
-    config = config_file(tmp_path, catalog, strategy=DIRECTED, more=more)
-    TOLD.clear()
-    run([config], out=tmp_path / "r", assignments=["risk.check_ms=500"], pages=False)
-    second = [at(step) for step in TOLD if step.signal_id.startswith("Directed-BTCUSDTx2")]
-    assert second[:3] == [("refused", "instrument_taken"), ("approved", ""), ("submitted", "")]
 
 
 def test_the_same_run_gives_the_same_refusals_and_events(tmp_path: Path) -> None:

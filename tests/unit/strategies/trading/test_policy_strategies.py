@@ -89,10 +89,10 @@ def test_the_sar_moves_the_stop_and_only_nearer(market: Path, tmp_path: Path) ->
         orders = files.table("orders").to_pylist()
         moved = []
         for row in rows:
-            stops = [o for o in orders if o["role"] == "STOP" and o["ts_init"] == row["ts_ordered"]]
+            stops = [o for o in orders if o["role"] == "STOP" and o["signal_id"] == row["signal_id"]]
             if row["stage"] == "closed" and stops:
                 sign = 1 if row["side"] == "BUY" else -1
-                moved.append(sign * (stops[0]["trigger_price"] - row["placed_stop"]))
+                moved.append(sign * (stops[-1]["trigger_price"] - row["placed_stop"]))
         won[trail] = moved
     assert len(won["true"]) >= 3
     assert min(won["true"]) > -0.1  # a tick of rounding
