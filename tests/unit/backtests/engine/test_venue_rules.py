@@ -43,7 +43,7 @@ class Rude(PolicyStrategy):
             case "many":
                 for _ in range(12):
                     self.submit_order(
-                        self.order_factory.market(instrument, OrderSide.BUY, one, tags=self.bracket.tags("ENTRY"))
+                        self.order_factory.market(instrument, OrderSide.BUY, one, tags=["ENTRY"])
                     )
             case "long":
                 name = ClientOrderId("O-" + "9" * 35)
@@ -51,7 +51,7 @@ class Rude(PolicyStrategy):
             case "large":
                 self.submit_order(
                     self.order_factory.market(
-                        instrument, OrderSide.BUY, Quantity(40.0, 3), tags=self.bracket.tags("ENTRY")
+                        instrument, OrderSide.BUY, Quantity(40.0, 3), tags=["ENTRY"]
                     )
                 )
             case "trigger":
