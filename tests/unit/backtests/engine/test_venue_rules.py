@@ -36,6 +36,7 @@ class Rude(PolicyStrategy):
         """Take no notice."""
 
     def act(self, event: Any) -> None:
+        self.bracket.trade.price = 60_000.0
         instrument, one = InstrumentId.from_str(BTC), Quantity(0.01, 3)
         match self.settings.deed:  # type: ignore[attr-defined]
             case "reduce":
@@ -43,7 +44,7 @@ class Rude(PolicyStrategy):
             case "many":
                 for _ in range(12):
                     self.submit_order(
-                        self.order_factory.market(instrument, OrderSide.BUY, one, tags=["ENTRY"])
+                        self.order_factory.market(instrument, OrderSide.BUY, one, tags=["ENTRY", "decision=60000.0"])
                     )
             case "long":
                 name = ClientOrderId("O-" + "9" * 35)
@@ -51,7 +52,7 @@ class Rude(PolicyStrategy):
             case "large":
                 self.submit_order(
                     self.order_factory.market(
-                        instrument, OrderSide.BUY, Quantity(40.0, 3), tags=["ENTRY"]
+                        instrument, OrderSide.BUY, Quantity(40.0, 3), tags=["ENTRY", "decision=60000.0"]
                     )
                 )
             case "trigger":
