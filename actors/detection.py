@@ -23,10 +23,10 @@ from fathom.data_catalog.messages.findings import SureAlerts, messages_of, messa
 from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.data_catalog.store.alert_store import AlertStore
 from fathom.detectors import DetectorError, MarketWatch, MarketWatchConfig
+from fathom.settings.times import SECOND
 from fathom.settings.toml import ConfigPath
 from fathom.settings.whole_files import write_whole
 
-_SECOND: Final = 1_000_000_000
 _TABLES: Final[dict[str, type[Detection]]] = {
     "alerts": ManipulationAlert,
     "levels": LevelUpdate,
@@ -128,7 +128,7 @@ class DetectionActor(MarketStream[DetectionActorConfig, DetectionStream]):
     def on_start(self) -> None:
         super().on_start()
         settings, now_ns = self.settings, self.clock.timestamp_ns()
-        self._writes_ns = dict.fromkeys(self.streams, now_ns + round(settings.state_every_secs * _SECOND))
+        self._writes_ns = dict.fromkeys(self.streams, now_ns + round(settings.state_every_secs * SECOND))
         for name in self.streams:
             if settings.store_in is not None:
                 self._stores[name] = AlertStore(settings.store_in, name, str(self.actor_id), start_ns=now_ns)
@@ -173,7 +173,7 @@ class DetectionActor(MarketStream[DetectionActorConfig, DetectionStream]):
                 raise DetectorError(f"{path}: {error} Remove the file to start afresh.") from error
 
     def _write_state(self, name: str, now_ns: int) -> None:
-        self._writes_ns[name] = now_ns + round(self.settings.state_every_secs * _SECOND)
+        self._writes_ns[name] = now_ns + round(self.settings.state_every_secs * SECOND)
         write_whole(self._state_path(name), self.streams[name].save())
 
     def _state_path(self, name: str) -> Path:

@@ -11,11 +11,11 @@ from fathom.data_catalog.replay.arrivals import Arrivals
 from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.detectors import ALERT, DetectorError, Findings, MarketWatch
 from fathom.market.saved_arrays import SavedArray, pack_all, unpack_all
+from fathom.settings.times import MS
 
 _AHEAD_BARS: Final = 64
 """Bars that a replay looks ahead: far enough that the fixed cost of a step is shared."""
 
-_MS: Final = 1_000_000
 _NO_ALERTS: Final = np.zeros(0, ALERT)
 _NOTHING: Final = Findings(_NO_ALERTS, [])
 
@@ -126,7 +126,7 @@ class RecordedDetectionStream(DetectionStream):
     def __init__(self, watch: MarketWatch, arrivals: RecordedArrivals) -> None:
         super().__init__(watch, arrivals)
         self._recorded = arrivals
-        self._bar_ns = watch.config.bar_ms * _MS
+        self._bar_ns = watch.config.bar_ms * MS
         self._ahead_ns = 0
         self._known = _NOTHING
 

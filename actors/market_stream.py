@@ -1,6 +1,6 @@
 """What the actors that follow a market share: subscriptions, rows of events, flags, a timer, and the saved state."""
 
-from typing import Annotated, Any, ClassVar, Final, Protocol, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import msgspec
 from msgspec import Meta
@@ -15,9 +15,8 @@ from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.data_catalog.replay.recorded_flags import RecordedFlags
 from fathom.data_catalog.replay.rows_of_objects import Records, SharedRows
 from fathom.settings.errors import SettingsError
+from fathom.settings.times import MS
 from fathom.settings.toml import ConfigPath
-
-_MS: Final = 1_000_000
 
 
 class Stream(Protocol):
@@ -111,7 +110,7 @@ class MarketStream[C: MarketStreamConfig, S: Stream](DataActor):
         self.settings = config
         self.streams: dict[str, S] = {}
         self.saved: dict[str, bytes] = {}
-        self._step_ns, self._depth = step_ms * _MS, depth
+        self._step_ns, self._depth = step_ms * MS, depth
         self._replays = config.rows_from is not None
         self._next_ns = 0  # of the stream that has something to say first
         self._shared = SharedRows()
@@ -143,7 +142,7 @@ class MarketStream[C: MarketStreamConfig, S: Stream](DataActor):
             if settings.bar_type is not None:
                 self.subscribe_bars(BarType.from_str(f"{name}-{settings.bar_type}"))
         # A timer fires first one step after its start.
-        start = now_ns // self._step_ns * self._step_ns + settings.timer_delay_ms * _MS
+        start = now_ns // self._step_ns * self._step_ns + settings.timer_delay_ms * MS
         self.clock.set_timer_ns("step", self._step_ns, start, allow_past=True)
 
     def on_book_deltas(self, deltas: OrderBookDeltas) -> None:
@@ -177,7 +176,7 @@ class MarketStream[C: MarketStreamConfig, S: Stream](DataActor):
         self.streams[name].arrivals.add_bars(self._records[name].bar(bar))
 
     def on_time_event(self, event: TimeEvent) -> None:
-        ts_ns = event.ts_event - self.settings.timer_delay_ms * _MS
+        ts_ns = event.ts_event - self.settings.timer_delay_ms * MS
         for name in self.streams:
             self.advance(name, ts_ns)
 

@@ -1,15 +1,12 @@
 """The last vectors of an instrument, and whether a model may look at them."""
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fathom.ml.features import FeatureSchema, SchemaMismatchError
 from fathom.ml.models.artifacts import ModelSchema
 from fathom.settings.errors import FathomError
-
-_MS: Final = 1_000_000
+from fathom.settings.times import MS
 
 
 class WindowUnfitError(FathomError):
@@ -125,14 +122,14 @@ class ModelWindow:
             raise WindowUnfitError(f"the model reads {rows} vectors, {self.length} are kept: raise window")
         if self._count < rows:
             raise WindowUnfitError(f"{self._count} of {rows} feature vectors so far", warming=True)
-        age_ms = (now_ns - self.ts_ns) / _MS
+        age_ms = (now_ns - self.ts_ns) / MS
         if age_ms > max_age_ms:
             raise WindowUnfitError(f"features {age_ms:,.0f} ms old, over {max_age_ms:,.0f} ms")
         columns = self._columns(model)
         end = (self._count - 1) % self.length + self.length + 1
         times = self._times[end - rows : end]
         steps = np.diff(times)
-        if steps.size and (steps != model.grid_ms * _MS).any():
+        if steps.size and (steps != model.grid_ms * MS).any():
             raise WindowUnfitError("a feature vector is missing in the window")
         window = self._values[end - rows : end][:, columns]
         if not np.isfinite(window).all():
@@ -146,7 +143,7 @@ class ModelWindow:
     def last(self, name: str, *, now_ns: int, max_age_ms: float) -> float:
         """Return the last value of a feature; NaN where it is not known or too old."""
         known = self.schema is not None and self._seen_hash == self._hash and self._count > 0
-        if not known or (now_ns - self.ts_ns) / _MS > max_age_ms:
+        if not known or (now_ns - self.ts_ns) / MS > max_age_ms:
             return float("nan")
         assert self.schema is not None
         names = self.schema.names

@@ -1,7 +1,7 @@
 """The actor that asks the model about each signal: live, in a paper account and in backtests alike."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 import pyarrow as pa
@@ -18,10 +18,8 @@ from fathom.ml.models.inference import Prediction
 from fathom.ml.serving import ModelClient
 from fathom.ml.serving.protocol import Card
 from fathom.ml.serving.validation import Blending, BreakerConfig, CircuitBreaker, Fallback, is_challenged
+from fathom.settings.times import DAY, MS
 from fathom.settings.toml import ConfigPath
-
-_MS: Final = 1_000_000
-_DAY_NS: Final = 86_400 * 10**9
 
 
 class ValidationActorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -194,7 +192,7 @@ class ValidationActor(DataActor):
             self.publish_message(answer.topic, answer)
 
         # Never at once: the strategy is still in its own call, into which the engine lets nobody call back.
-        at = now_ns + max(1, round(charged * _MS))
+        at = now_ns + max(1, round(charged * MS))
         self.clock.set_time_alert_ns(f"answer-{signal.signal_id}", at, publish)
 
     def on_stop(self) -> None:
@@ -262,7 +260,7 @@ class ValidationActor(DataActor):
             return
         if not card.known_until_ns:
             raise ProviderError(f"age of the model not known, expected under {limit:g} days")
-        age = (now_ns - card.known_until_ns) / _DAY_NS
+        age = (now_ns - card.known_until_ns) / DAY
         if age > limit:
             raise ProviderError(f"model {age:.1f} days old, over {limit:g} days")
 

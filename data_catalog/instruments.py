@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from fathom.data_catalog.errors import InstrumentError
 from fathom.data_catalog.products import bybit_product, refusal_of
 from fathom.settings.nearest import nearest
+from fathom.settings.toml import shipped
 
 type Instrument = CryptoPerpetual | CurrencyPair
 """The kinds of instrument that this package makes; the catalog reads any other kind of the engine too."""
@@ -35,9 +36,6 @@ FIXED_PRECISION: Final = 16
 MAX_PRICE_RAW: Final = 17_014_118_346_046 * 10**FIXED_PRECISION
 MAX_SIZE_RAW: Final = 34_028_236_692_093 * 10**FIXED_PRECISION
 """The largest price and size that the engine can hold, raw."""
-
-DEFAULT_INSTRUMENTS: Final = Path(__file__).resolve().parent.parent / "configs" / "system" / "instruments.toml"
-"""The instruments that need no `--instruments` option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +374,7 @@ def default_instruments() -> Instruments:
     >>> default_instruments()["ETHUSDT"].price_increment
     Price(0.01)
     """
-    return Instruments(load_instruments(DEFAULT_INSTRUMENTS).values())
+    return Instruments(load_instruments(shipped("system/instruments.toml") or "system/instruments.toml").values())
 
 
 def toml_example(symbol: str) -> str:

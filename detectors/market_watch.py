@@ -25,10 +25,10 @@ from fathom.detectors.book.kernel import NOT_DUE, WRITTEN
 from fathom.detectors.book.rpi import RpiReading
 from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
 from fathom.detectors.errors import DetectorError
+from fathom.settings.times import MS
 
 type DetectorName = Literal["manipulation", "levels", "flat", "waves", "regime"]
 
-_MS: Final = 1_000_000
 _NO_ALERTS: Final = np.zeros(0, ALERT)
 _NO_TIMES: Final = np.zeros(0, np.int64)
 _NO_BARS: Final = np.zeros((0, BAR_FIELDS))
@@ -186,7 +186,7 @@ class MarketWatch:
     def __init__(self, config: MarketWatchConfig | None = None) -> None:
         self.config = c = config or MarketWatchConfig()
         # Without the manipulation detectors the same object keeps the book, at the same cost.
-        self._clock: MarketBars = new_market_bars(c.bar_ms * _MS)
+        self._clock: MarketBars = new_market_bars(c.bar_ms * MS)
         self._inside = c.bars == "book"
         self.surveillance = Surveillance(c.surveillance, bars=self._clock if self._inside else None)
         self._alerting = "manipulation" in c.detectors

@@ -12,8 +12,8 @@ from fathom.backtests.account.performance import CurveFigures, basket, figures
 from fathom.backtests.account.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
 from fathom.backtests.account.tables import Ground
 from fathom.backtests.engine.records import Records
-from fathom.backtests.setup.data_feed import iso, nanos
 from fathom.backtests.setup.in_sample import in_sample
+from fathom.settings.times import iso, moment_ns
 
 type Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
         currency=_currency(config.venue.starting_balance),
         instruments={name: _instrument(ground, name) for name in feed.instruments},
         strategies=ground.strategies,
-        span=_span(nanos(config.data.start) or feed.start_ns, nanos(config.data.end) or feed.end_ns),
+        span=_span(moment_ns(config.data.start) or feed.start_ns, moment_ns(config.data.end) or feed.end_ns),
         data_span=_span(feed.start_ns, feed.end_ns),
         starting_equity=start,
         final_equity=float(equity[-1]),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.backtests.engine.records import Records
-from fathom.backtests.setup.data_feed import iso
+from fathom.settings.times import iso
 
 type Floats = NDArray[np.float64]
 type Times = NDArray[np.int64]

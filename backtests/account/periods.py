@@ -5,13 +5,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fathom.backtests.account.statistics import Floats, Times
+from fathom.settings.times import DAY, SECOND
 
 YEAR_DAYS: Final = 365
 """These markets never close: a year has 365 trading days."""
 
-_SECOND_NS: Final = 1_000_000_000
-_DAY_NS: Final = 86_400 * _SECOND_NS
-YEAR_NS: Final = YEAR_DAYS * _DAY_NS
+YEAR_NS: Final = YEAR_DAYS * DAY
 
 MIN_DAYS_FOR_RATIOS: Final = 30
 MIN_DAYS_FOR_ANNUAL_RETURN: Final = 360
@@ -41,10 +40,10 @@ class Period(NamedTuple):
 
 
 PERIODS: Final = (
-    Period("day", _DAY_NS),
-    Period("hour", 3_600 * _SECOND_NS),
-    Period("minute", 60 * _SECOND_NS),
-    Period("second", _SECOND_NS),
+    Period("day", DAY),
+    Period("hour", 3_600 * SECOND),
+    Period("minute", 60 * SECOND),
+    Period("second", SECOND),
 )
 
 
@@ -64,7 +63,7 @@ def ratios_refused(span_ns: int) -> str:
     >>> ratios_refused(31 * 86_400 * 10**9)
     ''
     """
-    if span_ns >= MIN_DAYS_FOR_RATIOS * _DAY_NS:
+    if span_ns >= MIN_DAYS_FOR_RATIOS * DAY:
         return ""
     return f"spans under {MIN_DAYS_FOR_RATIOS} days are not annualised: the result would be extrapolation"
 
@@ -77,7 +76,7 @@ def annual_return_refused(span_ns: int) -> str:
     >>> annual_return_refused(31 * 86_400 * 10**9)
     'returns over less than a year are not annualised (a GIPS rule)'
     """
-    if span_ns >= MIN_DAYS_FOR_ANNUAL_RETURN * _DAY_NS:
+    if span_ns >= MIN_DAYS_FOR_ANNUAL_RETURN * DAY:
         return ""
     return "returns over less than a year are not annualised (a GIPS rule)"
 

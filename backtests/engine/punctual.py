@@ -6,8 +6,8 @@ from itertools import count
 from typing import Any, Final
 
 from fathom.backtests.setup.config import Latency
+from fathom.settings.times import MS
 
-_MS: Final = 1_000_000
 _INSERTS: Final = ("submit_order", "submit_order_list", "close_position", "close_all_positions", "market_exit")
 _UPDATES: Final = ("modify_order", "modify_orders")
 _CANCELS: Final = ("cancel_order", "cancel_orders", "cancel_all_orders")
@@ -24,7 +24,7 @@ def delays_ns(latency: Latency) -> dict[str, int]:
     base, insert = latency.base_ms, latency.insert_ms
     delays = dict.fromkeys(_INSERTS, base + insert)
     delays |= dict.fromkeys(_UPDATES, base + latency.update_ms) | dict.fromkeys(_CANCELS, base + latency.cancel_ms)
-    return {name: round(delay * _MS) for name, delay in delays.items()}
+    return {name: round(delay * MS) for name, delay in delays.items()}
 
 
 def make_punctual(strategy: Any, latency: Latency) -> None:

@@ -23,10 +23,11 @@ from fathom.backtests.engine.records import Records, collect
 from fathom.backtests.engine.venue_rules import VenueRules
 from fathom.backtests.errors import Interrupted, RunError
 from fathom.backtests.setup.config import Config, Resolved
-from fathom.backtests.setup.data_feed import Feed, constant_funding, iso
+from fathom.backtests.setup.data_feed import Feed, constant_funding
 from fathom.backtests.setup.run_files import TIMESTAMP
 from fathom.backtests.setup.venue_models import venue_config
 from fathom.data_catalog.replay.rows_of_objects import SharedRows
+from fathom.settings.times import iso
 from fathom.strategies import system
 from fathom.strategies.risk.book import RiskBook
 from fathom.strategies.trading.pacer import Pacer

@@ -13,8 +13,8 @@ from fathom.backtests.reports import first_screen
 from fathom.pages import Page, Section
 from fathom.pages.formats import UNDEFINED, duration, integer, number, percent, utc
 from fathom.pages.tables import Row, empty, heat, months, table
+from fathom.settings.times import DAY
 
-_DAY_NS: Final = 86_400 * 10**9
 _WORST: Final = 10
 
 
@@ -75,14 +75,14 @@ def worst_drawdowns(run: Performance) -> Section:
             ]
         )
     body = table(["Peak (UTC)", "Recovered", "Depth", "Length"], rows, text_columns=(1,))
-    note = f"The run begins on {utc(int(run.times_ns[0]))[:10]}." if run.span_ns < 60 * _DAY_NS else ""
+    note = f"The run begins on {utc(int(run.times_ns[0]))[:10]}." if run.span_ns < 60 * DAY else ""
     return Section("drawdowns", "Worst drawdowns", body, note, narrow=True)
 
 
 def calendar(run: Performance) -> Section:
     """Return the returns by calendar period: months for two months or more, else days, hours or minutes."""
     title = "Returns by "
-    if run.span_ns >= 60 * _DAY_NS:
+    if run.span_ns >= 60 * DAY:
         note = "Months in UTC; the first and last may be partial."
         return Section("calendar", title + "month, %", months(_monthly(run)), note)
     longest = next((period for period in PERIODS if run.span_ns >= 2 * period.length_ns), PERIODS[-1])
@@ -202,6 +202,6 @@ def _figure(figures: CurveFigures, field: str, form: str, run: Performance) -> s
 
 def _moment(run: Performance, time_ns: int) -> str:
     text = utc(time_ns)
-    if run.span_ns < _DAY_NS:
+    if run.span_ns < DAY:
         return text[11:]
-    return text[5:16] if run.span_ns < 60 * _DAY_NS else text[:10]
+    return text[5:16] if run.span_ns < 60 * DAY else text[:10]

@@ -1,6 +1,5 @@
 """From a configuration to what the engine replays: data sets, instruments, span, and funding rates."""
 
-import datetime
 import hashlib
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,7 @@ from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.store.layout import BARS, BOOK, TRADES, parse_interval
 from fathom.data_catalog.store.reading import open_parquet
 from fathom.settings.errors import SettingsError
+from fathom.settings.times import HOUR, MS, interval_name, iso, moment_ns
 
 FUNDING: Final = "funding_rates"
 _ENGINE_TYPES: Final = {
@@ -29,7 +29,6 @@ _ENGINE_TYPES: Final = {
     FUNDING: NautilusDataType.FundingRateUpdate,
 }
 _FOLDERS: Final = {"book": BOOK, "trades": TRADES, "bars": BARS}
-_HOUR_NS: Final = 3_600 * 10**9
 
 
 class Feed(NamedTuple):
@@ -95,8 +94,8 @@ def open_feed(config: Config) -> Feed:
             )
         used.append(held[data_type, identifier])
     first, last = min(span.first_ns for span in used), max(span.last_ns for span in used)
-    start = max(first, nanos(data.start) or first)
-    end = min(last, nanos(data.end) or last)
+    start = max(first, moment_ns(data.start) or first)
+    end = min(last, moment_ns(data.end) or last)
     if end < last:
         files = [file for span in used for file in catalog.files(span.data_type, span.identifier)]
         end = max(_last_event(file, end) for file in files)
@@ -125,14 +124,14 @@ def constant_funding(feed: Feed, funding: FundingRates, folder: Path) -> list[Ba
     The engine settles funding when the time stated in the last update before it (`next_funding_ns`) comes, at that
     update's rate and the mid of the book (the last price without one); an update is needed for every settlement.
     """
-    interval = funding.interval_hours * _HOUR_NS
+    interval = funding.interval_hours * HOUR
     first = feed.start_ns // interval + 1
     settlements = range(first * interval, feed.end_ns + 1, interval)
     perpetuals = _perpetuals(feed.instruments)
     if not settlements or not perpetuals:
         return []
     rate = str(Decimal(repr(funding.rate)))
-    told = [max(feed.start_ns, at - interval + 1_000_000) for at in settlements]
+    told = [max(feed.start_ns, at - interval + MS) for at in settlements]
     folder.mkdir(parents=True, exist_ok=True)
     ParquetDataCatalog(str(folder)).write_instruments([feed.instruments[name] for name in perpetuals])
     time = pa.timestamp("ns", tz="UTC")
@@ -152,36 +151,10 @@ def constant_funding(feed: Feed, funding: FundingRates, folder: Path) -> list[Ba
             pa.array([funding.interval_hours * 60] * len(told), pa.uint64()),
             *(pa.array(times, time) for times in (list(settlements), told, told)),
         ]
-        path = folder / "data" / FUNDING / name / f"{_file_time(told[0])}_{_file_time(told[-1])}.parquet"
+        path = folder / "data" / FUNDING / name / interval_name(told[0], told[-1])
         path.parent.mkdir(parents=True)
         pq.write_table(pa.Table.from_arrays(columns, schema=schema), path)
     return [_dataset(folder, FUNDING, name, feed.start_ns, feed.end_ns) for name in perpetuals]
-
-
-def nanos(moment: datetime.datetime | None) -> int | None:
-    """Return a moment in ns since 1970, exact to the microsecond that a date-time has.
-
-    Examples
-    --------
-    >>> nanos(datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=datetime.UTC))
-    1000000000
-    """
-    if moment is None:
-        return None
-    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1) * 1_000
-
-
-def iso(time_ns: int) -> str:
-    """Return a time as ISO 8601 text in UTC, to the millisecond where that is exact.
-
-    Examples
-    --------
-    >>> iso(1_723_161_256_501_000_000), iso(1)
-    ('2024-08-08T23:54:16.501Z', '1970-01-01T00:00:00.000000001Z')
-    """
-    secs, rest = divmod(time_ns, 10**9)
-    text = datetime.datetime.fromtimestamp(secs, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{rest // 10**6:03d}Z" if rest % 10**6 == 0 else f"{text}.{rest:09d}Z"
 
 
 def _identifiers(config: Config) -> list[tuple[str, str]]:
@@ -242,9 +215,3 @@ def _dataset(path: Path, data_type: str, identifier: str, start_ns: int, end_ns:
         batch_deltas=data_type == BOOK,
         optimize_file_loading=True,  # else the engine opens every file at once: some 14 MiB each
     )
-
-
-def _file_time(time_ns: int) -> str:
-    secs, rest = divmod(time_ns, 10**9)
-    text = datetime.datetime.fromtimestamp(secs, datetime.UTC).strftime("%Y-%m-%dT%H-%M-%S")
-    return f"{text}-{rest:09d}Z"

@@ -6,10 +6,11 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
-from fathom.backtests.setup.data_feed import Feed, iso
+from fathom.backtests.setup.data_feed import Feed
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.data_catalog.simulation.production import same_simulation
 from fathom.ml.models.artifacts import Artifact, ArtifactError, load_artifact
+from fathom.settings.times import iso
 
 IN_SAMPLE: Final = "IN SAMPLE:"
 """How the notes begin that say so."""

@@ -67,7 +67,7 @@ def run(terminal: Terminal, configs: tuple[Path, ...], out: Path, changes: tuple
 def _ticks(feed: "Feed", bars: Bars) -> Any:
     import time
 
-    from fathom.backtests.setup.data_feed import iso
+    from fathom.settings.times import iso
 
     span, began = max(1, feed.end_ns - feed.start_ns), time.perf_counter()
 

@@ -100,7 +100,7 @@ def import_files(
 
 
 def _print(terminal: Terminal, imported: "list[Imported]") -> None:
-    from fathom.data_catalog.store.layout import time_text
+    from fathom.settings.times import time_text
 
     if not imported:
         return

@@ -30,7 +30,7 @@ def list_(terminal: Terminal, catalog: Path, max_hole: float) -> None:
     """
     from fathom.data_catalog.catalog import Catalog
     from fathom.data_catalog.quality.coverage import coverage
-    from fathom.data_catalog.store.layout import time_text
+    from fathom.settings.times import time_text
 
     opened = Catalog(catalog)
     instruments = [

@@ -68,8 +68,8 @@ def _content(described: "Description") -> dict[str, Any]:
 def _print(terminal: Terminal, described: "Description") -> None:
     import math
 
-    from fathom.data_catalog.store.layout import time_text
     from fathom.ml.tables.figures import number
+    from fathom.settings.times import time_text
 
     rows = []
     for feature in described.features:

@@ -16,8 +16,8 @@ from fathom.data_catalog.ingest.once import Once
 from fathom.data_catalog.ingest.table_file import Naming, OnProgress, TableFile
 from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.store.arrow import BAR
-from fathom.data_catalog.store.layout import time_text
 from fathom.data_catalog.store.writers import BarWriter
+from fathom.settings.times import time_text
 
 type Stamp = Literal["open", "close"]
 type VolumeUnit = Literal["base", "quote"]

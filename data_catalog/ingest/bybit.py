@@ -15,8 +15,8 @@ from fathom.data_catalog.ingest.bybit_book import BookFile, Timing
 from fathom.data_catalog.ingest.bybit_trades import TradeFile
 from fathom.data_catalog.instruments import Grid, Instruments, default_instruments
 from fathom.data_catalog.store.imported import Entry, Ledger, content_hash
-from fathom.data_catalog.store.layout import interval_name
 from fathom.data_catalog.store.writers import RowWriter
+from fathom.settings.times import interval_name
 
 VENUE: Final = "BYBIT"
 

@@ -6,22 +6,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from fathom.data_catalog.errors import InstrumentError
+from fathom.data_catalog.errors import CatalogError, InstrumentError
 from fathom.data_catalog.ingest.bybit_lines import EARLIEST, LAST_INIT, LAST_TS, LATEST, MS, OK, accept, finish_message
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.store.layout import time_text
 from fathom.market.events import EVENT, Action, Side
+from fathom.settings.times import time_text
 
 
-class MessageError(Exception):
-    """What is wrong with a message, without the place where it stands.
-
-    Examples
-    --------
-    >>> raise MessageError("Expected field 'ts', was none.")
-    Traceback (most recent call last):
-    fathom.data_catalog.ingest.bybit_message.MessageError: Expected field 'ts', was none.
-    """
+class MessageError(CatalogError):
+    """What is wrong with a message, without the place where it stands."""
 
 
 def read_message(

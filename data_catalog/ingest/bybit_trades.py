@@ -24,9 +24,9 @@ from fathom.data_catalog.ingest.csv_errors import malformed_csv
 from fathom.data_catalog.ingest.decimal_text import Step, parse_decimals
 from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.store.arrow import TRADE_ID, TRADE_ID_WORDS
-from fathom.data_catalog.store.layout import time_text
 from fathom.market.events import EVENT, Kind, Side, TradeFlag
 from fathom.settings.nearest import nearest
+from fathom.settings.times import time_text
 
 type TradeBatch = tuple[NDArray[np.void], pa.Array]
 """Rows (`EVENT`) and their trade ids."""

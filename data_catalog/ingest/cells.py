@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.instruments import FIXED_PRECISION, MAX_PRICE_RAW, MAX_SIZE_RAW
 from fathom.data_catalog.store.arrow import TRADE_ID, TRADE_ID_WORDS
 from fathom.data_catalog.store.fixed_point import decode_fixed
-from fathom.data_catalog.store.layout import time_text
 from fathom.market.events import Side
+from fathom.settings.times import time_text
 
 type TimeUnit = Literal["s", "ms", "us", "ns"]
 
@@ -43,7 +44,7 @@ _EARLIEST_NS: Final = 946_684_800 * 10**9  # the year 2000
 _LARGEST_FLOAT_COUNT: Final = 2.0**52
 
 
-class BadCellError(Exception):
+class BadCellError(CatalogError):
     """A cell cannot be read; the reader of the file turns it into an error that names the place.
 
     Parameters

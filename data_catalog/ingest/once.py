@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fathom.data_catalog.store.imported import Entry, Ledger, content_hash
-from fathom.data_catalog.store.layout import interval_name
 from fathom.data_catalog.store.writers import SpanWriter
+from fathom.settings.times import interval_name
 
 
 class Once:

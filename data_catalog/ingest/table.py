@@ -25,9 +25,9 @@ from fathom.data_catalog.ingest.cells import words as meanings
 from fathom.data_catalog.ingest.once import Once
 from fathom.data_catalog.ingest.table_file import Naming, OnProgress, TableFile
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.store.layout import time_text
 from fathom.data_catalog.store.writers import RowWriter
 from fathom.market.events import EVENT, Action, Flag, Kind, Side, TradeFlag
+from fathom.settings.times import time_text
 
 BOOK_COLUMNS: Final = ("ts_init", "side", "price", "size")
 BOOK_OPTIONAL: Final = ("ts_event", "sequence")

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import requests
 
-from fathom.data_catalog.errors import DownloadError
+from fathom.data_catalog.errors import CatalogError, DownloadError
 from fathom.settings.whole_files import write_whole
 
 type OnBytes = Callable[[str, int, int | None], None]
@@ -31,7 +31,7 @@ _DAMAGE: Final[tuple[type[Exception], ...]] = (
 )
 
 
-class TryAgainError(Exception):
+class TryAgainError(CatalogError):
     """An attempt failed in a way that another attempt may mend.
 
     `wait_secs` is how long the server asks to wait, None where it says nothing.

@@ -22,7 +22,8 @@ from fathom.data_catalog.quality.row_audit import BarAudit, TradeAudit
 from fathom.data_catalog.quality.tally import EXAMPLES
 from fathom.data_catalog.store.arrow import bar_rows, book_rows, trade_rows
 from fathom.data_catalog.store.imported import Ledger
-from fathom.data_catalog.store.layout import BARS, BOOK, TRADES, parse_interval, time_text
+from fathom.data_catalog.store.layout import BARS, BOOK, TRADES, parse_interval
+from fathom.settings.times import time_text
 
 _BATCH_ROWS: Final = 65_536
 

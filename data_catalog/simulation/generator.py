@@ -31,8 +31,8 @@ from fathom.data_catalog.simulation.memory import (
 from fathom.data_catalog.simulation.moves import state_moves, transition_rows, up_probability
 from fathom.data_catalog.simulation.rng import seed_stream
 from fathom.market.events import EVENT
+from fathom.settings.times import SECOND
 
-SECOND: Final = 1_000_000_000
 _HOUR_SECS: Final = 3600.0
 
 

@@ -11,11 +11,11 @@ from nautilus_trader.persistence import ParquetDataCatalog
 
 from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.messages.detections import ManipulationAlert
-from fathom.data_catalog.store.layout import ENGINE_DATA, interval_name, parse_interval
+from fathom.data_catalog.store.layout import ENGINE_DATA, parse_interval
+from fathom.settings.times import HOUR, interval_name
 
 # That wait, and for how long: a live actor runs for months, and may end without being asked.
 _MOST: Final = 10_000
-_LONGEST_NS: Final = 3_600_000_000_000
 
 
 class AlertStore:
@@ -62,7 +62,7 @@ class AlertStore:
     def add(self, alert: ManipulationAlert) -> None:
         """Take the next alert, of no earlier `ts_init` than those before."""
         waiting = self._waiting
-        is_due = len(waiting) >= _MOST or (waiting and alert.ts_init - waiting[0].ts_init >= _LONGEST_NS)
+        is_due = len(waiting) >= _MOST or (waiting and alert.ts_init - waiting[0].ts_init >= HOUR)
         if is_due and alert.ts_init > waiting[-1].ts_init:
             self.close(alert.ts_init - 1)
         self._waiting.append(alert)

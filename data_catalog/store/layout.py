@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from fathom.data_catalog.errors import CatalogError
+from fathom.settings.times import SECOND
 
 ENGINE_DATA: Final = "data"
 """The folder that the engine reads."""
@@ -56,22 +55,12 @@ class Span:
         return (self.last_ns - self.first_ns) / 1e9
 
 
-def interval_name(first_ns: int, last_ns: int) -> str:
-    """Return the engine's file name for data from one ts_init to another.
-
-    Examples
-    --------
-    >>> interval_name(1723161256501000000, 1723161599999000000)
-    '2024-08-08T23-54-16-501000000Z_2024-08-08T23-59-59-999000000Z.parquet'
-    """
-    return f"{_stamp(first_ns)}_{_stamp(last_ns)}.parquet"
-
-
 def parse_interval(path: Path) -> tuple[int, int]:
     """Return first and last ts_init from a file name.
 
     Examples
     --------
+    >>> from fathom.settings.times import interval_name
     >>> parse_interval(Path(interval_name(1723161256501000007, 1723161599999000000)))
     (1723161256501000007, 1723161599999000000)
     """
@@ -84,27 +73,9 @@ def parse_interval(path: Path) -> tuple[int, int]:
         ) from None
 
 
-def time_text(time_ns: int) -> str:
-    """Return a time for people, to the nanosecond where there are any.
-
-    Examples
-    --------
-    >>> time_text(1723161256501000000)
-    '2024-08-08T23:54:16.501Z'
-    """
-    text = str(np.datetime64(time_ns, "ns"))
-    whole, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{whole}.{fraction.ljust(3, '0')}Z" if fraction else f"{whole}Z"
-
-
-def _stamp(time_ns: int) -> str:
-    return str(np.datetime64(time_ns, "ns")).replace(":", "-").replace(".", "-") + "Z"
-
-
 def _instant(text: str) -> int:
     second, fraction = text[:19], text[20:29]
     moment = datetime.strptime(second, "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
     if len(fraction) != 9 or text[29:] != "Z":
         raise ValueError(text)
-    return int(moment.timestamp()) * 1_000_000_000 + int(fraction)
+    return int(moment.timestamp()) * SECOND + int(fraction)

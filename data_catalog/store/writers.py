@@ -25,19 +25,11 @@ from fathom.data_catalog.store.arrow import (
     trade_schema,
 )
 from fathom.data_catalog.store.definitions import is_held, stage_instrument
-from fathom.data_catalog.store.layout import (
-    BARS,
-    BOOK,
-    ENGINE_DATA,
-    TRADE_FLAGS,
-    TRADES,
-    interval_name,
-    parse_interval,
-    time_text,
-)
+from fathom.data_catalog.store.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, parse_interval
 from fathom.data_catalog.store.staging import Staging, recover
 from fathom.market.events import EVENT, Kind
 from fathom.market.kernel_cache import cached
+from fathom.settings.times import interval_name, time_text
 
 ROW_GROUP_ROWS: Final = 131_072
 """Rows a Parquet row group: what a reader must hold at once, and what it can skip when it wants a later time."""

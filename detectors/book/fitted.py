@@ -10,6 +10,7 @@ import msgspec
 
 from fathom.detectors.book.evidence import ALONE, LAYERING, QUOTE_STUFFING, SPOOFING
 from fathom.detectors.book.scores import Tree
+from fathom.detectors.errors import DetectorError
 from fathom.settings.whole_files import write_whole
 
 _FILE: Final = Path(__file__).with_name("fitted.toml")
@@ -71,15 +72,15 @@ def read_fitted(path: Path) -> dict[str, dict[str, Any]]:
 
     Raises
     ------
-    ValueError
+    DetectorError
         It is no such file; naming it.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"Expected a fitted file at {path}, was {error.strerror}; {_REMEDY}") from None
+        raise DetectorError(f"Expected a fitted file at {path}, was {error.strerror}; {_REMEDY}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"Expected TOML in {path}, was something else: {error}; {_REMEDY}") from None
+        raise DetectorError(f"Expected TOML in {path}, was something else: {error}; {_REMEDY}") from None
     found: dict[str, dict[str, Any]] = {}
     try:
         for name, tables in _TABLES.items():
@@ -88,12 +89,14 @@ def read_fitted(path: Path) -> dict[str, dict[str, Any]]:
             for table, evidence in tables.items():
                 if part[table].keys() != set(evidence):
                     odd = ", ".join(sorted(part[table].keys() ^ set(evidence)))
-                    raise ValueError(f"Expected all evidence and no other in {path}, {name}.{table}, was off by {odd}.")
+                    raise DetectorError(
+                        f"Expected all evidence and no other in {path}, {name}.{table}, was off by {odd}."
+                    )
                 found[name][table] = tuple(float(part[table][one]) for one in evidence)
             if name != "quote_stuffing":
                 found[name]["trees"] = msgspec.convert(part.get("trees", ()), tuple[Tree, ...])
     except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
-        raise ValueError(f"Expected a fitted file in {path}, was one that lacks {error}; {_REMEDY}") from None
+        raise DetectorError(f"Expected a fitted file in {path}, was one that lacks {error}; {_REMEDY}") from None
     return found
 
 

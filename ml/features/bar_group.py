@@ -19,10 +19,11 @@ from fathom.market.bar_rows import (
 )
 from fathom.market.kernel_cache import cached
 from fathom.ml.features import candles, indicators
-from fathom.ml.features.config import MS, FeatureConfig
+from fathom.ml.features.config import FeatureConfig
 from fathom.ml.features.group import Group
 from fathom.ml.features.micro_price import MicroPriceTable
 from fathom.ml.features.spec import FeatureSpec
+from fathom.settings.times import MS
 
 SPECS: Final = (*candles.SPECS, *indicators.SPECS)
 VERSIONS: Final[Mapping[str, int]] = {"candles": 1, "indicators": 1}

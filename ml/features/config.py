@@ -6,7 +6,6 @@ import msgspec
 
 from fathom.settings.doors import Registry
 
-MS: Final = 1_000_000
 """Nanoseconds in a millisecond."""
 
 GROUPS: Final = Registry(

@@ -13,13 +13,14 @@ from fathom.market.bar_rows import BAR
 from fathom.market.saved_arrays import SavedArray, pack, pack_all, unpack, unpack_all
 from fathom.ml.features import registry
 from fathom.ml.features.bar_group import BarGroup
-from fathom.ml.features.config import MS, FeatureConfig
+from fathom.ml.features.config import FeatureConfig
 from fathom.ml.features.errors import FeatureError
 from fathom.ml.features.filling import Filling
 from fathom.ml.features.grid import EventGrid
 from fathom.ml.features.group import Group
 from fathom.ml.features.micro_price import MicroPriceTable
 from fathom.ml.features.schema import FeatureSchema
+from fathom.settings.times import MS
 
 NO_BARS: Final = np.zeros(0, BAR)
 _NO_ROWS: Final = np.zeros(0, EVENT)

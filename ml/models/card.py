@@ -14,6 +14,7 @@ from fathom.pages import Page, Section, Tile
 from fathom.pages.figures import svg
 from fathom.pages.formats import duration, integer, number, utc
 from fathom.pages.tables import Cell, Row, empty, table
+from fathom.settings.times import DAY
 from fathom.settings.whole_files import write_whole
 
 HTML: Final = "card.html"
@@ -36,7 +37,6 @@ SHOWN: Final[tuple[tuple[str, str, int], ...]] = (
 """Scores of the card: name, heading, digits."""
 
 _MOST_INPUTS: Final = 15
-_DAY_NS: Final = 86_400 * 10**9
 _LIBRARIES: Final = ("torch", "onnxruntime")
 
 type Scores = dict[str, list[float | None]]
@@ -54,7 +54,7 @@ def limits(artifact: Artifact) -> list[str]:
     spans = artifact.provenance.spans
     if "train" in spans:
         learned_ns = spans["train"][1] - spans["train"][0]
-        if learned_ns < 30 * _DAY_NS:
+        if learned_ns < 30 * DAY:
             found.append(f"It has learned from {duration(learned_ns / 1e9)} of data: other regimes are unknown to it.")
     for name, scores in metrics.get("against", {}).items():
         _, low, high = scores["accuracy"]
@@ -173,7 +173,7 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
 def _shown(artifact: Artifact) -> list[tuple[str, str, int]]:
     # A Sharpe ratio of a few days, annualised, is an extrapolation.
     first, last = artifact.provenance.spans.get("test", (0, 0))
-    long = last - first >= 30 * _DAY_NS
+    long = last - first >= 30 * DAY
     return [entry for entry in SHOWN if long or entry[0] != "sharpe"]
 
 

@@ -10,14 +10,14 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 import msgspec
 from msgspec import Meta
 
+from fathom.settings.times import SECOND
+
 type Unit = Annotated[float, Meta(ge=0.0, le=1.0)]
 type FallbackName = Literal["RULE_BASED", "PASS", "BLOCK"]
 type BreakerState = Literal["CLOSED", "OPEN", "HALF_OPEN"]
 
 RULE_CONFIDENCE: Final = 0.5
 """Confidence of a fallback that lets a signal pass."""
-
-_SECOND: Final = 1_000_000_000
 
 
 class Blending(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -236,7 +236,7 @@ class CircuitBreaker:
         """Return the state at a time."""
         if self.opened_ns is None:
             return "CLOSED"
-        return "HALF_OPEN" if now_ns - self.opened_ns >= self.config.open_secs * _SECOND else "OPEN"
+        return "HALF_OPEN" if now_ns - self.opened_ns >= self.config.open_secs * SECOND else "OPEN"
 
     def allows(self, now_ns: int) -> bool:
         """Whether a call may go through now. Half open, only the first that asks; it owes `succeed` or `fail`."""

@@ -1,15 +1,14 @@
 """What a feature table is made of, read from a TOML file."""
 
 import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from fathom.ml.features import FeatureConfig
+from fathom.settings.times import check_moments, moment_ns
 from fathom.settings.toml import ConfigPath
-
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,12 +47,7 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     micro_price_until: datetime.datetime | None = None
 
     def __post_init__(self) -> None:
-        for name in ("start", "end", "micro_price_until"):
-            moment = getattr(self, name)
-            if moment is not None and moment.tzinfo is None:
-                raise ValueError(f"Expected {name} with a time zone, was {moment.isoformat()}; append a Z for UTC")
-        if self.start is not None and self.end is not None and self.start >= self.end:
-            raise ValueError(f"Expected start before end, was {self.start.isoformat()}")
+        check_moments(self, "start", "end", "micro_price_until")
         if len(set(self.instruments)) != len(self.instruments):
             raise ValueError("Expected each instrument once, was one twice")
         if (self.features.bars == "outside") != (self.bar_type is not None):
@@ -64,18 +58,14 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     @property
     def start_ns(self) -> int | None:
         """First grid time."""
-        return _nanos(self.start)
+        return moment_ns(self.start)
 
     @property
     def end_ns(self) -> int | None:
         """Last grid time."""
-        return _nanos(self.end)
+        return moment_ns(self.end)
 
     @property
     def micro_price_until_ns(self) -> int | None:
         """The events before it fit the micro-price."""
-        return _nanos(self.micro_price_until)
-
-
-def _nanos(moment: datetime.datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
+        return moment_ns(self.micro_price_until)

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from fathom.data_catalog.store.layout import time_text
 from fathom.ml.tables.figures import card, correlation_map, number, prediction_table, strongest_pairs
 from fathom.ml.tables.statistics import SAME, Description
+from fathom.settings.times import time_text
 from fathom.settings.whole_files import write_whole
 
 _STYLE: Final = """

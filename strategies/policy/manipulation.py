@@ -1,16 +1,15 @@
 """The manipulation filter: a signal that a manipulated book may have caused is blocked, or counts less."""
 
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from fathom.data_catalog.messages.signals import Side
+from fathom.settings.times import SECOND
 
 type Action = Literal["off", "block", "scale"]
 type Outcome = Literal["off", "passed", "blocked", "scaled"]
-
-_SECOND: Final = 1_000_000_000
 
 
 class ManipulationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -141,7 +140,7 @@ class ManipulationFilter:
         if not against:
             return Verdict("passed", weight, "no live alert on its side", "")
         worst = max(against, key=lambda alert: (alert.confidence, alert.ts_ns))
-        ago = (now_ns - worst.ts_ns) / _SECOND
+        ago = (now_ns - worst.ts_ns) / SECOND
         reason = f"{worst.kind} on its side {ago:.1f} s ago, confidence {worst.confidence:.2f}"
         if config.action == "block":
             return Verdict("blocked", 0.0, reason, worst.trace_id)
@@ -152,5 +151,5 @@ class ManipulationFilter:
         return Verdict("scaled", scaled, f"{reason}; weight {weight:.2f} to {scaled:.2f}", worst.trace_id)
 
     def _forget(self, now_ns: int) -> None:
-        oldest = now_ns - round(self.config.live_secs * _SECOND)
+        oldest = now_ns - round(self.config.live_secs * SECOND)
         self.alerts = [alert for alert in self.alerts if alert.ts_ns >= oldest]

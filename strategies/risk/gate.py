@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple, NoReturn, final
 
 from fathom.data_catalog.messages.signals import Signal
 from fathom.settings.errors import FathomError
+from fathom.settings.times import MS
 from fathom.strategies.risk.book import Claim, RiskBook, loss_per_unit
 from fathom.strategies.risk.config import Limits
 from fathom.strategies.risk.sizing import sized
@@ -41,7 +42,6 @@ REASONS: Final = (
 )
 """Why an entry is refused, in the order in which the gate asks."""
 
-_MS: Final = 1_000_000
 _KEY: Final = object()
 
 
@@ -220,7 +220,7 @@ class RiskGate:
         self.book = book
         self.limits = self.own.over(book.config)
         half_life = self.limits.volatility_half_life_secs or 600.0
-        self.volatility = Volatility(half_life_secs=half_life, step_ns=book.config.check_ms * _MS)
+        self.volatility = Volatility(half_life_secs=half_life, step_ns=book.config.check_ms * MS)
 
     def look(self, now: int, price: float) -> None:
         """Take the latest price of the instrument."""
@@ -293,7 +293,7 @@ class RiskGate:
             all(math.isfinite(price) for price in prices) and up * signal.stop < up * signal.entry < up * signal.target
         ):
             return Refused("price", f"stop {signal.stop:g}, entry {signal.entry:g}, target {signal.target:g}")
-        age = (now.ts - signal.ts_init) / _MS
+        age = (now.ts - signal.ts_init) / MS
         if signal.ends_ns is not None and now.ts >= signal.ends_ns:
             return Refused("stale_signal", f"{age:.0f} ms, it holds for {1e3 * signal.horizon_secs:g}")
         if self.limits.max_signal_age_ms is not None and age > self.limits.max_signal_age_ms:

@@ -9,14 +9,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from fathom.settings.times import SECOND
+
 type Seconds = Annotated[float, Meta(gt=0)]
 type Count = Annotated[int, Meta(ge=1)]
 type Scope = Literal["system", "instrument"]
 
 SYSTEM: Final = ""
 """The instrument id of a lock on all instruments."""
-
-_SECOND: Final = 1_000_000_000
 
 
 class StoplossGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -206,13 +206,13 @@ class Protections:
         return _lock("low_profit", trade.instrument_id, trade.ts, rule.lock_secs)
 
     def _within(self, window_secs: float, now: int, scope: str) -> list[ClosedTrade]:
-        first = now - round(window_secs * _SECOND)
+        first = now - round(window_secs * SECOND)
         return [t for t in self.state.trades if t.ts > first and scope in (SYSTEM, t.instrument_id)]
 
     def _forget(self, now: int) -> None:
         rules = (self.config.stoploss_guard, self.config.low_profit)
         longest = max((rule.window_secs for rule in rules if rule is not None), default=0.0)
-        first = now - round(longest * _SECOND)
+        first = now - round(longest * SECOND)
         self.state.trades = [trade for trade in self.state.trades if trade.ts > first]
 
 
@@ -221,4 +221,4 @@ def _is_losing_stop(trade: ClosedTrade) -> bool:
 
 
 def _lock(reason: Literal["stoploss_guard", "cooldown", "low_profit"], scope: str, now: int, secs: float) -> Lock:
-    return Lock(reason=reason, instrument_id=scope, since=now, until=now + round(secs * _SECOND))
+    return Lock(reason=reason, instrument_id=scope, since=now, until=now + round(secs * SECOND))

@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from fathom.settings.times import SECOND
+
 _DAY_SECS: Final = 86_400.0
-_SECOND: Final = 1_000_000_000
 
 
 class Volatility(msgspec.Struct, kw_only=True):
@@ -52,7 +53,7 @@ class Volatility(msgspec.Struct, kw_only=True):
             return
         if now - self.last < max(1, self.step_ns):
             return
-        secs = (now - self.last) / _SECOND
+        secs = (now - self.last) / SECOND
         weight = 1.0 - 0.5 ** (secs / self.half_life_secs)
         self.rate += weight * (math.log(price / self.price) ** 2 / secs - self.rate)
         self.last, self.price = now, price
@@ -60,7 +61,7 @@ class Volatility(msgspec.Struct, kw_only=True):
     @property
     def daily(self) -> float:
         """Standard deviation of the return over a day; NaN until one half-life was seen."""
-        secs = (self.last - self.first) / _SECOND
+        secs = (self.last - self.first) / SECOND
         if secs < self.half_life_secs:
             return math.nan
         return math.sqrt(self.rate / (1.0 - 0.5 ** (secs / self.half_life_secs)) * _DAY_SECS)

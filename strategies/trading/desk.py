@@ -12,19 +12,18 @@ What happens to a signal, in this order; the first step that refuses it ends its
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from fathom.data_catalog.messages.detections import LevelUpdate, ManipulationAlert, RegimeChange, WaveUpdate
 from fathom.data_catalog.messages.signals import Signal, ValidatedSignal
+from fathom.settings.times import MS
 from fathom.strategies.policy.manipulation import Alert, ManipulationFilter
 from fathom.strategies.policy.placement import place
 from fathom.strategies.trading.commands import OrderNews
 from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.journal import Decision, Journal
-
-_MS: Final = 1_000_000
 
 
 class Intent(NamedTuple):
@@ -134,7 +133,7 @@ class SignalDesk:
             return self._clear(row, price, signal, 1.0) or nothing, None
         self._refuse(signal.source, "superseded", f"by {signal.signal_id}")
         self._waiting[signal.source] = (price, signal)
-        deadline = self._now() + round(self._config.validation_deadline_ms * _MS)
+        deadline = self._now() + round(self._config.validation_deadline_ms * MS)
         return nothing, Request(signal, f"validation-{signal.signal_id}", deadline)
 
     def answer(self, answer: ValidatedSignal) -> Intent | None:

@@ -1,15 +1,14 @@
 """What `fathom detect run` looks at, and with which detectors, read from a TOML file."""
 
 import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from fathom.detectors import MarketWatchConfig
+from fathom.settings.times import check_moments, moment_ns
 from fathom.settings.toml import ConfigPath
-
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,20 +47,11 @@ class DetectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     store: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("start", "end"):
-            moment = getattr(self, name)
-            if moment is not None and moment.tzinfo is None:
-                raise ValueError(f"Expected {name} with a time zone, was {moment.isoformat()}; append a Z for UTC")
-        if self.start is not None and self.end is not None and self.start >= self.end:
-            raise ValueError(f"Expected start before end, was {self.start.isoformat()}")
+        check_moments(self, "start", "end")
         if self.watch.bars != "book":
             raise ValueError('Expected watch.bars = "book", was "outside": bars are built from the events here')
 
     @property
     def span_ns(self) -> tuple[int | None, int | None]:
         """First and last time in ns, None where open."""
-        return _nanos(self.start), _nanos(self.end)
-
-
-def _nanos(moment: datetime.datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
+        return moment_ns(self.start), moment_ns(self.end)

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fathom.ml.features import FeatureConfig, FeatureSet
-from fathom.ml.features.config import MS
 from fathom.ml.features.group import Group
 from fathom.ml.features.micro_price import fit_micro_price
 from fathom.ml.features.registry import ALIKE, NEUTRAL, SPECS, build_groups
+from fathom.settings.times import MS
 from tests.makers import raw_books
 
 pytestmark = pytest.mark.real_data

@@ -18,11 +18,12 @@ from fathom.data_catalog.errors import CatalogError, InstrumentError, OverlapErr
 from fathom.data_catalog.instruments import InstrumentSpec, default_instruments
 from fathom.data_catalog.messages.trade_flags import TradeFlags
 from fathom.data_catalog.store.arrow import BAR
-from fathom.data_catalog.store.layout import interval_name, parse_interval
+from fathom.data_catalog.store.layout import parse_interval
 from fathom.data_catalog.store.merge import merge_by_time
 from fathom.data_catalog.store.staging import Staging
 from fathom.data_catalog.store.writers import ROW_GROUP_ROWS
 from fathom.market.events import EVENT, Action, Flag, Kind, Side
+from fathom.settings.times import interval_name
 
 BTC = default_instruments()["BTCUSDT"]
 ID = "BTCUSDT-LINEAR.BYBIT"

@@ -23,8 +23,9 @@ from fathom.data_catalog.quality.coverage import Hole, coverage
 from fathom.data_catalog.quality.findings import CHECKS, Finding, Report
 from fathom.data_catalog.quality.row_audit import BAR_CHECKS, TRADE_CHECKS
 from fathom.data_catalog.store.arrow import BAR, bar_batch, book_batch, trade_batch
-from fathom.data_catalog.store.layout import BARS, BOOK, TRADES, interval_name
+from fathom.data_catalog.store.layout import BARS, BOOK, TRADES
 from fathom.market.events import EVENT, Action, Kind, Side
+from fathom.settings.times import interval_name
 from tests.makers.book_events import NS, T0, event, rows_of
 from tests.makers.bybit_files import book_zip, line
 from tests.makers.bybit_files import message as book_message

@@ -10,7 +10,7 @@ from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.messages.detections import ManipulationAlert
 from fathom.data_catalog.store import alert_store
 from fathom.data_catalog.store.alert_store import AlertStore
-from fathom.data_catalog.store.layout import interval_name
+from fathom.settings.times import interval_name
 from tests.makers.small_market import BTC, START
 
 SERIES = f"{BTC}.Detection-001"

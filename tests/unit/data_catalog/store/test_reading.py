@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.instruments import Grid, default_instruments
 from fathom.data_catalog.store.arrow import book_batch, book_rows
-from fathom.data_catalog.store.layout import interval_name
 from fathom.data_catalog.store.reading import read_rows
 from fathom.market.events import EVENT, Kind
+from fathom.settings.times import interval_name
 
 GRID = Grid.of(default_instruments()["BTCUSDT"])
 T = 1_723_161_256_501_000_000
