@@ -16,6 +16,7 @@ from fathom.backtests.setup.config import Config, FundingRates
 from fathom.backtests.setup.venue_models import check_instrument, money
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.errors import CatalogError
+from fathom.data_catalog.store.engine_path import engine_path
 from fathom.data_catalog.store.layout import BARS, BOOK, TRADES, parse_interval
 from fathom.data_catalog.store.reading import open_parquet
 from fathom.settings.errors import SettingsError
@@ -133,7 +134,7 @@ def constant_funding(feed: Feed, funding: FundingRates, folder: Path) -> list[Ba
     rate = str(Decimal(repr(funding.rate)))
     told = [max(feed.start_ns, at - interval + MS) for at in settlements]
     folder.mkdir(parents=True, exist_ok=True)
-    ParquetDataCatalog(str(folder)).write_instruments([feed.instruments[name] for name in perpetuals])
+    ParquetDataCatalog(engine_path(folder)).write_instruments([feed.instruments[name] for name in perpetuals])
     time = pa.timestamp("ns", tz="UTC")
     for name in perpetuals:
         schema = pa.schema(
@@ -207,7 +208,7 @@ def _dataset(path: Path, data_type: str, identifier: str, start_ns: int, end_ns:
     bars = data_type == BARS
     return BacktestDataConfig(
         _ENGINE_TYPES[data_type],
-        str(path),  # the engine reads absolute paths only
+        engine_path(path),
         instrument_id=None if bars else InstrumentId.from_str(identifier),
         bar_types=[identifier] if bars else None,
         start_time=start_ns,

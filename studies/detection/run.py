@@ -15,6 +15,7 @@ from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.messages.detections import Detection, LevelUpdate, ManipulationAlert, RegimeChange, WaveUpdate
 from fathom.data_catalog.messages.findings import SureAlerts, messages_of, messages_table
+from fathom.data_catalog.store.engine_path import engine_path
 from fathom.data_catalog.store.layout import BOOK, ENGINE_DATA
 from fathom.detectors import MarketWatch, RpiReading
 from fathom.market import EVENT, Action, Kind
@@ -261,6 +262,8 @@ def store(catalog: Path | str, markets: list[Market]) -> int:
         for messages in market.found.values():
             if messages:
                 ordered = sorted(messages, key=lambda message: message.ts_init)
-                ParquetDataCatalog(str(catalog)).write_custom_data([message.custom_data() for message in ordered])
+                ParquetDataCatalog(engine_path(Path(catalog))).write_custom_data(
+                    [message.custom_data() for message in ordered]
+                )
                 count += len(ordered)
     return count

@@ -8,9 +8,11 @@ import pytest
 from nautilus_trader.backtest import BacktestDataConfig, BacktestNode, BacktestRunConfig, BacktestVenueConfig
 from nautilus_trader.execution import MakerTakerFeeModel
 from nautilus_trader.model import InstrumentId, NautilusDataType
+from nautilus_trader.persistence import ParquetDataCatalog
 
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.instruments import default_instruments
+from fathom.data_catalog.store.engine_path import engine_path
 from fathom.market.events import EVENT, Action, Flag, Kind, Side
 
 BTC = default_instruments()["BTCUSDT"]
@@ -62,3 +64,19 @@ def test_a_backtest_runs_from_the_catalog(tmp_path: Path, chunk_size: int | None
     (result,) = node.run()
     assert result.iterations == MESSAGES + 1 + 50
     node.dispose()
+
+
+@pytest.mark.parametrize("name", ["a%20b", "k#2", "what?", "50% [x]"])
+def test_the_engine_reads_the_catalog_that_is_named(tmp_path: Path, name: str) -> None:
+    rows = messages()
+    for folder, count in ((tmp_path / "a b", 3), (tmp_path / name, 11)):
+        with Catalog(folder).book_writer(BTC) as book:
+            book.write(rows[:count])
+    data = BacktestDataConfig(
+        NautilusDataType.OrderBookDelta, engine_path(tmp_path / name), instrument_id=InstrumentId.from_str(str(BTC.id))
+    )
+    fees = MakerTakerFeeModel(Decimal(0), Decimal(0))
+    venue = BacktestVenueConfig("BYBIT", "NETTING", "MARGIN", ["100000 USDT"], book_type="L2_MBP", fee_model=fees)
+    result = BacktestNode([BacktestRunConfig([venue], [data], raise_exception=True, id="run")]).run()[0]
+    assert result.iterations == 5  # messages
+    assert len(ParquetDataCatalog(engine_path(tmp_path / name)).query_order_book_deltas([str(BTC.id)])) == 11
