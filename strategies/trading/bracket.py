@@ -232,7 +232,9 @@ class Bracket:
         self.trade = msgspec.msgpack.decode(content, type=Trade)
 
     def _is_unanswered(self, now: int, order: LiveOrder) -> bool:
-        return order.status != "live" and now - order.since >= round(self.config.answer_timeout_secs * _SECOND)
+        # An exit by market is over at once: one that still looks live has lost its last answer.
+        waits = order.status != "live" or order.role == "EXIT"
+        return waits and now - order.since >= round(self.config.answer_timeout_secs * _SECOND)
 
     def _stand_down(self, live: Live, halt: Refused) -> list[Command]:
         if not self._stands_down:
