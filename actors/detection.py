@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import pyarrow as pa
 from msgspec import Meta
@@ -11,28 +11,14 @@ from nautilus_trader.common import TimeEvent
 from fathom.actors.detection_stream import DetectionStream, RecordedDetectionStream
 from fathom.actors.market_stream import MarketStream, MarketStreamConfig
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.messages.detections import (
-    Detection,
-    LevelUpdate,
-    ManipulationAlert,
-    RegimeChange,
-    WaveUpdate,
-    detection_data_type,
-)
-from fathom.data_catalog.messages.findings import SureAlerts, messages_of, messages_table
+from fathom.data_catalog.messages.detections import Detection, ManipulationAlert, detection_data_type
+from fathom.data_catalog.messages.findings import SureAlerts, message_kinds, messages_of, messages_table
 from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.data_catalog.store.alert_store import AlertStore
 from fathom.detectors import DetectorError, MarketWatch, MarketWatchConfig
 from fathom.settings.times import SECOND
 from fathom.settings.toml import ConfigPath
 from fathom.settings.whole_files import write_whole
-
-_TABLES: Final[dict[str, type[Detection]]] = {
-    "alerts": ManipulationAlert,
-    "levels": LevelUpdate,
-    "regimes": RegimeChange,
-    "waves": WaveUpdate,
-}
 
 
 class DetectionActorConfig(MarketStreamConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,9 +71,10 @@ class DetectionActor(MarketStream[DetectionActorConfig, DetectionStream]):
     """Publish what the detectors find: alerts, and levels, regimes and waves when they change.
 
     The messages are those of `fathom.data_catalog.messages.detections`, on `alerts.<instrument id>`, `levels.<...>`,
-    `regimes.<...>` and `waves.<...>`; they do not depend on how the engine orders events of equal time. An alert comes
-    with the first message of the book after the one that showed it, a bar's news with the first event after the bar's
-    end or a timer. The state is saved with the engine's, or in a folder, and continued.
+    `regimes.<...>` and `waves.<...>`, and on the `name` of each detector of your own; they do not depend on how the
+    engine orders events of equal time. An alert comes with the first message of the book after the one that showed it,
+    a bar's news with the first event after the bar's end or a timer. The state is saved with the engine's, or in a
+    folder, and continued.
 
     Parameters
     ----------
@@ -118,12 +105,12 @@ class DetectionActor(MarketStream[DetectionActorConfig, DetectionStream]):
         self._writes_ns: dict[str, int] = {}
         self._stores: dict[str, AlertStore] = {}
         self._kept: dict[type[Detection], deque[Detection]] = {
-            kind: deque(maxlen=config.keep) for kind in _TABLES.values()
+            kind: deque(maxlen=config.keep) for kind in message_kinds(config.watch)
         }
 
     def tables(self) -> dict[str, pa.Table]:
         """Return what was published, a table a kind, for the run directory."""
-        return {name: messages_table(kind, self._kept[kind]) for name, kind in _TABLES.items()}
+        return {kind.TOPIC: messages_table(kind, messages) for kind, messages in self._kept.items()}
 
     def on_start(self) -> None:
         super().on_start()

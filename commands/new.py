@@ -17,6 +17,7 @@ _FILES: Final = {
     "features.toml.txt": "{}-features.toml",
 }
 _NEXT: Final = {
+    "detector": "fathom detect run {}.toml",
     "strategy": "fathom backtest run {}.toml",
     "feature": "fathom features build {}.toml",
     "net": "fathom train walk-forward {}.toml",
@@ -69,7 +70,7 @@ def render(kind: str, name: str) -> dict[str, str]:
     Examples
     --------
     >>> sorted(render("detector", "burst"))
-    ['burst.py', 'test_burst.py']
+    ['burst.py', 'burst.toml', 'test_burst.py']
     """
     words = {"name": name, "Class": "".join(part.capitalize() for part in name.split("_"))}
     templates = {place.format(name): _TEMPLATES / kind / file for file, place in _FILES.items()}

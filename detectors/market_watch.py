@@ -9,8 +9,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from fathom.detectors.bars.detector import BAR_FIELDS, Bar, BarDetector, FloatArray
-from fathom.detectors.bars.elliott_wave import ElliottWave, ElliottWaveConfig, WaveReading
-from fathom.detectors.bars.flat_market import FlatMarket, FlatMarketConfig, FlatReading
+from fathom.detectors.bars.elliott_wave import ElliottWaveConfig
+from fathom.detectors.bars.flat_market import FlatMarketConfig
 from fathom.detectors.bars.market_bars import (
     EDGE,
     MarketBars,
@@ -18,17 +18,17 @@ from fathom.detectors.bars.market_bars import (
     new_market_bars,
     write_walls,
 )
-from fathom.detectors.bars.regime import Regime, RegimeConfig, RegimeLabel, RegimeReading
-from fathom.detectors.bars.support_resistance import SupportResistance, SupportResistanceConfig
+from fathom.detectors.bars.regime import RegimeConfig
+from fathom.detectors.bars.support_resistance import SupportResistanceConfig
 from fathom.detectors.book.alerts import ALERT
 from fathom.detectors.book.kernel import NOT_DUE, WRITTEN
 from fathom.detectors.book.rpi import RpiReading
 from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
 from fathom.detectors.errors import DetectorError
+from fathom.detectors.registry import DETECTORS
 from fathom.settings.times import MS
 
-type DetectorName = Literal["manipulation", "levels", "flat", "waves", "regime"]
-
+_MANIPULATION: Final = "manipulation"
 _NO_ALERTS: Final = np.zeros(0, ALERT)
 _NO_TIMES: Final = np.zeros(0, np.int64)
 _NO_BARS: Final = np.zeros((0, BAR_FIELDS))
@@ -40,9 +40,12 @@ class MarketWatchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     Parameters
     ----------
     detectors : tuple of str
-        Which of `manipulation`, `levels`, `flat`, `waves` and `regime` run.
+        Which of `manipulation`, `levels`, `flat`, `waves` and `regime` run, and detectors over bars of your own: each
+        by "module:Class" of its `BarDetector`, or by the name of an entry point.
+    settings : dict
+        Settings of your own detectors, by their `BarDetector.name`.
     bar_ms : int
-        Length of the bars that the last four read, built from trades and the mid.
+        Length of the bars that the detectors over bars read, built from trades and the mid.
     bars : {"book", "outside"}
         Whether bars are built here, or closed bars are fed beside the events.
     nearest : int
@@ -62,7 +65,7 @@ class MarketWatchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     1000
     """
 
-    detectors: Annotated[tuple[DetectorName, ...], Meta(min_length=1)] = (
+    detectors: Annotated[tuple[str, ...], Meta(min_length=1)] = (
         "manipulation",
         "levels",
         "flat",
@@ -78,28 +81,77 @@ class MarketWatchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     flat: FlatMarketConfig = FlatMarketConfig()
     waves: ElliottWaveConfig = ElliottWaveConfig()
     regime: RegimeConfig = RegimeConfig()
+    settings: dict[str, dict[str, Any]] = {}
+
+    def __post_init__(self) -> None:
+        for name in self.detectors:
+            DETECTORS.place(name)
+        outside = {detector.name: detector for detector in self.outside}
+        if odd := [name for name in self.settings if name not in outside]:
+            raise ValueError(f"Expected settings of detectors of your own that run, was of '{odd[0]}'")
+        for detector in outside.values():
+            self.settings_of(detector)
+
+    @property
+    def bar_detectors(self) -> tuple[type[BarDetector[Any]], ...]:
+        """The detectors over bars that run, in the order of `DETECTORS`, then your own."""
+        order = [*(name for name in DETECTORS if name in self.detectors), *self.detectors]
+        return tuple(DETECTORS.load(name) for name in dict.fromkeys(order) if name != _MANIPULATION)
+
+    @property
+    def outside(self) -> tuple[type[BarDetector[Any]], ...]:
+        """Your own among them.
+
+        Raises
+        ------
+        ValueError
+            One is no `BarDetector`, or has the name of another.
+        """
+        names: set[str] = {"", "alerts", *self.__struct_fields__}
+        own = []
+        for name in self.detectors:
+            if name == _MANIPULATION or name in self.__struct_fields__:
+                continue
+            detector = DETECTORS.load(name)
+            if not (isinstance(detector, type) and issubclass(detector, BarDetector)) or detector.name in names:
+                raise ValueError(f"Expected '{name}' to be a BarDetector with a `name` of its own, was {detector!r}")
+            names.add(detector.name)
+            own.append(detector)
+        return tuple(own)
+
+    def settings_of(self, detector: type[BarDetector[Any]]) -> Any:
+        """Return the settings of one of the `bar_detectors`."""
+        if detector.name in self.__struct_fields__:
+            return getattr(self, detector.name)
+        try:
+            return msgspec.convert(self.settings.get(detector.name, {}), detector.Config)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"settings.{detector.name}: {error}") from None
 
 
-class Zones(NamedTuple):
-    """The nearest levels around a close.
+class News(NamedTuple):
+    """Something that a detector holds to be true since a bar, and that it did not hold before.
 
     Parameters
     ----------
-    supports, resistances : tuple of (float, float)
-        Price and strength, the nearest first; prices in the unit of the bars.
+    detector : type of BarDetector
+    before, now : NamedTuple
+        `BarDetector.News`; `before` as of the last news, None before the first.
 
     Examples
     --------
-    >>> Zones(supports=((99.0, 0.5),), resistances=()).supports[0][0]
-    99.0
+    >>> from fathom.detectors import FlatMarket
+    >>> News(FlatMarket, None, (True, 0.7)).detector.name
+    'flat'
     """
 
-    supports: tuple[tuple[float, float], ...]
-    resistances: tuple[tuple[float, float], ...]
+    detector: Any
+    before: Any
+    now: Any
 
 
 class BarFindings(NamedTuple):
-    """What the bar detectors hold to be true after a bar; None where a detector is off.
+    """What the bar detectors hold to be true after a bar.
 
     Parameters
     ----------
@@ -107,39 +159,24 @@ class BarFindings(NamedTuple):
         Close of the bar.
     bar : Bar
         In ticks and lots.
-    zones : Zones or None
-    zones_changed : bool
-        Whether a reported level came, went, moved by a tick, or changed in strength by `level_step`, since the last
-        time that this was so.
-    regime : RegimeReading or None
-    flat : FlatReading or None
-    regime_changed : bool
-        Whether the regime (known by now), its pause flag or the flatness changed.
-    previous : RegimeLabel
-        The regime before that change; UNKNOWN before the first.
-    wave : WaveReading or None
-    wave_changed : bool
-        Whether wave, direction or invalidation price changed.
+    views : dict
+        By the name of each detector that is on, its `BarDetector.News`; None while it has no view.
+    news : tuple of News
+        Those that have changed since they were news last.
 
     Examples
     --------
     >>> watch = MarketWatch(MarketWatchConfig(detectors=("waves",), bars="outside"))
     >>> from fathom.market import EVENT
     >>> found = watch.update(np.zeros(0, EVENT), np.array([5]), np.array([[2.0, 1.0, 1.5, 0.0, *[np.nan] * 4]]))
-    >>> found.bars[0].ts_ns, found.bars[0].bar.close, found.bars[0].regime
-    (5, 1.5, None)
+    >>> found.bars[0].ts_ns, found.bars[0].bar.close, list(found.bars[0].views), found.bars[0].news
+    (5, 1.5, ['waves'], ())
     """
 
     ts_ns: int
     bar: Bar
-    zones: Zones | None
-    zones_changed: bool
-    regime: RegimeReading | None
-    flat: FlatReading | None
-    regime_changed: bool
-    previous: RegimeLabel
-    wave: WaveReading | None
-    wave_changed: bool
+    views: dict[str, Any]
+    news: tuple[News, ...]
 
 
 class Findings(NamedTuple):
@@ -189,15 +226,9 @@ class MarketWatch:
         self._clock: MarketBars = new_market_bars(c.bar_ms * MS)
         self._inside = c.bars == "book"
         self.surveillance = Surveillance(c.surveillance, bars=self._clock if self._inside else None)
-        self._alerting = "manipulation" in c.detectors
-        self.levels = SupportResistance(c.levels) if "levels" in c.detectors else None
-        self.flat = FlatMarket(c.flat) if "flat" in c.detectors else None
-        self.waves = ElliottWave(c.waves) if "waves" in c.detectors else None
-        self.regime = Regime(c.regime) if "regime" in c.detectors else None
-        self._said: Zones | None = None
-        # Regime, pause, flat; wave, direction, invalidation: as last reported.
-        self._said_regime = np.zeros(3)
-        self._said_wave = np.array([0.0, 0.0, np.nan])
+        self._alerting = _MANIPULATION in c.detectors
+        self._detectors = {kind.name: kind.watching(c) for kind in c.bar_detectors}
+        self._said: dict[str, Any] = {}  # by the name of the detector, its last news
         self._bars = np.empty((1, BAR_FIELDS))  # the one that has just closed
 
     def update(
@@ -260,13 +291,10 @@ class MarketWatch:
         """Return copies of the arrays that hold the whole state."""
         saved = {f"surveillance/{name}": array for name, array in self.surveillance.snapshot().items()}
         saved |= {f"bars/{name}": array.copy() for name, array in self._clock._asdict().items()}
-        for name, detector in self._bar_detectors().items():
+        for name, detector in self._detectors.items():
             saved |= {f"{name}/{key}": array for key, array in detector.snapshot().items()}
-        for side in Zones._fields:
-            zone = () if self._said is None else getattr(self._said, side)
-            saved[f"said/{side}"] = np.array(zone, np.float64).reshape(-1, 2)
-        saved |= {"said/any": np.array(self._said is not None), "said/regime": self._said_regime.copy()}
-        saved["said/wave"] = self._said_wave.copy()
+            said = msgspec.msgpack.encode(self._said.get(name))
+            saved[f"{name}/said"] = np.frombuffer(said, np.uint8).copy()
         return saved
 
     def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
@@ -281,26 +309,22 @@ class MarketWatch:
         for name, array in snapshot.items():
             part, _, key = name.partition("/")
             parts.setdefault(part, {})[key] = array
-        mine = self._bar_detectors()
-        wanted = {"surveillance", "bars", "said", *mine}
+        wanted = {"surveillance", "bars", *self._detectors}
         if set(parts) != wanted or parts["bars"]["clock"][1] != self._clock.clock[1]:
             raise DetectorError(
                 "Expected the snapshot of a MarketWatch with the same detectors and bars, was another. "
                 "Restore it into one built from the configuration that was saved, or start afresh."
             )
-        for name, detector in mine.items():
+        for name, detector in self._detectors.items():
             detector.restore(parts[name])
         self.surveillance.restore(parts["surveillance"])
         for name, array in self._clock._asdict().items():
             array[:] = parts["bars"][name]
-        said = parts["said"]
-        zones = (tuple((float(price), float(strength)) for price, strength in said[side]) for side in Zones._fields)
-        self._said = Zones(*zones) if said["any"] else None
-        self._said_regime[:], self._said_wave[:] = said["regime"], said["wave"]
-
-    def _bar_detectors(self) -> dict[str, BarDetector[Any]]:
-        named = {"levels": self.levels, "flat": self.flat, "waves": self.waves, "regime": self.regime}
-        return {name: detector for name, detector in named.items() if detector is not None}
+        said = {
+            name: msgspec.msgpack.decode(parts[name]["said"].tobytes(), type=detector.News | None)
+            for name, detector in self._detectors.items()
+        }
+        self._said = {name: news for name, news in said.items() if news is not None}
 
     def _update_outside(self, rows: NDArray[Any], bars_ns: NDArray[np.int64], bars: FloatArray) -> Findings:
         BarDetector.check(bars)
@@ -329,40 +353,12 @@ class MarketWatch:
 
     def _judged(self, ts_ns: int) -> BarFindings:
         bar = Bar(*self._bars[0].tolist())
-        zones, changed = None, False
-        if self.levels is not None:
-            self.levels.take(self._bars)
-            zones = Zones(*self.levels.nearest(bar.close, self.config.nearest))
-            changed = _differ(self._said, zones, self.config.level_step)
-            if changed:
-                self._said = zones
-        regime = None if self.regime is None else self.regime.take(self._bars)
-        flat = None if self.flat is None else self.flat.take(self._bars)
-        wave = None if self.waves is None else self.waves.take(self._bars)
-        previous = RegimeLabel(int(self._said_regime[0]))
-        regime_changed = wave_changed = False
-        if regime is not None and regime.regime != RegimeLabel.UNKNOWN:
-            news = (regime.regime, regime.auto_pause, flat is not None and flat.is_flat)
-            regime_changed = _put(self._said_regime, news)
-        if wave is not None:
-            wave_changed = _put(self._said_wave, (wave.wave, wave.direction, wave.invalidation_price))
-        return BarFindings(ts_ns, bar, zones, changed, regime, flat, regime_changed, previous, wave, wave_changed)
-
-
-def _put(said: FloatArray, news: tuple[float, ...]) -> bool:
-    if all(old == new or (old != old and new != new) for old, new in zip(said.tolist(), news, strict=True)):
-        return False
-    said[:] = news
-    return True
-
-
-def _differ(before: Zones | None, now: Zones, step: float) -> bool:
-    if before is None:
-        return True
-    for old, new in zip(before, now, strict=True):
-        if len(old) != len(new):
-            return True
-        for (price, strength), (new_price, new_strength) in zip(old, new, strict=True):
-            if abs(new_price - price) >= 1.0 or abs(new_strength - strength) >= step:
-                return True
-    return False
+        readings = {name: detector.take(self._bars) for name, detector in self._detectors.items()}
+        views = {name: detector.news(bar, readings) for name, detector in self._detectors.items()}
+        news = []
+        for name, detector in self._detectors.items():
+            before, now = self._said.get(name), views[name]
+            if now is not None and detector.message is not None and detector.changed(before, now):
+                self._said[name] = now
+                news.append(News(type(detector), before, now))
+        return BarFindings(ts_ns, bar, views, tuple(news))

@@ -4,11 +4,14 @@
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self, cast
 
 import msgspec
 import pyarrow as pa
 from nautilus_trader.model import CustomData, DataType, register_custom_data_class
+
+from fathom.data_catalog.instruments import Grid
+from fathom.detectors import RegimeLabel, RegimeNews, Wave, WaveReading, Zones
 
 type AlertName = Literal["SPOOFING", "LAYERING", "QUOTE_STUFFING"]
 type OrderSide = Literal["BUY", "SELL", "NONE"]
@@ -25,6 +28,24 @@ REGIMES_TOPIC: Final = "regimes"
 WAVES_TOPIC: Final = "waves"
 """The topic of an instrument's waves is ``waves.`` and its id."""
 
+_REGIMES: Final[dict[RegimeLabel, RegimeName]] = {
+    RegimeLabel.TREND_UP: "trend_up",
+    RegimeLabel.TREND_DOWN: "trend_down",
+    RegimeLabel.RANGE: "range",
+    RegimeLabel.VOLATILE: "volatile",
+    RegimeLabel.CRASH: "crash",
+}
+_WAVES: Final[dict[Wave, WaveName]] = {
+    Wave.NONE: "",
+    Wave.ONE: "1",
+    Wave.TWO: "2",
+    Wave.THREE: "3",
+    Wave.FOUR: "4",
+    Wave.FIVE: "5",
+    Wave.A: "A",
+    Wave.B: "B",
+    Wave.C: "C",
+}
 _TIME: Final = pa.timestamp("ns", tz="UTC")
 _ZONE: Final = pa.list_(pa.struct([pa.field("price", pa.float64()), pa.field("strength", pa.float64())]))
 _COLUMNS: Final[dict[Any, pa.DataType]] = {float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
@@ -57,6 +78,11 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     def custom_data(self) -> CustomData:
         """Return the message as the engine publishes and stores it."""
         return CustomData(detection_data_type(type(self), self.instrument_id), self)
+
+    @classmethod
+    def fields_of(cls, before: Any, now: Any, grid: Grid) -> dict[str, Any]:
+        """Return the fields beside the common ones from a detector's news; `before` is its last, None at first."""
+        return cast(dict[str, Any], now._asdict())
 
     # --- what the engine asks of custom data
 
@@ -193,6 +219,11 @@ class LevelUpdate(Detection, frozen=True, kw_only=True):
     supports: tuple[PricedStrength, ...]
     resistances: tuple[PricedStrength, ...]
 
+    @classmethod
+    def fields_of(cls, before: Zones | None, now: Zones, grid: Grid) -> dict[str, Any]:
+        zones = now._asdict().items()
+        return {side: tuple((priced(price, grid), strength) for price, strength in zone) for side, zone in zones}
+
     @property
     def support(self) -> float:
         """Price of the nearest support, NaN where there is none."""
@@ -240,6 +271,11 @@ class RegimeChange(Detection, frozen=True, kw_only=True):
     is_flat: bool
     flat_strength: float
 
+    @classmethod
+    def fields_of(cls, before: RegimeNews | None, now: RegimeNews, grid: Grid) -> dict[str, Any]:
+        names = {"regime": _REGIMES[now.regime], "previous": "" if before is None else _REGIMES[before.regime]}
+        return {**now._asdict(), **names}
+
 
 class WaveUpdate(Detection, frozen=True, kw_only=True):
     """The Elliott count has changed with a bar.
@@ -271,6 +307,20 @@ class WaveUpdate(Detection, frozen=True, kw_only=True):
     direction: int
     confidence: float
     invalidation: float
+
+    @classmethod
+    def fields_of(cls, before: WaveReading | None, now: WaveReading, grid: Grid) -> dict[str, Any]:
+        return {
+            "wave": _WAVES[now.wave],
+            "direction": now.direction,
+            "confidence": 0.0 if now.wave == Wave.NONE else now.confidence,
+            "invalidation": priced(now.invalidation_price, grid),
+        }
+
+
+def priced(ticks: float, grid: Grid) -> float:
+    """Return a price, off the noise of the product; a level, the mean of its evidence, need not lie on a tick."""
+    return round(ticks * grid.tick, 12)
 
 
 def trace_id_of(instrument_id: str, kind: str, ts_event: int, *which: int) -> str:
@@ -332,5 +382,7 @@ def _decoded(kind: Any, value: Any) -> Any:
     return float("nan") if value is None and kind is float else value
 
 
-for _kind in (ManipulationAlert, LevelUpdate, RegimeChange, WaveUpdate):
+BUILT_IN: Final = (ManipulationAlert, LevelUpdate, RegimeChange, WaveUpdate)
+"""The messages of Fathom's own detectors."""
+for _kind in BUILT_IN:
     register_custom_data_class(_kind)

@@ -1,30 +1,29 @@
 """What the detectors find, as messages: ticks and lots become prices and sizes, findings become news."""
 
+import functools
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast, get_type_hints
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+from nautilus_trader.model import register_custom_data_class
 from numpy.typing import NDArray
 
 from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.messages.detections import (
+    BUILT_IN,
     AlertName,
     Detection,
-    LevelUpdate,
     ManipulationAlert,
     OrderSide,
-    PricedStrength,
-    RegimeChange,
-    RegimeName,
-    WaveName,
-    WaveUpdate,
+    priced,
     trace_id_of,
 )
-from fathom.detectors import AlertKind, BarFindings, Findings, RegimeLabel, Wave
+from fathom.detectors import AlertKind, DetectorError, Findings, MarketWatchConfig
 from fathom.detectors.bars.detector import BAR_FIELDS, CLOSE, HIGH, LOW, VOLUME, FloatArray
 from fathom.market import Side
+from fathom.settings.doors import load
 
 _SERIES: Final = 16  # of an instrument, kind and side, that may go on: as many as `detectors` keeps
 
@@ -34,24 +33,6 @@ _KINDS: Final[dict[int, AlertName]] = {
     AlertKind.QUOTE_STUFFING: "QUOTE_STUFFING",
 }
 _SIDES: Final[dict[int, OrderSide]] = {Side.NONE: "NONE", Side.BUY: "BUY", Side.SELL: "SELL"}
-_REGIMES: Final[dict[RegimeLabel, RegimeName]] = {
-    RegimeLabel.TREND_UP: "trend_up",
-    RegimeLabel.TREND_DOWN: "trend_down",
-    RegimeLabel.RANGE: "range",
-    RegimeLabel.VOLATILE: "volatile",
-    RegimeLabel.CRASH: "crash",
-}
-_WAVES: Final[dict[Wave, WaveName]] = {
-    Wave.NONE: "",
-    Wave.ONE: "1",
-    Wave.TWO: "2",
-    Wave.THREE: "3",
-    Wave.FOUR: "4",
-    Wave.FIVE: "5",
-    Wave.A: "A",
-    Wave.B: "B",
-    Wave.C: "C",
-}
 
 
 def messages_of(findings: Findings, grid: Grid, now_ns: int | None = None) -> list[Detection]:
@@ -79,8 +60,46 @@ def messages_of(findings: Findings, grid: Grid, now_ns: int | None = None) -> li
     """
     messages: list[Detection] = [_alert(row, grid, now_ns) for row in findings.alerts]
     for found in findings.bars:
-        messages += _bar_messages(found, grid, now_ns)
+        for news in found.news:
+            kind, ts_init = message_kind(news.detector), found.ts_ns if now_ns is None else now_ns
+            head: dict[str, Any] = {"instrument_id": grid.instrument_id, "ts_event": found.ts_ns, "ts_init": ts_init}
+            messages.append(kind(**head, **kind.fields_of(news.before, news.now, grid)))
     return messages
+
+
+def message_kinds(watch: MarketWatchConfig) -> tuple[type[Detection], ...]:
+    """Return the classes of messages that detectors with these settings send; each names a table and a topic.
+
+    Examples
+    --------
+    >>> [kind.TOPIC for kind in message_kinds(MarketWatchConfig(detectors=("flat",)))]
+    ['alerts', 'levels', 'regimes', 'waves']
+    """
+    spoken: list[Any] = [detector for detector in watch.bar_detectors if detector.message is not None]
+    return tuple(dict.fromkeys([*BUILT_IN, *map(message_kind, spoken)]))
+
+
+@functools.cache
+def message_kind(detector: Any) -> type[Detection]:
+    """Return the class of the messages of a `BarDetector`: its own, or one made of the fields of its `News`."""
+    if detector.message:
+        return cast(type[Detection], load(detector.message, kind="message"))
+    fields = list(get_type_hints(detector.News).items())
+    if odd := [name for name, of in fields if of not in (float, int, bool, str)]:
+        raise DetectorError(
+            f"Expected float, int, bool or str in {detector.News.__name__}.{odd[0]}, was another type. "
+            f"Change it, or name a message of your own: {detector.__name__}.message."
+        )
+    made: Any = msgspec.defstruct(
+        f"{detector.__name__}News",
+        fields,
+        bases=(Detection,),
+        namespace={"TOPIC": detector.name},
+        frozen=True,
+        kw_only=True,
+    )
+    register_custom_data_class(made)
+    return cast(type[Detection], made)
 
 
 def messages_table(kind: type[Detection], messages: Sequence[Detection]) -> pa.Table:
@@ -88,6 +107,7 @@ def messages_table(kind: type[Detection], messages: Sequence[Detection]) -> pa.T
 
     Examples
     --------
+    >>> from fathom.data_catalog.messages.detections import LevelUpdate
     >>> messages_table(LevelUpdate, []).column_names
     ['instrument_id', 'ts_event', 'ts_init', 'supports', 'resistances']
     """
@@ -161,8 +181,8 @@ def _alert(row: Any, grid: Grid, now_ns: int | None) -> ManipulationAlert:
         kind=kind,
         side=_SIDES[side],
         confidence=float(row["confidence"]),
-        price_low=_priced(low, grid),
-        price_high=_priced(high, grid),
+        price_low=priced(low, grid),
+        price_high=priced(high, grid),
         size=round(lots * grid.lot, 12),
         distance_ticks=int(row["distance"]),
         levels=int(row["levels"]),
@@ -176,51 +196,3 @@ def _alert(row: Any, grid: Grid, now_ns: int | None) -> ManipulationAlert:
         placed=int(row["placed"]),
         removed=int(row["removed"]),
     )
-
-
-def _bar_messages(found: BarFindings, grid: Grid, now_ns: int | None) -> list[Detection]:
-    messages: list[Detection] = []
-    name, ts_ns = grid.instrument_id, found.ts_ns
-    ts_init = ts_ns if now_ns is None else now_ns
-    if found.zones is not None and found.zones_changed:
-        supports, resistances = (_zone(side, grid) for side in found.zones)
-        messages.append(
-            LevelUpdate(instrument_id=name, ts_event=ts_ns, ts_init=ts_init, supports=supports, resistances=resistances)
-        )
-    if found.regime is not None and found.regime_changed:
-        messages.append(
-            RegimeChange(
-                instrument_id=name,
-                ts_event=ts_ns,
-                ts_init=ts_init,
-                regime=_REGIMES[found.regime.regime],
-                previous=_REGIMES.get(found.previous, ""),
-                confidence=found.regime.confidence,
-                pause=found.regime.auto_pause,
-                is_flat=found.flat is not None and found.flat.is_flat,
-                flat_strength=float("nan") if found.flat is None else found.flat.strength,
-            )
-        )
-    if found.wave is not None and found.wave_changed:
-        wave = found.wave
-        messages.append(
-            WaveUpdate(
-                instrument_id=name,
-                ts_event=ts_ns,
-                ts_init=ts_init,
-                wave=_WAVES[wave.wave],
-                direction=wave.direction,
-                confidence=0.0 if wave.wave == Wave.NONE else wave.confidence,
-                invalidation=_priced(wave.invalidation_price, grid),
-            )
-        )
-    return messages
-
-
-def _zone(levels: tuple[PricedStrength, ...], grid: Grid) -> tuple[PricedStrength, ...]:
-    return tuple((_priced(price, grid), strength) for price, strength in levels)
-
-
-def _priced(ticks: float, grid: Grid) -> float:
-    # Off the noise of the product; a level, the mean of its evidence, need not lie on a tick.
-    return round(ticks * grid.tick, 12)

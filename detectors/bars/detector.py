@@ -3,8 +3,9 @@
 import copy
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,13 +71,60 @@ class Run(Protocol):
     def __call__(self, state: FloatArray, params: FloatArray, bars: FloatArray, out: FloatArray) -> None: ...
 
 
+class WatchSettings(Protocol):
+    """The settings of a `detectors.MarketWatch`, as a detector reads them."""
+
+    @property
+    def nearest(self) -> int: ...
+
+    @property
+    def level_step(self) -> float: ...
+
+    def settings_of(self, detector: type["BarDetector[Any]"]) -> Any:
+        """Return the `Config` of a detector."""
+
+
 class BarDetector[Reading]:
     """A detector over closed bars: one compiled recurrence, driven bar by bar or many bars at once.
 
     Not used by itself: `Regime`, `FlatMarket`, `ElliottWave` and `SupportResistance` are the detectors.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names of the numbers in a row of `update_many`.
+    name : str
+        Of the detector in a `MarketWatch`; and of the table and the topic of its news.
+    Config : type
+        Its settings, a msgspec structure: the one argument of the constructor.
+    News : type
+        What it publishes when that has changed: a named tuple of numbers, flags and texts. The reading by default.
+    message : str or None
+        "module:Class" of the message that carries the news. By default one is made of the fields of `News`; with None
+        nothing is published.
+
+    Examples
+    --------
+    One of your own (decorate `run` with `fathom.market.kernel_cache.cached`, and it is fast):
+
+    >>> class Highest(NamedTuple):
+    ...     price: float
+    >>> def run(state, params, bars, out):
+    ...     for i in range(len(bars)):
+    ...         state[0] = out[i, 0] = max(state[0], bars[i, HIGH])
+    >>> class HighestPrice(BarDetector[Highest]):
+    ...     name, columns, News = "highest", ("price",), Highest
+    ...     def __init__(self, config=None):
+    ...         super().__init__(np.zeros(1), np.zeros(0), run, lambda values: Highest(*values))
+    >>> HighestPrice().update(Bar(high=101.0, low=99.0, close=100.5))
+    Highest(price=101.0)
     """
 
     columns: tuple[str, ...] = ()
+    name: ClassVar[str] = ""
+    Config: ClassVar[type[msgspec.Struct]]
+    News: ClassVar[type[Any]]
+    message: ClassVar[str | None] = ""
 
     def __init__(self, state: FloatArray, params: FloatArray, run: Run, read: Callable[[list[float]], Reading]) -> None:
         self._state = state
@@ -85,6 +133,20 @@ class BarDetector[Reading]:
         self._read = read
         self._one = np.empty((1, BAR_FIELDS))
         self._out = np.empty((1, len(self.columns)))
+
+    @classmethod
+    def watching(cls, settings: WatchSettings) -> Self:
+        """Return the detector of a `MarketWatch` with these settings."""
+        make: Any = cls
+        return cast(Self, make(settings.settings_of(cls)))
+
+    def news(self, bar: Bar, readings: Mapping[str, Any]) -> Any:
+        """Return the `News` after a bar, by the readings of all detectors by their names; None for nothing to say."""
+        return readings[self.name]
+
+    def changed(self, old: Any, new: Any) -> bool:
+        """Tell whether news differs from what was published last, which is None at first."""
+        return old is None or any(a != b and (a == a or b == b) for a, b in zip(old, new, strict=True))
 
     def update(self, bar: Bar) -> Reading:
         """Take the next closed bar and return what the detector now holds to be true."""

@@ -241,6 +241,9 @@ def run(state: FloatArray, params: FloatArray, bars: FloatArray, out: FloatArray
         step(state, params, bars[i], out[i])
 
 
+_NOTHING: Final = (Wave.NONE, 0, float("nan"))
+
+
 class ElliottWave(BarDetector[WaveReading]):
     """Count the waves of an impulse (1 to 5) and its correction (A to C) over online zigzag pivots.
 
@@ -276,6 +279,10 @@ class ElliottWave(BarDetector[WaveReading]):
     ('FIVE', 114.0)
     """
 
+    name = "waves"
+    Config = ElliottWaveConfig
+    News = WaveReading
+    message = "fathom.data_catalog.messages.detections:WaveUpdate"
     columns = ("wave", "direction", "confidence", "invalidation_price", "limit_price")
 
     def __init__(self, config: ElliottWaveConfig | None = None) -> None:
@@ -292,3 +299,7 @@ class ElliottWave(BarDetector[WaveReading]):
     def pivots(self) -> FloatArray:
         """Prices of the confirmed pivots that counts are made of, oldest first, at most 8."""
         return self._state[_PRICES : _PRICES + int(self._state[_HELD])].copy()
+
+    def changed(self, old: WaveReading | None, new: WaveReading) -> bool:
+        said = _NOTHING if old is None else (old.wave, old.direction, old.invalidation_price)
+        return super().changed(said, (new.wave, new.direction, new.invalidation_price))

@@ -136,6 +136,10 @@ class FlatMarket(BarDetector[FlatReading]):
     """
 
     columns = ("is_flat", "strength")
+    name = "flat"
+    Config = FlatMarketConfig
+    News = FlatReading
+    message = None  # its news is part of the regime's
 
     def __init__(self, config: FlatMarketConfig | None = None) -> None:
         self.config = config or FlatMarketConfig()

@@ -1,14 +1,16 @@
 """Market regime: trend up, trend down, range, volatile or crash, by a Bayesian filter over standardised moves."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 from math import lgamma
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
-from fathom.detectors.bars.detector import CLOSE, BarDetector, FloatArray
+from fathom.detectors.bars.detector import CLOSE, Bar, BarDetector, FloatArray
+from fathom.detectors.bars.flat_market import FlatReading
 from fathom.detectors.bars.scale import MEAN_ABS, next_scale
 from fathom.market.kernel_cache import cached
 
@@ -211,6 +213,28 @@ def _params(c: RegimeConfig) -> FloatArray:
     return np.array([*head, *centres, *spreads, *(constant - np.log(spreads))], dtype=np.float64)
 
 
+class RegimeNews(NamedTuple):
+    """The regime, and whether the market is flat, where that is watched too.
+
+    Parameters
+    ----------
+    regime : RegimeLabel
+    pause, is_flat : bool
+    confidence, flat_strength : float
+
+    Examples
+    --------
+    >>> RegimeNews(RegimeLabel.RANGE, False, True, 0.8, 0.6).regime.name
+    'RANGE'
+    """
+
+    regime: RegimeLabel
+    pause: bool
+    is_flat: bool
+    confidence: float
+    flat_strength: float
+
+
 class Regime(BarDetector[RegimeReading]):
     """Name the regime of a market bar by bar.
 
@@ -245,6 +269,10 @@ class Regime(BarDetector[RegimeReading]):
     """
 
     columns = ("regime", "confidence", "auto_pause", "bars_held")
+    name = "regime"
+    Config = RegimeConfig
+    News = RegimeNews
+    message = "fathom.data_catalog.messages.detections:RegimeChange"
 
     def __init__(self, config: RegimeConfig | None = None) -> None:
         self.config = config or RegimeConfig()
@@ -256,3 +284,12 @@ class Regime(BarDetector[RegimeReading]):
             run,
             lambda row: RegimeReading(_LABELS[int(row[0])], row[1], row[2] > 0.0, int(row[3])),
         )
+
+    def news(self, bar: Bar, readings: Mapping[str, Any]) -> RegimeNews | None:
+        regime, flat = readings[self.name], readings.get("flat", FlatReading(is_flat=False, strength=float("nan")))
+        if regime.regime == RegimeLabel.UNKNOWN:
+            return None
+        return RegimeNews(regime.regime, regime.auto_pause, flat.is_flat, regime.confidence, flat.strength)
+
+    def changed(self, old: RegimeNews | None, new: RegimeNews) -> bool:
+        return old is None or old[:3] != new[:3]

@@ -1,6 +1,7 @@
 """Support and resistance: prices where the market turned, traded much or shows large sizes, and their strength."""
 
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -15,8 +16,10 @@ from fathom.detectors.bars.detector import (
     HIGH,
     LOW,
     VOLUME,
+    Bar,
     BarDetector,
     FloatArray,
+    WatchSettings,
 )
 from fathom.detectors.bars.zigzag import SCALE, ZIGZAG_CELLS, zigzag_step
 from fathom.market.kernel import kernel
@@ -313,6 +316,24 @@ def new_levels_state(config: SupportResistanceConfig | None = None) -> tuple[Flo
     return np.zeros(_RING + 2 * c.volume_window + c.levels * _FIELDS), np.array(params, dtype=np.float64)
 
 
+class Zones(NamedTuple):
+    """The nearest levels around a close.
+
+    Parameters
+    ----------
+    supports, resistances : tuple of (float, float)
+        Price and strength, the nearest first; prices in the unit of the bars.
+
+    Examples
+    --------
+    >>> Zones(supports=((99.0, 0.5),), resistances=()).supports[0][0]
+    99.0
+    """
+
+    supports: tuple[tuple[float, float], ...]
+    resistances: tuple[tuple[float, float], ...]
+
+
 class SupportResistance(BarDetector[LevelsReading]):
     """Track support and resistance levels and name the nearest ones.
 
@@ -324,6 +345,10 @@ class SupportResistance(BarDetector[LevelsReading]):
     Parameters
     ----------
     config : SupportResistanceConfig, optional
+    published : int
+        Levels a side in the news.
+    step : float
+        Change of a level's strength that is news.
 
     Attributes
     ----------
@@ -349,9 +374,16 @@ class SupportResistance(BarDetector[LevelsReading]):
     """
 
     columns = ("support", "support_strength", "resistance", "resistance_strength")
+    name = "levels"
+    Config = SupportResistanceConfig
+    News = Zones
+    message = "fathom.data_catalog.messages.detections:LevelUpdate"
 
-    def __init__(self, config: SupportResistanceConfig | None = None) -> None:
+    def __init__(
+        self, config: SupportResistanceConfig | None = None, *, published: int = 3, step: float = 0.05
+    ) -> None:
         self.config = config or SupportResistanceConfig()
+        self._published, self._step = published, step
         state, params = new_levels_state(self.config)
         super().__init__(
             state,
@@ -397,3 +429,22 @@ class SupportResistance(BarDetector[LevelsReading]):
         rank_levels(self._state, self._params, close, found)
         below, above = (tuple((p, s) for p, s in side if p == p) for side in found.tolist())
         return below, above
+
+    @classmethod
+    def watching(cls, settings: WatchSettings) -> Self:
+        return cls(settings.settings_of(cls), published=settings.nearest, step=settings.level_step)
+
+    def news(self, bar: Bar, readings: Mapping[str, Any]) -> Zones:
+        return Zones(*self.nearest(bar.close, self._published))
+
+    def changed(self, old: Zones | None, new: Zones) -> bool:
+        """Tell whether a level came, went, moved by a tick, or changed in strength by `step`."""
+        if old is None:
+            return True
+        for before, now in zip(old, new, strict=True):
+            if len(before) != len(now):
+                return True
+            for (price, strength), (new_price, new_strength) in zip(before, now, strict=True):
+                if abs(new_price - price) >= 1.0 or abs(new_strength - strength) >= self._step:
+                    return True
+        return False

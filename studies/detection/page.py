@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from markupsafe import Markup
 
-from fathom.data_catalog.messages.detections import LevelUpdate, ManipulationAlert, RegimeChange
+from fathom.data_catalog.messages.detections import BUILT_IN, LevelUpdate, ManipulationAlert, RegimeChange
 from fathom.pages import Page, Section, Tile
 from fathom.pages.bars import shares
 from fathom.pages.formats import UNDEFINED, duration, integer, number, percent, precise_utc, significant, utc
@@ -55,7 +55,8 @@ def detection_html(
         found = shown.get(instrument, ())
         if found:
             sections.append(_episodes(market, found))
-    sections += [_table(markets), _regimes(markets), _rpi(markets)]
+    sections += [_table(markets), _regimes(markets), *_own(markets), _rpi(markets)]
+    tables = [f"{kind.TOPIC}.parquet" for kind in markets[0].found]
     first, last = min(market.first_ns for market in markets), max(market.last_ns for market in markets)
     page = Page(
         kind="Detection",
@@ -69,7 +70,7 @@ def detection_html(
             "which manipulation cannot be found, docs/detectors.md measures where the truth is known.",
         ),
         sections=tuple(sections),
-        footer="Times in UTC. alerts.parquet, levels.parquet, regimes.parquet and waves.parquet hold everything.",
+        footer=f"Times in UTC. {', '.join(tables[:-1])} and {tables[-1]} hold everything.",
     )
     return page.render()
 
@@ -235,6 +236,19 @@ def _regimes(markets: Sequence[Market]) -> Section:
         parts.append(Markup("<h3>{}</h3>{}<p class='about'>{}</p>").format(market.grid.instrument_id, drawing, text))
     body = Markup("\n").join(parts) if parts else empty("No regime was named: the detector is off or warming up.")
     return Section("regimes", "Regimes", body, "Share of time since the first opinion.")
+
+
+def _own(markets: Sequence[Market]) -> list[Section]:
+    rows: list[Row] = [
+        [market.grid.instrument_id, kind.TOPIC, integer(len(messages)), str(messages[-1]) if messages else UNDEFINED]
+        for market in markets
+        for kind, messages in market.found.items()
+        if kind not in BUILT_IN
+    ]
+    if not rows:
+        return []
+    head = ["Instrument", "Detector", "News", "The last"]
+    return [Section("own", "Detectors from outside", table(head, rows, text_columns=[0, 1, 3], scroll=True))]
 
 
 def _rpi(markets: Sequence[Market]) -> Section:

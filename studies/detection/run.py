@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.messages.detections import Detection, LevelUpdate, ManipulationAlert, RegimeChange, WaveUpdate
-from fathom.data_catalog.messages.findings import SureAlerts, messages_of, messages_table
+from fathom.data_catalog.messages.detections import BUILT_IN, Detection, ManipulationAlert
+from fathom.data_catalog.messages.findings import SureAlerts, message_kinds, messages_of, messages_table
 from fathom.data_catalog.store.engine_path import engine_path
 from fathom.data_catalog.store.layout import BOOK, ENGINE_DATA
 from fathom.detectors import MarketWatch, RpiReading
@@ -22,14 +22,6 @@ from fathom.market import EVENT, Action, Kind
 from fathom.market.follow import BookFollower
 from fathom.settings.whole_files import whole_file
 from fathom.studies.detection.config import DetectionConfig
-
-KINDS: Final[dict[str, type[Detection]]] = {
-    "alerts": ManipulationAlert,
-    "levels": LevelUpdate,
-    "regimes": RegimeChange,
-    "waves": WaveUpdate,
-}
-"""Name of a table -> its messages."""
 
 MARGIN_NS: Final = 1_500_000_000
 """Time shown before and after an episode, at most."""
@@ -64,7 +56,7 @@ class Market:
     """
 
     grid: Grid
-    found: dict[type[Detection], list[Any]] = field(default_factory=lambda: {kind: [] for kind in KINDS.values()})
+    found: dict[type[Detection], list[Any]] = field(default_factory=lambda: {kind: [] for kind in BUILT_IN})
     rows: int = 0
     first_ns: int = 0
     last_ns: int = 0
@@ -130,7 +122,7 @@ def detect(config: DetectionConfig, on_progress: Progress | None = None) -> list
 
 
 def _market(catalog: Catalog, name: str, config: DetectionConfig, total: int, on_progress: Progress | None) -> Market:
-    market = Market(Grid.of(catalog.instrument(name)))
+    market = Market(Grid.of(catalog.instrument(name)), {kind: [] for kind in message_kinds(config.watch)})
     watch, sure = MarketWatch(config.watch), SureAlerts(config.min_confidence)
     start_ns, end_ns = config.span_ns
     seen = False
@@ -230,11 +222,11 @@ def _look(episode: Episode, book: BookFollower, grid: Grid) -> None:
 
 
 def write_tables(folder: Path, markets: list[Market]) -> list[Path]:
-    """Write `alerts.parquet`, `levels.parquet`, `regimes.parquet` and `waves.parquet`, each whole or not at all."""
+    """Write a table a kind of messages, such as `alerts.parquet`, each whole or not at all."""
     written = []
-    for name, kind in KINDS.items():
+    for kind in dict.fromkeys(kind for market in markets for kind in market.found):
         messages = [message for market in markets for message in market.found[kind]]
-        path = folder / f"{name}.parquet"
+        path = folder / f"{kind.TOPIC}.parquet"
         with whole_file(path) as file:
             pq.write_table(messages_table(kind, messages), file, compression="zstd")
         written.append(path)

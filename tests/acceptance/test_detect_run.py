@@ -133,7 +133,7 @@ def test_a_run_says_what_it_found(config: Path, tmp_path: Path) -> None:
         ("watch.surveillance.spoofing.treshold=0.5", "Did you mean 'threshold'?"),
         (
             'watch.detectors=["levls"]',
-            "watch.detectors[0]: Expected one of: manipulation, levels, flat, waves, regime; was",
+            "watch: Expected the name of a detector, was 'levls'. Did you mean 'levels'?",
         ),
         ("watch.surveillance.depth=-5", "watch.surveillance.depth: Expected int >= 0, was -5 (int)."),
         ("watch.flat.leave=0.9", "watch.flat: Expected leave up to enter (0.5), was 0.9."),

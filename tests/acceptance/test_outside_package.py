@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -41,6 +42,7 @@ def package(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
     points = ["net.own = own_net:OwnNet", "feature_group.own = own_feature:OwnFeature"]
+    points.append("detector.own = own_detector:OwnDetector")
     (info / "entry_points.txt").write_text("\n".join(["[fathom.plugins]", *points]))
     market = project / "configs" / "simulation" / "demo.toml"
     run("data", "simulate", str(market), "--catalog", str(folder / "catalog"), "--seed", "1", "--duration", "30m")
@@ -102,3 +104,21 @@ def test_a_strategy_is_backtested(package: Path) -> None:
     run("backtest", "run", "own_strategy.toml", "--out", str(package / "runs"), "--no-pages")
     (summary,) = (package / "runs").glob("*/summary.json")
     assert json.loads(summary.read_text())
+
+
+@pytest.mark.parametrize("detector", ["own_detector:OwnDetector", "own"])
+def test_a_detector_watches_a_catalog_and_a_backtest(detector: str, package: Path) -> None:
+    changes = ['instruments=["BTCUSDT-LINEAR.SIM"]', f'watch.detectors=["levels", "{detector}"]']
+    words = [word for change in changes for word in ("--set", change)]
+    run("detect", "run", "own_detector.toml", "--out", str(package / "found"), *words)
+    alone = pq.read_table(package / "found" / "own_detector" / "own_detector.parquet")
+    assert alone.column_names == ["instrument_id", "ts_event", "ts_init", "is_burst", "multiple"]
+    assert alone.num_rows > 2
+    assert alone["is_burst"].to_pylist()[:2] == [True, False]
+    assert "own_detector" in (package / "found" / "own_detector" / "detection.html").read_text()
+    watch = f'{{detectors = ["levels", "{detector}"], settings = {{own_detector = {{times = 3.0}}}}}}'
+    actor = f'actors=[{{name = "detection", parameters = {{watch = {watch}}}}}]'
+    out = package / detector.replace(":", "-")
+    run("backtest", "run", "own_strategy.toml", "--out", str(out), "--no-pages", "--set", actor)
+    (folder,) = out.iterdir()
+    assert pq.read_table(folder / "own_detector.parquet")["ts_event"].to_pylist() == alone["ts_event"].to_pylist()

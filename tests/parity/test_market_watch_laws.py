@@ -1,5 +1,7 @@
 """The laws over all detectors of an instrument together: any chunks, prefixes, timers, and restored states."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -49,11 +51,12 @@ def test_the_market_has_something_of_everything(rows: np.ndarray) -> None:
     found = MarketWatch(CONFIG).update(rows)
     assert len(found.alerts) > 30
     assert 500 < len(found.bars) < 650
-    zones = [bar.zones for bar in found.bars if bar.zones is not None]
+    zones = [bar.views["levels"] for bar in found.bars]
     assert any(zone.supports for zone in zones)
     assert any(zone.resistances for zone in zones)
-    for change in ("zones_changed", "regime_changed", "wave_changed"):
-        assert 1 < sum(getattr(bar, change) for bar in found.bars) < len(found.bars)
+    said = Counter(news.detector.name for bar in found.bars for news in bar.news)
+    assert set(said) == {"levels", "regime", "waves"}
+    assert all(1 < count < len(found.bars) for count in said.values())
 
 
 @pytest.mark.parametrize(("seed", "pieces"), [(1, 3), (2, 400)])
@@ -127,7 +130,7 @@ def test_the_features_of_a_model_are_the_nearest_levels_of_the_detector(rows: np
     """`support_level_1` and `resistance_level_1` at T are what the detector said of the bar that closed at T."""
     config = FeatureConfig(groups=("orderbook",), features=("support_level_1", "resistance_level_1"))
     vectors = FeatureSet(config, price_increment=0.5, size_increment=1.0).update_many(rows)
-    zones = {bar.ts_ns: bar.zones for bar in MarketWatch().update(rows).bars}
+    zones = {bar.ts_ns: bar.views["levels"] for bar in MarketWatch().update(rows).bars}
     compared = 0
     for ts_ns, values in zip(vectors.ts.tolist(), vectors.values, strict=True):
         zone = zones.get(ts_ns)
