@@ -20,7 +20,9 @@ from fathom.backtests.engine.component_notes import notes_of
 from fathom.backtests.engine.simulation import Finished, Tick, peak_rss_mib, simulate
 from fathom.backtests.setup import run_files as artifacts
 from fathom.backtests.setup.config import Resolved, fitting_interval, load
+from fathom.backtests.setup.counted_trial import FILE, begin_trial, end_trial
 from fathom.backtests.setup.data_feed import Feed, open_feed
+from fathom.backtests.setup.identity import CodeIdentity, code_of
 from fathom.settings.home import output
 from fathom.settings.times import duration_ns
 from fathom.settings.whole_files import write_whole
@@ -43,6 +45,7 @@ def run(
     assignments: Iterable[str] = (),
     log_level: str = "OFF",
     pages: bool = True,
+    kind: str = "backtest",
     started: Callable[[Feed], Tick | None] | None = None,
 ) -> Outcome:
     """Run the backtest of TOML files, or of dicts with their content, and write its run directory.
@@ -57,6 +60,8 @@ def run(
         The engine's log, see `fathom.backtests.engine.simulation.simulate`.
     pages
         Whether to write `tearsheet.html` and `execution.html`.
+    kind
+        What the ledger of trials calls the run: `backtest`, `ablate` or `scorecard`.
     started
         Called with the feed when the data are found; may return a function that is told the simulated time.
 
@@ -68,12 +73,17 @@ def run(
     resolved = load(files, assignments)
     feed = open_feed(resolved.config)
     tick = started(feed) if started else None
+    code = code_of(resolved.text)
+    trial = begin_trial(resolved, feed, code, kind)
     finished = simulate(resolved, feed, tick=tick, log_level=log_level)
     ground, contents, interval = _account(resolved, feed, finished)
     summary = figures.summarize(ground, interval)
     notes = [overlap.sentence() for overlap in summary.in_sample]
     notes += [*finished.notes, *notes_of(finished.tables), *summary.notes]
     summary = msgspec.structs.replace(summary, notes=notes)
+    end_trial(
+        trial, feed, {"net": summary.pnl.net, "trades": summary.trades.closed, "config_hash": summary.config_hash}
+    )
     timing = {
         "elapsed_secs": finished.elapsed_secs,
         "events": summary.events["total"],
@@ -87,7 +97,8 @@ def run(
     with artifacts.NewRun(Path(out or output("runs")), name) as new:
         write_whole(new.folder / "config.toml", resolved.text)
         write_whole(new.folder / "summary.json", artifacts.dump_json(msgspec.to_builtins(summary)))
-        write_whole(new.folder / "versions.json", artifacts.dump_json(_versions(resolved, feed)))
+        write_whole(new.folder / "versions.json", artifacts.dump_json(_versions(resolved, feed, code)))
+        write_whole(new.folder / FILE, artifacts.dump_json(msgspec.to_builtins(trial)))
         write_whole(new.folder / "timing.json", artifacts.dump_json(timing))
         written = {table: artifacts.to_table(table, columns) for table, columns in contents.items()}
         for table, content in written.items():
@@ -143,12 +154,13 @@ def _account(resolved: Resolved, feed: Feed, finished: Finished) -> tuple[tables
     return ground, contents, interval
 
 
-def _versions(resolved: Resolved, feed: Feed) -> dict[str, Any]:
+def _versions(resolved: Resolved, feed: Feed, code: CodeIdentity) -> dict[str, Any]:
     return {
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "config_hash": resolved.digest,
+        "code": msgspec.to_builtins(code),
         "seed": resolved.config.seed,
         "data_fingerprint": feed.fingerprint,
     }

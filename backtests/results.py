@@ -135,6 +135,10 @@ class Run:
                 maker if fills["maker_share"] is None else f"{maker}, {fills['turnover']:,.0f} turnover",
             ),
         ]
+        trials = self._files.trials()
+        if trials:
+            count = "-" if trials["count"] is None else f"{trials['count']:,}"
+            rows.append(("Trials", count, trials["note"] or "different things ever tried on these data"))
         timing = self._files.timing()
         speed = f"{timing['events']:,} events in {timing['elapsed_secs']:.1f} s, {timing['peak_rss_mib']:,.0f} MiB"
         return [*rows, ("Speed", f"{timing['events_per_sec']:,.0f} events/s", speed)]

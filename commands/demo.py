@@ -37,7 +37,7 @@ def demo(terminal: Terminal, out: Path, seed: int) -> None:
     learn, trade, models = out / f"learn/seed-{seed}", out / f"trade/seed-{seed + 1}", out / f"models/seed-{seed}"
     market = _shipped("simulation/demo.toml")
     _type(terminal, "data simulate", simulate, market, "--catalog", learn, "--seed", seed, "--duration", "8h")
-    places = [f"data.catalog={learn}", f"data.cache={out / 'tables'}", f"ledger={out / 'trials.jsonl'}"]
+    places = [f"data.catalog={learn}", f"data.cache={out / 'tables'}"]
     learning = [part for place in places for part in ("--set", place)]
     training = _shipped("training/demo.toml")
     _type(terminal, "train run", train, training, "--out", models, "--no-track", *learning)

@@ -6,6 +6,7 @@ which somebody works. A trial counts for each dataset that shares an instrument 
 """
 
 import datetime
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,13 @@ CREATE TABLE IF NOT EXISTS trials (
     instruments TEXT NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, settings TEXT NOT NULL,
     outcome TEXT, UNIQUE (key, instruments, first_ns, last_ns)
 )"""
+
+
+_UNWRITABLE: Final = (OSError, sqlite3.OperationalError)
+
+
+class LedgerUnwritableError(CatalogError):
+    """The ledger of a folder cannot be written: the folder is read-only, or the disk is full."""
 
 
 class DataSpan(msgspec.Struct, frozen=True):
@@ -88,6 +96,15 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     outcome: dict[str, Any] = {}
 
 
+class _OldTrial(msgspec.Struct, frozen=True, kw_only=True):
+    dataset: str
+    kind: str
+    key: str
+    name: str
+    at: str
+    settings: dict[str, Any] = {}
+
+
 class TrialLedger:
     """The trials on the data of a folder: a SQLite database that several processes may write at once.
 
@@ -117,8 +134,10 @@ class TrialLedger:
 
         Raises
         ------
+        LedgerUnwritableError
+            The folder cannot be written.
         CatalogError
-            The ledger cannot be written or read, or it was deleted after it had held trials.
+            The ledger cannot be read, or it was deleted after it had held trials.
         """
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         row = (kind, key, name, at, *_place(data), _json(settings or {}))
@@ -132,6 +151,41 @@ class TrialLedger:
                 number = database.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
                 write_whole(self.folder / _COUNT, f"{number}\n")
         return bool(added)
+
+    def import_lines(self, file: Path, dataset: str, data: DataSpan, leave_out: frozenset[str] = frozenset()) -> int:
+        """Take over the trials of a dataset from a ``trials.jsonl`` of Fathom 0.1; return how many were new.
+
+        Parameters
+        ----------
+        file : Path
+            One JSON object a line; a last line that was cut off is passed over.
+        dataset : str
+            Hash of the arrays; trials of other datasets stay where they are.
+        data : DataSpan
+            What those arrays hold.
+        leave_out : frozenset of str
+            Models that do not count.
+
+        Raises
+        ------
+        CatalogError
+            A line is no trial, or the file cannot be read.
+        """
+        try:
+            lines = file.read_bytes().split(b"\n")
+        except OSError as error:
+            raise CatalogError(f"Expected the old ledger of trials {file}, was: {error}.") from error
+        new = 0
+        for number, line in enumerate(lines, start=1):
+            try:
+                old = msgspec.json.decode(line, type=_OldTrial) if line else None
+            except msgspec.DecodeError as error:
+                if number == len(lines) or not line.endswith(b"}"):
+                    continue
+                raise CatalogError(f"{file}, line {number}: Expected a trial, was: {error}.") from error
+            if old is not None and old.dataset == dataset and old.settings.get("model") not in leave_out:
+                new += self.record(old.kind, old.key, old.name, data, old.settings)
+        return new
 
     def complete(self, key: str, data: DataSpan, outcome: Mapping[str, Any]) -> None:
         """Write the score of a trial that was recorded before."""
@@ -176,7 +230,10 @@ class TrialLedger:
             if write:
                 self._refuse_deleted()
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self.path if write else f"file:{self.path}?mode=ro", uri=not write, timeout=60.0)
+            # In a folder that cannot be written, SQLite reads only what it may take for unchanging.
+            reading = "mode=ro" if os.access(self.path.parent, os.W_OK) else "mode=ro&immutable=1"
+            place = self.path if write else f"{self.path.resolve().as_uri()}?{reading}"
+            database = sqlite3.connect(place, uri=not write, timeout=60.0)
             try:
                 if write:
                     database.execute("PRAGMA journal_mode=WAL")
@@ -189,8 +246,11 @@ class TrialLedger:
             finally:
                 database.close()
         except (OSError, sqlite3.Error) as error:
-            raise CatalogError(
-                f"Expected to {'write' if write else 'read'} the ledger of trials {self.path}, was: {error}."
+            known = LedgerUnwritableError if write and isinstance(error, _UNWRITABLE) else CatalogError
+            raise known(
+                f"Expected to {'write' if write else 'read'} the ledger of trials {self.path}, was: {error}. "
+                "`ledger` in the configuration of a training names another folder; `ledger = false` in that of a "
+                "backtest goes without."
             ) from error
 
     def _refuse_deleted(self) -> None:

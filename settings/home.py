@@ -7,8 +7,7 @@ from pathlib import Path
 def output(kind: str) -> Path:
     """Return the place of one kind of output, in `$FATHOM_HOME` or else in `fathom-out` of the current folder.
 
-    The kinds are: runs, walk-forward, tuning, models, mlruns, tables, detections, archive, catalog, demo, and the file
-    trials.jsonl.
+    The kinds are: runs, walk-forward, tuning, models, mlruns, tables, detections, archive, catalog and demo.
 
     Examples
     --------

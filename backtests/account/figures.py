@@ -12,6 +12,7 @@ from fathom.backtests.account.performance import CurveFigures, basket, figures
 from fathom.backtests.account.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
 from fathom.backtests.account.tables import Ground
 from fathom.backtests.engine.records import Records
+from fathom.backtests.setup.config import Actor, Strategy
 from fathom.backtests.setup.in_sample import in_sample
 from fathom.settings.times import iso, moment_ns
 
@@ -31,6 +32,7 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
     start = ground.records.balances[0][1]
     account, periods = _curve(curve.times_ns, equity, span_ns)
     refused = annual_return_refused(span_ns) or _not_positive(curve)
+    parts: list[Actor | Strategy] = [*resolved.actors, *resolved.strategies]
     return summary.Summary(
         name=config.name,
         config_hash=resolved.digest,
@@ -57,7 +59,7 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
         funding=summary.Funding(source=config.funding.source, payments=len(ground.records.payments)),
         ledger=summary.Ledger(samples=int(curve.times_ns.size), largest_difference=_tidy(curve.largest_difference)),
         events={**ground.counts, "total": sum(ground.counts.values())},
-        in_sample=in_sample([part.parameters for part in (*resolved.actors, *resolved.strategies)], feed),
+        in_sample=in_sample([part.parameters for part in parts], feed),
         notes=_notes(ground),
         undefined=dict(sorted(undefined.items())),
     )

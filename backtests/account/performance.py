@@ -21,6 +21,7 @@ from fathom.backtests.account.periods import (
     sample,
 )
 from fathom.backtests.account.statistics import Floats, Times
+from fathom.backtests.setup.counted_trial import trials_sentence
 from fathom.backtests.setup.run_files import RunFiles
 
 type Columns = dict[str, NDArray[Any]]
@@ -95,6 +96,10 @@ class Performance:
     kept : dict
         Name -> columns of the tables `alerts` and `regimes` that detectors kept, and `decisions` that strategies kept;
         without those that are not there.
+    trials : str
+        How many things were tried on the data, in words; "" for a run from before that was counted.
+    code : dict
+        The user's own modules and their git commit, as `versions.json` has them.
 
     Examples
     --------
@@ -125,6 +130,8 @@ class Performance:
     strategy: CurveFigures
     hold: CurveFigures
     kept: dict[str, Columns] = field(default_factory=dict)
+    trials: str = ""
+    code: dict[str, Any] = field(default_factory=dict)
 
     @property
     def span_ns(self) -> int:
@@ -203,6 +210,8 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
         strategy=figures(times_ns, equity, returns, period),
         hold=figures(times_ns, benchmark, benchmark_returns, period),
         kept={name: columns(kept) for name in _KEPT if (kept := files.kept_table(name)) is not None},
+        trials=trials_sentence(files),
+        code=files.versions().get("code", {}),
     )
 
 

@@ -17,6 +17,7 @@ from fathom.backtests.backtest import run
 from fathom.backtests.errors import RunError
 from fathom.backtests.experiments.ablation_variants import Variant, variants_of
 from fathom.backtests.setup.config import load as load_config
+from fathom.backtests.setup.counted_trial import most_trials
 from fathom.backtests.setup.data_feed import open_feed
 from fathom.backtests.setup.in_sample import in_sample_notes
 from fathom.backtests.setup.run_files import RunFiles, digest
@@ -84,6 +85,11 @@ class Ablation(NamedTuple):
         """Sentences that say where the models of its backtests have learnt from the same data."""
         return in_sample_notes(row.files for row in self.rows)
 
+    @property
+    def trials(self) -> str:
+        """How many things were tried on the data, in words."""
+        return most_trials(row.files for row in self.rows)
+
 
 def plan(files: Iterable[Path | str], assignments: Iterable[str] = ()) -> tuple[list[Variant], str]:
     """Return the variants of a backtest, and a name for the ablation: the same for the same configuration and data.
@@ -127,7 +133,12 @@ def ablate(
 
 
 def finish(
-    variants: Sequence[Variant], folder: Path, *, jobs: int = 1, progress: OnProgress | None = None
+    variants: Sequence[Variant],
+    folder: Path,
+    *,
+    kind: str = "ablate",
+    jobs: int = 1,
+    progress: OnProgress | None = None,
 ) -> dict[str, RunFiles]:
     """Run the variants that are not finished yet, each in a process of its own; return name -> run directory.
 
@@ -135,6 +146,8 @@ def finish(
     ----------
     variants, folder, jobs, progress
         See `ablate`.
+    kind
+        What the ledger of trials calls them.
 
     Raises
     ------
@@ -150,7 +163,7 @@ def finish(
     if missing:
         context = multiprocessing.get_context("spawn")  # the engine has threads, which a fork would lose
         with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context, max_tasks_per_child=1) as pool:
-            jobs_of = {pool.submit(_run, places[variant.name]): variant for variant in missing}
+            jobs_of = {pool.submit(_run, places[variant.name], kind): variant for variant in missing}
             try:
                 for job in as_completed(jobs_of):
                     variant = jobs_of[job]
@@ -248,9 +261,9 @@ def _prepared(folder: Path, variant: Variant) -> Path:
     return place
 
 
-def _run(place: Path) -> str:
+def _run(place: Path, kind: str) -> str:
     os.dup2(2, 1)  # the engine writes to descriptor 1, which is for the result
-    return str(run([place / "config.toml"], out=place).path)
+    return str(run([place / "config.toml"], out=place, kind=kind).path)
 
 
 def as_json(ablation: Ablation) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def ablation_html(ablation: Ablation) -> str:
                 f"{LEVEL:.0%}, paired block bootstrap, {RESAMPLES:,} resamples, "
                 f"blocks of {duration(ablation.block_secs)}",
             ),
+            *([("Trials", ablation.trials)] if ablation.trials else []),
         ),
         warnings=_warnings(ablation),
         sections=tuple(sections),

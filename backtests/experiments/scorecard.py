@@ -176,7 +176,7 @@ def run(
     variants = [
         Variant(cell.name, "", settings[(cell.market.name, cell.seed, cell.strategy)][cell.variant]) for cell in cells
     ]
-    done = finish(variants, made.folder, jobs=jobs, progress=progress)
+    done = finish(variants, made.folder, kind="scorecard", jobs=jobs, progress=progress)
     return {cell: done[cell.name] for cell in cells}
 
 
@@ -246,7 +246,6 @@ def _trained(folder: Path, model: Model, catalog: Path, progress: OnProgress | N
         f'data.catalog="{catalog}"',
         f'data.cache="{folder / "tables"}"',
         f"data.instruments=[{instruments}]",
-        f'ledger="{folder / "trials.jsonl"}"',
     ]
     try:
         settings = read(TrainingConfig, model.training, changes)

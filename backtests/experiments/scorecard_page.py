@@ -126,6 +126,8 @@ def _facts(scorecard: Scorecard) -> tuple[tuple[str, str], ...]:
             f"{duration(config.bucket_secs)}, blocks of {duration(config.block_secs)}",
         ),
     ]
+    if scorecard.trials:
+        found.append(("Trials, most on one market", scorecard.trials))
     if config.model is not None:
         found.append(
             ("Model", f"learnt on seed {config.model.seed} of {config.model.scenario}, which is tested nowhere")

@@ -11,6 +11,7 @@ from fathom.backtests.experiments.ablation_variants import FULL
 from fathom.backtests.experiments.scorecard import NO_VALIDATOR, Cell
 from fathom.backtests.experiments.scorecard_config import Requirements, ScorecardConfig
 from fathom.backtests.experiments.scorecard_figures import Look, Score, gain, looks, score
+from fathom.backtests.setup.counted_trial import most_trials
 from fathom.backtests.setup.in_sample import in_sample_notes
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.ml.scores.bootstrap import Interval
@@ -86,6 +87,8 @@ class Scorecard(NamedTuple):
         Name of the cell -> run directory.
     in_sample
         Sentences that say where the models of its backtests have learnt from the same data.
+    trials
+        How many things were tried on its most tried data, in words.
     """
 
     folder: Path
@@ -95,6 +98,7 @@ class Scorecard(NamedTuple):
     currency: str
     runs: dict[str, str]
     in_sample: tuple[str, ...] = ()
+    trials: str = ""
 
 
 def compared(config: ScorecardConfig, folder: Path, done: Mapping[Cell, RunFiles]) -> Scorecard:
@@ -115,7 +119,9 @@ def compared(config: ScorecardConfig, folder: Path, done: Mapping[Cell, RunFiles
     currency = next(iter(runs.values())).currency
     paths = {cell.name: str(files.path) for cell, files in done.items()}
     seen = tuple(in_sample_notes(done.values()))
-    return Scorecard(folder, config, results, looks(nulls, level=config.level), currency, paths, seen)
+    return Scorecard(
+        folder, config, results, looks(nulls, level=config.level), currency, paths, seen, most_trials(done.values())
+    )
 
 
 def checks(result: Result, asked: Requirements) -> list[Check]:

@@ -62,6 +62,8 @@ def facts(run: Performance) -> tuple[tuple[str, str], ...]:
         ("Trades", ", ".join(counted(*one) for one in _counts(run))),
         ("Strategies", ", ".join(summary["strategies"]) or "none"),
         *simulated(run.config, summary),
+        *_code(run),
+        *([("Trials", run.trials)] if run.trials else []),
         ("Seed, config", f"{summary['seed']}, {summary['config_hash']}"),
     ]
     return tuple(found)
@@ -95,6 +97,12 @@ def warnings(run: Performance) -> tuple[str, ...]:
         found.append("Less than a year of data: the return is not annualised, and the ratios are extrapolated.")
     found += [note for note in notes if not note.startswith(IN_SAMPLE)]
     return tuple(found)
+
+
+def _code(run: Performance) -> list[tuple[str, str]]:
+    modules, git = run.code.get("modules", {}), run.code.get("git", "")
+    names = ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(modules.items()))
+    return [("Own code", f"{names}; {f'git {git}' if git else 'outside of git'}")] if names else []
 
 
 def _short_name(benchmark: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from fathom.backtests.setup import replayed_rows
+from fathom.backtests.setup.identity import code_of
 from fathom.backtests.setup.run_files import digest
 from fathom.settings.times import duration_ns
 from fathom.settings.toml import ConfigPath, Layers, Steps, decode, dump_toml
@@ -234,6 +235,8 @@ class Config(Strict, frozen=True, kw_only=True):
     bars_delay_ms
         How long after its end an internal bar closes: a trade of its last instant may still be on the way to a live
         node, which waits as long.
+    ledger
+        Whether the run counts in the ledger of trials of its data (`fathom.data_catalog.trials`).
 
     Examples
     --------
@@ -255,6 +258,7 @@ class Config(Strict, frozen=True, kw_only=True):
     funding: FundingRates = FundingRates()
     report: Report = Report()
     risk: RiskConfig | None = None
+    ledger: bool = True
 
     def __post_init__(self) -> None:
         if self.venue.liquidation.enabled and not self.data.has_book:
@@ -301,6 +305,8 @@ class Resolved(NamedTuple):
         Levels a side of the book that all components read; None for all.
     text
         TOML with every default spelled out; reading it gives the same configuration.
+    code
+        Hash of the user's own modules that it names; "" where there are none.
     """
 
     config: Config
@@ -308,11 +314,12 @@ class Resolved(NamedTuple):
     strategies: list[Strategy]
     depth: int | None
     text: str
+    code: str = ""
 
     @property
     def digest(self) -> str:
-        """First digits of the SHA-256 of the text: one for each different configuration."""
-        return digest(self.text)
+        """First digits of the SHA-256 of text and code: one for each different configuration."""
+        return digest(self.text + self.code)
 
 
 def load(files: Iterable[Path | str | Mapping[str, Any]], assignments: Iterable[str] = ()) -> Resolved:
@@ -338,7 +345,7 @@ def resolve(layers: Layers) -> Resolved:
     if depth in (None, 50, 200, 1_000):
         plain["data"]["depth"] = depth or "all"
     order = ("name", "seed", "bars_delay_ms", "data", "venue", "funding", "report", "risk", "actors", "strategies")
-    plain = {key: plain[key] for key in order}
+    plain = {key: plain[key] for key in (*order, *["ledger"] * (not config.ledger))}
     for written, actor in zip(plain["actors"], actors, strict=True):
         written["parameters"] = msgspec.to_builtins(actor.parameters)
     for written, strategy in zip(plain["strategies"], strategies, strict=True):
@@ -349,7 +356,8 @@ def resolve(layers: Layers) -> Resolved:
         actors = [a._replace(parameters=replayed_rows.flagged(a.parameters, catalog, types)) for a in actors]
     if config.data.rows == "catalog":
         actors = [a._replace(parameters=replayed_rows.completed(a.parameters, catalog, types)) for a in actors]
-    return Resolved(config, actors, strategies, depth, dump_toml(plain))
+    text = dump_toml(plain)
+    return Resolved(config, actors, strategies, depth, text, code_of(text).digest)
 
 
 def fitting_interval(span_ns: int) -> str:

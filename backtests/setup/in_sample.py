@@ -55,7 +55,7 @@ class InSample(msgspec.Struct, frozen=True, kw_only=True):
         IN SAMPLE: the model edge ab12 has learnt from 50 % of this span (2026-01-01T00:00:00Z to \
 2026-01-01T12:00:00Z): what it earns there is no evidence.
         """
-        share = f"{100.0 * self.share:.3g} %"
+        share = f"{100.0 * self.share:.0f} %" if self.share >= 0.01 else "under 1 %"
         return (
             f"{IN_SAMPLE} the model {self.model} has learnt from {share} of this span ({self.start} to {self.end}): "
             "what it earns there is no evidence."

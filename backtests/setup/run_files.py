@@ -142,6 +142,7 @@ class RunFiles:
     `config.toml`      the resolved configuration, every default spelled out
     `summary.json`     the figures (`fathom.backtests.account.summary.Summary`); the same config gives the same bytes
     `versions.json`    versions of Fathom, the engine, Python and what computes; the seed; the hash of the config
+    `trials.json`      how many things were ever tried on the data (`fathom.backtests.setup.counted_trial`)
     `timing.json`      wall clock, events per second, peak memory: what differs from run to run
     `orders.parquet`   one row an order, by `ts_init`
     `fills.parquet`    one row a fill, in the order of execution
@@ -234,6 +235,10 @@ There is no such folder; `fathom backtest run` makes run directories.
     def versions(self) -> dict[str, Any]:
         """Return `versions.json` as plain data."""
         return self._json("versions.json")
+
+    def trials(self) -> dict[str, Any]:
+        """Return `trials.json` as plain data; empty for a run from before there was one."""
+        return self._json("trials.json") if (self.path / "trials.json").is_file() else {}
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.path / name

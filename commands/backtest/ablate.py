@@ -84,3 +84,4 @@ def _print(terminal: Terminal, measured: "Ablation") -> None:
     terminal.say()
     for row in measured.rows[1:]:
         terminal.say(sentence(row, currency))
+    terminal.say(measured.trials)

@@ -80,6 +80,8 @@ def _print(terminal: Terminal, compared: Any) -> None:
         terminal.say()
     if compared.results:
         terminal.say(extrapolation(compared))
+    if compared.trials:
+        terminal.say(f"Most on one market: {compared.trials}")
     for look in compared.looks:
         value, low, high = (number(part, signed=True) for part in look.bps)
         text = f"{look.market} {look.seed}, {look.strategy}: {look.trades} trades, {value} bps [{low}, {high}]"

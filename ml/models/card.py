@@ -73,7 +73,7 @@ def limits(artifact: Artifact) -> list[str]:
             )
     trials = metrics.get("trials_on_dataset", 0)
     if trials > 1:
-        found.append(f"{trials:,} models were tried on this dataset: the best of many looks better than it is.")
+        found.append(f"{trials:,} things were tried on these data: the best of many looks better than it is.")
     if not metrics.get("leak_check", {}).get("passed", True):
         found.append("The leak check found inputs that seem to know the future: do not use this model.")
     if warning := metrics.get("leak_check", {}).get("warning"):
@@ -158,7 +158,7 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
         ("Revision", made.git_revision[:16] or "unknown"),
         ("Seed", str(made.seed)),
         ("Temperature", f"{made.temperature:.3f}"),
-        ("Trials", f"{metrics.get('trials_on_dataset', 0):,} models on this dataset so far"),
+        ("Trials", f"{metrics.get('trials_on_dataset', 0):,} different things tried on these data so far"),
         ("Leak check", "passed" if metrics.get("leak_check", {}).get("passed") else "not passed"),
         (
             "Made",

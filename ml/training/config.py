@@ -11,7 +11,6 @@ from fathom.ml.samples.label_config import LabelConfig
 from fathom.ml.samples.splits import SplitConfig
 from fathom.ml.scores.metrics import METRICS
 from fathom.ml.training.fit_config import FitConfig, NetConfig
-from fathom.settings.home import output
 from fathom.settings.toml import ConfigPath
 
 BASELINES: Final = ("prior", "persistence", "logistic", "boosting")
@@ -78,9 +77,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Nets to train, each on every fold; none for the baselines alone.
     fit : FitConfig
     evaluation : EvaluationConfig
-    ledger : str
-        File that counts every trial ever run on a dataset (`fathom.ml.training.trial_ledger`); by default
-        ``fathom-out/trials.jsonl``.
+    ledger : str, optional
+        Folder of the ledger that counts every trial (`fathom.data_catalog.trials`); by default it lies with the data,
+        in their catalog or folder of arrays. The trials of a ``trials.jsonl`` of before are taken over into that.
 
     Examples
     --------
@@ -97,7 +96,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     nets: tuple[NetConfig, ...] = ()
     fit: FitConfig = FitConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    ledger: ConfigPath = msgspec.field(default_factory=lambda: str(output("trials.jsonl").absolute()))
+    ledger: ConfigPath | None = None
 
     def __post_init__(self) -> None:
         names = [net.title for net in self.nets]

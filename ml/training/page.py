@@ -190,7 +190,7 @@ def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
             f"{summary.resampler.resamples} resamples of blocks of {duration(block)}; seed {run.config.seed}",
         ),
         ("Leak check", summary.leak.sentence()),
-        ("Trials", f"{run.trials} models were ever tried on this dataset"),
+        ("Trials", f"{run.trials:,} different things were ever tried on these data"),
     ]
     if summary.optimum is not None:
         best = summary.optimum

@@ -10,6 +10,7 @@ import msgspec
 from fathom.ml.errors import TrainingError
 from fathom.ml.samples.datasets import Arrays
 from fathom.ml.training.config import TrainingConfig
+from fathom.ml.training.fit_config import NetConfig
 from fathom.settings.whole_files import write_whole
 
 _FORMAT: Final = 1
@@ -55,13 +56,11 @@ def _unlike(held: Any, own: Any, path: str) -> Iterator[str]:
         yield path.removeprefix("settings.")
 
 
-def trial(
-    config: TrainingConfig, arrays: Arrays, name: str, parameters: Mapping[str, Any]
-) -> tuple[str, str, str, str, dict[str, Any]]:
-    """Return what `TrialLedger.record` writes of a model of a walk-forward."""
-    settings = {"model": name, "parameters": dict(parameters), **_settings(config)}
+def trial(config: TrainingConfig, net: NetConfig) -> tuple[str, str, str, dict[str, Any]]:
+    """Return kind, key, name and settings of a net of a walk-forward, for `TrialLedger.record`."""
+    settings = {"model": net.name, "parameters": dict(net.parameters), **_settings(config)}
     key = sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:16]
-    return arrays.facts.hash, "walk-forward", key, f"{config.name} {name}", settings
+    return "walk-forward", key, f"{config.name} {net.name}", settings
 
 
 def _settings(config: TrainingConfig) -> dict[str, Any]:

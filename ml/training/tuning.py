@@ -24,9 +24,9 @@ from fathom.ml.errors import TrainingError
 from fathom.ml.samples.datamodules import WindowDataModule
 from fathom.ml.samples.preparation import prepare
 from fathom.ml.samples.splits import split
+from fathom.ml.training.counted_trials import data_of, ledger_of
 from fathom.ml.training.fit import fit
 from fathom.ml.training.single_run import single
-from fathom.ml.training.trial_ledger import TrialLedger
 from fathom.ml.training.tune_config import Range, TuneConfig, trial_config
 from fathom.settings.owner import locked, try_lock
 
@@ -190,9 +190,8 @@ def _trained(trial: optuna.Trial, config: TuneConfig, chosen: dict[str, Any], ou
     settings = {"chosen": chosen, "training": training.hash}
     key = sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:16]
     # Written down before the score is known: a trial that disappoints is a trial.
-    TrialLedger(training.ledger).record(
-        arrays.facts.hash, "tune", key, f"{config.name} {net.name}", {"model": net.name, **chosen}
-    )
+    data_span, ledger = data_of(arrays), ledger_of(training, arrays)
+    ledger.record("tune", key, f"{config.name} {net.name}", data_span, {"model": net.name, **chosen})
     data = WindowDataModule(
         arrays,
         samples,
@@ -213,7 +212,9 @@ def _trained(trial: optuna.Trial, config: TuneConfig, chosen: dict[str, Any], ou
             raise optuna.TrialPruned(f"worse than the median at epoch {epoch + 1}")
 
     trained = fit(net, training.fit, data, out / "trials" / key, seed=training.seed, on_epoch=on_epoch)
-    return 1.0 - trained.record.validation["log_loss_after"] / prior
+    skill = 1.0 - trained.record.validation["log_loss_after"] / prior
+    ledger.complete(key, data_span, {"skill": skill})
+    return skill
 
 
 def _counting(trial: optuna.Trial, config: TuneConfig) -> Iterator[tuple[str, Range]]:

@@ -17,9 +17,9 @@ from fathom.ml.samples.splits import Fold, split
 from fathom.ml.scores.predictions import Predictions, joined
 from fathom.ml.training.baselines import BASELINES
 from fathom.ml.training.config import TrainingConfig
+from fathom.ml.training.counted_trials import data_of, ledger_of
 from fathom.ml.training.fit_config import NetConfig
 from fathom.ml.training.run_identity import identify, trial
-from fathom.ml.training.trial_ledger import TrialLedger
 from fathom.settings.owner import owned
 from fathom.settings.whole_files import write_whole
 
@@ -90,7 +90,7 @@ class WalkForward:
     folds : tuple of Fold
     baselines, nets : tuple of Answers
     trials : int
-        Models ever tried on this dataset, these included.
+        Different things ever tried on these data, these nets included; baselines do not count.
 
     Examples
     --------
@@ -99,10 +99,10 @@ class WalkForward:
     >>> arrays = Arrays.raw(rng.normal(size=(400, 2)), np.arange(400) * 10**9, 100.0 + rng.normal(size=400).cumsum())
     >>> folder = Path(tempfile.mkdtemp())
     >>> settings = {"name": "x", "data": {"arrays": "a", "window": 5}, "label": {"horizon_secs": 2.0}}
-    >>> settings |= {"evaluation": {"baselines": ["prior", "persistence"]}, "ledger": str(folder / "trials.jsonl")}
+    >>> settings |= {"evaluation": {"baselines": ["prior", "persistence"]}, "ledger": str(folder)}
     >>> done = walk_forward(msgspec.convert(settings, TrainingConfig), arrays, folder / "run")
     >>> [tested.name for tested in done.baselines], len(done.folds), done.trials
-    (['prior', 'persistence'], 5, 2)
+    (['prior', 'persistence'], 5, 0)
     >>> samples, answers = done.stitched(done.baselines[0])
     >>> len(samples) == len(answers.classes) == sum(len(fold.test) for fold in done.folds)
     True
@@ -165,15 +165,17 @@ def walk_forward(
         raise TrainingError(f"Expected nets with names of their own, was {', '.join(sorted(clash))}, a baseline.")
     with owned(out, "name another folder"):
         identify(config, arrays, out)
-        ledger = TrialLedger(config.ledger)
+        ledger, data = ledger_of(config, arrays), data_of(arrays)
+        # Written down before a score is known: a trial that disappoints is a trial. Baselines are none.
+        for net in config.nets:
+            kind, key, name, settings = trial(config, net)
+            ledger.record(kind, key, name, data, settings)
         tested: dict[str, list[tuple[Predictions, ModelFacts]]] = {name: [] for name in names}
         for fold in folds:
             context = _FoldContext(config, arrays, samples, fold, out / "folds" / f"{fold.number:02d}", on_progress)
             for name in config.evaluation.baselines:
-                ledger.record(*trial(config, arrays, name, {}))
                 tested[name].append(context.kept(name, partial(context.baseline, name)))
             for net in config.nets:
-                ledger.record(*trial(config, arrays, net.name, net.parameters))
                 tested[net.title].append(context.kept(net.title, partial(context.net, net)))
     made = {
         name: Answers(name, tuple(one for one, _ in found), tuple(facts for _, facts in found))
@@ -186,7 +188,7 @@ def walk_forward(
         folds=folds,
         baselines=tuple(made[name] for name in config.evaluation.baselines),
         nets=tuple(made[net.title] for net in config.nets),
-        trials=ledger.count(arrays.facts.hash),
+        trials=ledger.count(data),
     )
 
 

@@ -18,7 +18,7 @@ def test_recorded_ticks_walk_forward(real_data: Path, project: Path, tmp_path: P
         "data.features": project / "configs/training/features.toml",
         "data.catalog": tmp_path / "catalog",
         "data.cache": tmp_path / "tables",
-        "ledger": tmp_path / "trials.jsonl",
+        "ledger": tmp_path,
         "evaluation.resamples": 100,
         "nets.0.parameters.channels": "[4]",
         "nets.0.parameters.steps": "[3]",

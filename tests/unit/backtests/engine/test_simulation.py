@@ -40,7 +40,7 @@ def test_a_run_trades_both_ways_and_writes_every_file(market: Path, tmp_path: Pa
     assert summary["events"] == {"book_deltas": 240 * 17, "trades": 150, "total": 240 * 17 + 150}
     assert {path.name for path in files.path.iterdir()} == {
         *(f"{name}.parquet" for name in SCHEMAS),
-        *("decisions.parquet", "config.toml", "summary.json", "timing.json", "versions.json"),
+        *("decisions.parquet", "config.toml", "summary.json", "timing.json", "trials.json", "versions.json"),
     }
     for name, schema in SCHEMAS.items():
         assert files.table(name).schema == schema

@@ -5,8 +5,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from fathom.data_catalog.trials import TrialLedger
 from fathom.ml.errors import TrainingError
-from fathom.ml.training.trial_ledger import TrialLedger
 from fathom.ml.training.tune_config import TuneConfig, load_tune_config
 from fathom.ml.training.tuning import open_study, ranked, tune
 from fathom.settings.errors import SettingsError
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "training.toml").write_text(
         f"""
 name = "tiny"
-ledger = "{folder}/trials.jsonl"
+ledger = "{folder}"
 nets = [{{ name = "compact" }}]
 [data]
 arrays = "{folder}/arrays"
@@ -76,7 +76,7 @@ def test_a_study_ends_and_goes_on_and_counts_every_trial(folder: Path) -> None:
     assert [one.state for one in found].count("fail") == 1  # the one that was left, taken up under a new number
     assert all(one.skill is not None and one.skill < 1.0 for one in ended)
     assert ended[0].skill == max(one.skill for one in ended if one.state == "complete" and one.skill is not None)
-    dataset = TrialLedger(folder / "trials.jsonl").trials()
+    dataset = TrialLedger(folder).trials()
     assert len(dataset) == len({str(one.chosen) for one in ended})
     assert {one.kind for one in dataset} == {"tune"}
     for one in ended:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import fathom.ml.training.walk_forward as under_test
 from fathom.commands.main import main
+from fathom.data_catalog.trials import LEDGER, TrialLedger
 from fathom.ml.errors import TrainingError
 from fathom.ml.samples.datasets import Arrays
 from fathom.ml.samples.leak_check import check
@@ -19,7 +20,6 @@ from fathom.ml.training.baselines import BASELINES, Prior
 from fathom.ml.training.config import TrainingConfig
 from fathom.ml.training.page import render
 from fathom.ml.training.summary import as_json, summarise
-from fathom.ml.training.trial_ledger import TrialLedger
 from fathom.ml.training.walk_forward import WalkForward, walk_forward
 from tests.makers.walks import walk
 
@@ -34,7 +34,7 @@ def config_of(folder: Path, **changes: Any) -> TrainingConfig:
         "split": {"folds": 3},
         "fit": {"epochs": 2, "batch_size": 64, "device": "cpu"},
         "evaluation": {"baselines": ["prior", "persistence", "logistic"], "resamples": 100},
-        "ledger": str(folder / "trials.jsonl"),
+        "ledger": str(folder),
     }
     return msgspec.convert(settings | changes, TrainingConfig)
 
@@ -123,14 +123,34 @@ def test_other_settings_or_data_do_not_continue_a_run(tmp_path: Path) -> None:
     assert [answers.name for answers in again.baselines] == ["prior", "persistence"]
 
 
-def test_every_model_counts_as_a_trial_once(tmp_path: Path) -> None:
+def test_every_net_counts_as_a_trial_once_and_a_baseline_never(tmp_path: Path) -> None:
     arrays = walk(400)
-    config = config_of(tmp_path, evaluation={"baselines": ["prior", "persistence"]})
-    assert walk_forward(config, arrays, tmp_path / "one").trials == 2
-    assert walk_forward(config, arrays, tmp_path / "two").trials == 2
+    config = config_of(tmp_path, nets=[{"name": "compact"}], split={"folds": 1}, fit={"epochs": 1, "device": "cpu"})
+    assert walk_forward(config, arrays, tmp_path / "one").trials == 1
+    assert walk_forward(config, arrays, tmp_path / "two").trials == 1
     other = msgspec.structs.replace(config, seed=1)
-    assert walk_forward(other, arrays, tmp_path / "three").trials == 4
-    assert TrialLedger(config.ledger).count(walk(400, seed=1).facts.hash) == 0
+    assert walk_forward(other, arrays, tmp_path / "three").trials == 2
+    assert {trial.kind for trial in TrialLedger(tmp_path).trials()} == {"walk-forward"}
+    # By default the ledger lies with the data.
+    arrays.save(tmp_path / "arrays")
+    assert walk_forward(msgspec.structs.replace(config, ledger=None), arrays, tmp_path / "four").trials == 1
+    assert (tmp_path / "arrays" / LEDGER).is_file()
+
+
+def test_an_old_ledger_is_taken_over_without_baselines(tmp_path: Path) -> None:
+    arrays = walk(400)
+    arrays.save(tmp_path / "arrays")
+    old = tmp_path / "trials.jsonl"
+    for key, data, model in (("a", arrays.facts.hash, "compact"), ("b", "other", "compact"), ("c", "", "prior")):
+        line = {"dataset": data or arrays.facts.hash, "kind": "tune", "key": key, "name": "x", "at": "2026-01-01"}
+        with old.open("a") as file:
+            file.write(json.dumps(line | {"settings": {"model": model}}) + "\n")
+    with old.open("a") as file:
+        file.write('{"dataset": "cut off')
+    config = config_of(tmp_path, evaluation={"baselines": ["prior"]}, ledger=str(old))
+    assert walk_forward(config, arrays, tmp_path / "run").trials == 1
+    assert walk_forward(config, arrays, tmp_path / "run").trials == 1
+    assert [trial.key for trial in TrialLedger(tmp_path / "arrays").trials()] == ["a"]
 
 
 @pytest.mark.parametrize("kind", ["anchored", "combinatorial"])
@@ -153,7 +173,7 @@ def arrays_folder(tmp_path: Path) -> Path:
 def write_config(folder: Path) -> Path:
     path = folder / "test.toml"
     path.write_text(
-        f'name = "test"\nledger = "{folder}/trials.jsonl"\n[data]\narrays = "{folder}/arrays"\nwindow = 4\n'
+        f'name = "test"\n[data]\narrays = "{folder}/arrays"\nwindow = 4\n'
         "[label]\nhorizon_secs = 1.0\nfee_bps = 0.0\nthreshold_bps = 1.0\n[split]\nfolds = 2\n"
         '[evaluation]\nbaselines = ["prior", "persistence", "logistic"]\nresamples = 100\n'
     )
@@ -167,7 +187,7 @@ def test_the_command_writes_summary_and_page(arrays_folder: Path) -> None:
     summary = json.loads((out / "summary.json").read_text())
     assert json.loads(done.stdout) == summary
     assert summary["leak_check"]["passed"]
-    assert summary["trials_on_dataset"] == 3
+    assert summary["trials_on_dataset"] == 0  # baselines do not count
     value, low, high = summary["models"]["logistic"]["stitched"]["accuracy"]
     assert low < value < high
     prior = summary["models"]["prior"]["stitched"]

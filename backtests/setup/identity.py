@@ -1,0 +1,71 @@
+"""Which code a run ran: the modules of the user, and the state of their repository."""
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from fathom.ml.training.git import git_revision
+
+_OWN: Final = Path(__file__).resolve().parents[2]
+_NAMED: Final = re.compile(r"\"([A-Za-z_][\w.]*):[A-Za-z_]\w*[\",]")
+_INSTALLED: Final = ("site-packages", "dist-packages")
+
+
+class CodeIdentity(msgspec.Struct, frozen=True):
+    """The user's own code behind a run.
+
+    Parameters
+    ----------
+    modules : dict
+        Name of each imported module that is neither Fathom's nor installed -> SHA-256 of its source.
+    git : str
+        Commit of the folder of the first of them, with ``+changes`` where files differ from it; "" outside of git.
+
+    Examples
+    --------
+    >>> CodeIdentity({}, "").digest
+    ''
+    """
+
+    modules: dict[str, str]
+    git: str
+
+    @property
+    def digest(self) -> str:
+        """One text for each different code; empty where the user brought none."""
+        if not self.modules:
+            return ""
+        return hashlib.sha256(msgspec.json.encode(self.modules, order="sorted")).hexdigest()
+
+
+def code_of(text: str) -> CodeIdentity:
+    """Return the user's code that a resolved configuration names as ``"module:Name"``.
+
+    Beside the named modules it holds all modules of the same folders that are imported, since the named ones may have
+    imported them.
+
+    Parameters
+    ----------
+    text : str
+        The configuration, after its components were found.
+    """
+    folders = {file.parent for name in _NAMED.findall(text) if (file := _file_of(name)) is not None}
+    modules = {
+        name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for name in sorted(sys.modules)
+        if name != "__main__" and (file := _file_of(name)) is not None and folders & {file.parent, *file.parents}
+    }
+    return CodeIdentity(modules, git_revision(min(folders)) if folders else "")
+
+
+def _file_of(name: str) -> Path | None:
+    text = getattr(sys.modules.get(name), "__file__", None)
+    if not text or not text.endswith(".py"):
+        return None
+    file = Path(text).resolve()
+    foreign = _OWN not in file.parents or "tests" in file.relative_to(_OWN).parts[:1]
+    return file if foreign and not {*_INSTALLED} & {*file.parts} and Path(sys.base_prefix) not in file.parents else None
