@@ -3,6 +3,7 @@
 # numba types the kernels: mypy knows neither its integers nor that a kernel is no plain function.
 # mypy: disable-error-code="no-any-return"
 
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -11,20 +12,20 @@ from numpy.typing import NDArray
 from fathom.market.events import Kind
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BEST, BID, COUNT, LOTS, BookArrays, find
-from fathom.market.lifecycle import book_row, grown, is_full, new_book
+from fathom.market.lifecycle import book_row, drive, is_full, new_book
 
 _BOOK: Final = int(Kind.BOOK)
 
 
 @kernel
-def _follow(book: BookArrays, rows: NDArray[Any], first: int, last: int) -> int:
-    for i in range(first, last):
+def _follow(rows: NDArray[Any], book: BookArrays, first: int) -> int:
+    for i in range(first, len(rows)):
         row = rows[i]
         if row.kind == _BOOK:
             if is_full(book):
                 return i
             book_row(book, row.price, row.size, row.action, row.side, row.flags, row.ts_event)
-    return last
+    return len(rows)
 
 
 @kernel
@@ -56,10 +57,7 @@ class BookFollower:
 
     def update(self, rows: NDArray[Any]) -> None:
         """Take the next rows (`fathom.market.EVENT`)."""
-        at = _follow(self._book, rows, 0, len(rows))
-        while at < len(rows):
-            self._book = grown(self._book)
-            at = _follow(self._book, rows, at, len(rows))
+        self._book = drive(self._book, partial(_follow, rows), len(rows))
 
     def ladder(self, low: int, after: int) -> NDArray[np.int64]:
         """Return the lots on the prices `low` to `after` (in ticks, left out), bids first: shape (2, prices)."""

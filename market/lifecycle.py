@@ -16,6 +16,7 @@
 # numba types the kernels: mypy knows neither its integers nor that a kernel is no plain function.
 # mypy: disable-error-code="return-value, no-any-return, assignment, call-arg, call-overload, unreachable"
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -177,6 +178,15 @@ def grown(book: BookArrays) -> BookArrays:
     free[old : old + left] = book.free[:left]
     free[-1] = old + left
     return book._replace(far=far, pool=pool, free=free)
+
+
+def drive(book: BookArrays, step: Callable[[BookArrays, int], int], end: int) -> BookArrays:
+    """Call ``step(book, begin)`` from where it last came to until it comes to `end`; return the book, grown if full."""
+    done = step(book, 0)
+    while done < end:
+        book = grown(book)
+        done = step(book, done)
+    return book
 
 
 @kernel

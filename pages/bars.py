@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from fathom.pages.charts import AMBER, BAD, BLUE, GOOD
 from fathom.pages.formats import number
+from fathom.pages.svg import INK, SOFT, figure, text
 
-_SOFT: Final = "#5b6773"
-_INK: Final = "#1c2530"
 _LINE: Final = "#dfe4e9"
 
 
@@ -43,12 +42,12 @@ def waterfall(parts: Sequence[tuple[str, float]], total: str, digits: int = 2) -
         if not last:
             drawn.append(
                 f'<line x1="{left:.1f}" x2="{left + pitch + wide * (at < len(bars) - 2):.1f}" '
-                f'y1="{y(after):.1f}" y2="{y(after):.1f}" stroke="{_SOFT}" stroke-dasharray="2 3"/>'
+                f'y1="{y(after):.1f}" y2="{y(after):.1f}" stroke="{SOFT}" stroke-dasharray="2 3"/>'
             )
         middle = left + wide / 2.0
-        drawn.append(_text(middle, upper - 7.0, number(amount, digits, signed=True), "middle", 13, _INK))
-        drawn.append(_text(middle, height - 8.0, name, "middle", 13, _SOFT))
-    return _figure(width, height, drawn, "Waterfall of " + ", ".join(name for name, _ in parts))
+        drawn.append(text(middle, upper - 7.0, number(amount, digits, signed=True), "middle", 13, INK, halo=True))
+        drawn.append(text(middle, height - 8.0, name, "middle", 13, SOFT, halo=True))
+    return figure(width, height, drawn, "Waterfall of " + ", ".join(name for name, _ in parts), kind="figure small")
 
 
 def histogram(labels: Sequence[str], counts: NDArray[np.int64], label: str) -> Markup:
@@ -67,21 +66,24 @@ def histogram(labels: Sequence[str], counts: NDArray[np.int64], label: str) -> M
         shape = f'x="{left + 1:.1f}" y="{height - bottom - tall:.1f}" width="{pitch - 2:.1f}" height="{tall:.1f}"'
         drawn.append(f'<rect {shape} rx="1" fill="{BLUE}" fill-opacity="0.8"/>')
         if count:
-            drawn.append(_text(left + pitch / 2, height - bottom - tall - 6, number(count, 0), "middle", 12, _INK))
+            drawn.append(
+                text(left + pitch / 2, height - bottom - tall - 6, number(count, 0), "middle", 12, INK, halo=True)
+            )
     drawn += [
         # Half of a text is some 3.6 a letter: the outermost stay inside the figure.
-        _text(
-            min(max(20.0 + at * pitch, 3.6 * len(text)), width - 3.6 * len(text)),
+        text(
+            min(max(20.0 + at * pitch, 3.6 * len(edge)), width - 3.6 * len(edge)),
             height - 10.0,
-            text,
+            edge,
             "middle",
             12,
-            _SOFT,
+            SOFT,
+            halo=True,
         )
-        for at, text in enumerate(labels)
+        for at, edge in enumerate(labels)
         if pitch >= 56.0 or at % 2 == 0
     ]
-    return _figure(width, height, drawn, label)
+    return figure(width, height, drawn, label, kind="figure small")
 
 
 def shares(parts: Sequence[tuple[str, float]], label: str) -> Markup:
@@ -92,7 +94,7 @@ def shares(parts: Sequence[tuple[str, float]], label: str) -> Markup:
     """
     total = sum(value for _, value in parts)
     width, height = 620.0, 54.0
-    drawn, left, colors = [], 0.0, (BLUE, AMBER, GOOD, "#7d4aa3", BAD, _SOFT)
+    drawn, left, colors = [], 0.0, (BLUE, AMBER, GOOD, "#7d4aa3", BAD, SOFT)
     named = [(name, value, colors[at % len(colors)]) for at, (name, value) in enumerate(parts) if value > 0.0]
     for _, value, color in named:
         wide = value / total * width
@@ -102,20 +104,10 @@ def shares(parts: Sequence[tuple[str, float]], label: str) -> Markup:
         left += wide
     left = 0.0
     for name, value, color in named:
-        text = f"{name} {number(value / total * 100.0, 0 if value == total else 1 if 0 < value / total < 0.1 else 0)} %"
+        share = (
+            f"{name} {number(value / total * 100.0, 0 if value == total else 1 if 0 < value / total < 0.1 else 0)} %"
+        )
         drawn.append(f'<rect x="{left:.1f}" y="34" width="10" height="10" rx="2" fill="{color}"/>')
-        drawn.append(_text(left + 16.0, 43.5, text, "start", 13, _INK))
-        left += 34.0 + 7.4 * len(text)
-    return _figure(width, height, drawn, label)
-
-
-def _text(x: float, y: float, text: str, anchor: str, size: int, color: str) -> str:
-    # A white outline keeps a text readable where a line passes behind it.
-    halo = 'paint-order="stroke" stroke="#fff" stroke-width="3"'
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
-    return f'<text {place} {halo} fill="{color}">{escape(text)}</text>'
-
-
-def _figure(width: float, height: float, drawn: Sequence[str], label: str) -> Markup:
-    head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
-    return Markup(f'<div class="figure small">{head}{"".join(drawn)}</svg></div>')
+        drawn.append(text(left + 16.0, 43.5, share, "start", 13, INK, halo=True))
+        left += 34.0 + 7.4 * len(share)
+    return figure(width, height, drawn, label, kind="figure small")

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from fathom.pages.charts import BLUE
 from fathom.pages.formats import integer, percent
+from fathom.pages.svg import INK, SOFT, figure, text
 
-_SOFT: Final = "#5b6773"
-_INK: Final = "#1c2530"
 _LOST: Final = "#d98f8a"
 
 
@@ -41,22 +40,15 @@ def funnel(steps: Sequence[tuple[str, int]], label: str) -> Markup:
             drawn.append(_bar(middle, top, wide * before / most, tall, _LOST, 0.35))
         drawn.append(_bar(middle, top, wide * count / most, tall, BLUE, 0.85))
         base = top + tall - 8.0
-        drawn.append(_text(left - 14.0, base, name, "end", 14, _INK))
+        drawn.append(text(left - 14.0, base, name, "end", 14, INK))
         lost = f", {integer(before - count)} lost" if before is not None and before > count else ""
         share = f" ({percent(count / most, 0)})" if at else ""
-        drawn.append(_text(left + wide + 12.0, base, f"{integer(count)}{share}{lost}", "start", 13, _SOFT))
+        drawn.append(text(left + wide + 12.0, base, f"{integer(count)}{share}{lost}", "start", 13, SOFT))
         before = count
-    head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
-    return Markup(f'<div class="figure">{head}{"".join(drawn)}</svg></div>')
+    return figure(width, height, drawn, label)
 
 
 def _bar(middle: float, top: float, wide: float, tall: float, color: str, opacity: float) -> str:
     wide = max(wide, 1.0)
     shape = f'x="{middle - wide / 2.0:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{tall:g}" rx="2"'
     return f'<rect {shape} fill="{color}" fill-opacity="{opacity:g}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, size: int, color: str) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{color}">{escape(text)}</text>'
-    )

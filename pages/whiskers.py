@@ -1,16 +1,13 @@
 """Values with their intervals on one axis, as inline SVG: which are clear of zero, and which are not."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from fathom.pages.charts import BAD, GOOD
 from fathom.pages.formats import number
-
-_SOFT: Final = "#5b6773"
-_INK: Final = "#1c2530"
+from fathom.pages.svg import INK, SOFT, figure, text
 
 
 def whiskers(
@@ -45,23 +42,17 @@ def whiskers(
     for at, (name, value, low, high) in enumerate(rows):
         y = at * pitch + pitch / 2.0
         told = sure[at] if sure else True
-        color = GOOD if told and low > 0.0 else BAD if told and high < 0.0 else _SOFT
-        drawn.append(_text(left - 14.0, y + 5.0, name, "end", 14, _INK))
+        color = GOOD if told and low > 0.0 else BAD if told and high < 0.0 else SOFT
+        drawn.append(text(left - 14.0, y + 5.0, name, "end", 14, INK))
         if np.isfinite(low):
             drawn.append(_line(x(low), x(high), y, y, color, 2))
         if np.isfinite(value):
             drawn.append(f'<circle cx="{x(value):.1f}" cy="{y:.1f}" r="5" fill="{color}"/>')
-            drawn.append(_text(left + wide + 12.0, y + 5.0, number(value, signed=True), "start", 13, color))
-    drawn.append(_text(x(0.0), height - 4.0, f"0 {unit}", "middle", 12, _SOFT))
-    head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}">'
-    return Markup(f'<div class="figure">{head}{"".join(drawn)}</svg></div>')
+            drawn.append(text(left + wide + 12.0, y + 5.0, number(value, signed=True), "start", 13, color))
+    drawn.append(text(x(0.0), height - 4.0, f"0 {unit}", "middle", 12, SOFT))
+    return figure(width, height, drawn, label)
 
 
 def _line(x1: float, x2: float, y1: float, y2: float, color: str, wide: int) -> str:
     place = f'x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"'
     return f'<line {place} stroke="{color}" stroke-width="{wide}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, size: int, color: str) -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
-    return f'<text {place} fill="{color}">{escape(text)}</text>'

@@ -1,6 +1,7 @@
 """Prices at given times: best bid, best ask and last price, read from the catalog in one pass."""
 
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from fathom.data_catalog.catalog import Catalog
 from fathom.market.events import Action, Kind
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BEST, BID, NO_KEY, BookArrays
-from fathom.market.lifecycle import book_row, grown, is_full, new_book
+from fathom.market.lifecycle import book_row, drive, is_full, new_book
 
 type Floats = NDArray[np.float64]
 type Times = NDArray[np.int64]
@@ -84,7 +85,7 @@ def read_marks(
             traded = int(np.count_nonzero(rows["kind"] == _TRADE))
             seen["trades"] += traded
             seen["book_deltas"] += len(rows) - traded
-            book = _feed(book, rows, times_ns, ticks, state)
+            book = drive(book, partial(_run, times_ns, ticks, state, rows), len(rows))
         _note(book, state, times_ns, ticks, np.iinfo(np.int64).max)
         counts |= {kind: seen[kind] for kind, there in (("book_deltas", has_book), ("trades", has_trades)) if there}
         for column in (0, 1) if not has_trades else (0, 1, 2):
@@ -92,42 +93,21 @@ def read_marks(
     return Marks(times_ns, prices[0], prices[1], prices[2], whole), counts
 
 
-def _feed(book: BookArrays, rows: NDArray[np.void], times: Times, out: NDArray[np.int64], state: Times) -> BookArrays:
-    columns = [rows[name] for name in ("ts_init", "ts_event", "price", "size", "kind", "action", "side", "flags")]
-    done = 0
-    while True:
-        done = int(_run(book, *columns, done, times, out, state))
-        if done == len(rows):
-            return book
-        book = grown(book)
-
-
 @kernel
 def _run(
-    book: BookArrays,
-    ts_init: Times,
-    ts_event: Times,
-    price: Times,
-    size: Times,
-    kind: NDArray[np.uint8],
-    action: NDArray[np.uint8],
-    side: NDArray[np.uint8],
-    flags: NDArray[np.uint8],
-    first: int,
-    times: Times,
-    out: NDArray[np.int64],
-    state: Times,
+    times: Times, out: NDArray[np.int64], state: Times, rows: NDArray[np.void], book: BookArrays, first: int
 ) -> int:  # pragma: no cover - compiled
-    for i in range(first, len(ts_init)):
-        if state[0] < len(times) and times[state[0]] < ts_init[i]:
-            _note(book, state, times, out, ts_init[i])
-        if kind[i] == _TRADE:
-            state[1] = price[i]
+    for i in range(first, len(rows)):
+        row = rows[i]
+        if state[0] < len(times) and times[state[0]] < row.ts_init:
+            _note(book, state, times, out, row.ts_init)
+        if row.kind == _TRADE:
+            state[1] = row.price
         else:
             if is_full(book):
                 return i
-            book_row(book, price[i], size[i], action[i], side[i], flags[i], ts_event[i])
-    return len(ts_init)
+            book_row(book, row.price, row.size, row.action, row.side, row.flags, row.ts_event)
+    return len(rows)
 
 
 @kernel

@@ -85,7 +85,6 @@ class TradeFile:
         self._other_day: Odd | None = None
         self._ids: list[NDArray[np.uint64]] = []
         self._last = -1
-        self._last_line = 0
 
     def read(self, advance: Advance) -> Iterator[TradeBatch]:
         """Yield rows and trade ids, oldest first; raises `BadInputError` with the line."""

@@ -94,7 +94,6 @@ class SpanWriter(ABC):
         self.rows = 0
         self.first_ns: int | None = None
         self.last_ns: int | None = None
-        self.committed: Path | None = None
         self.instrument = instrument
         self._schema = schema
         self._staging: Staging | None = None
@@ -159,8 +158,6 @@ class SpanWriter(ABC):
             return staged if is_held(self.catalog, self.instrument) else definition | staged
 
         self._staging.commit(plan)
-        if "rows.parquet" in staged:
-            self.committed = self.catalog / staged["rows.parquet"]
 
     def _companions(self, staging: Staging, name: str) -> dict[str, str]:
         return {}

@@ -2,9 +2,6 @@
 
 from typing import Final
 
-import numpy as np
-
-from fathom.detectors.bars.detector import FloatArray
 from fathom.market.kernel import kernel
 
 # Mean absolute value of a standard normal: sqrt(2 / pi).
@@ -26,13 +23,3 @@ def next_scale(scale: float, count: float, move: float, span: float) -> float:
 def true_range(high: float, low: float, before: float) -> float:
     """Return the range of a bar widened to the close before it (Wilder 1978)."""
     return max(high, before) - min(low, before)
-
-
-def scales(moves: FloatArray, span: float) -> FloatArray:
-    """Return the scale after each of `moves`."""
-    out = np.empty(len(moves))
-    scale = 0.0
-    for i, move in enumerate(moves):
-        scale = next_scale(scale, float(i), move, span)
-        out[i] = scale
-    return out

@@ -2,12 +2,9 @@
 
 from typing import Final
 
-import numpy as np
-
 from fathom.detectors.bars.detector import CLOSE, HIGH, LOW, FloatArray
 from fathom.detectors.bars.scale import next_scale, true_range
 from fathom.market.kernel import kernel
-from fathom.market.kernel_cache import cached
 
 # Cells of the state of a zigzag, relative to its first cell.
 BEFORE: Final = 0  # close of the bar before
@@ -84,18 +81,3 @@ def _first(z: FloatArray, high: float, low: float, distance: float, pivot: Float
         z[DIRECTION], z[EXTREME], z[EXTREME_BAR] = -1.0, low, count
         return 1
     return 0
-
-
-@cached
-def pivots_of(bars: FloatArray, multiple: float, span: float) -> FloatArray:
-    """Return the confirmed pivots of `bars`: rows of kind (1 high, -1 low), price, bar, confirming bar."""
-    z = np.zeros(ZIGZAG_CELLS)
-    pivot = np.zeros(2)
-    found = np.empty((len(bars), 4))
-    n = 0
-    for i in range(len(bars)):
-        kind = zigzag_step(z, bars[i], multiple, span, pivot)
-        if kind != 0:
-            found[n, 0], found[n, 1], found[n, 2], found[n, 3] = kind, pivot[0], pivot[1], i
-            n += 1
-    return found[:n].copy()

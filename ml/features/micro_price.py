@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fathom.market.events import Flag, Kind
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BEST, BID, COUNT, LOTS, BookArrays, first_place, slot_at
-from fathom.market.lifecycle import SNAPSHOT_LAST, book_row, grown, is_full, new_book
+from fathom.market.lifecycle import SNAPSHOT_LAST, book_row, drive, is_full, new_book
 from fathom.ml.features.errors import FeatureError
 
 _BOOK: Final = int(Kind.BOOK)
@@ -77,14 +77,16 @@ class MicroPriceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 @kernel
 def _quotes(
-    book: BookArrays, rows: NDArray[np.void], begin: int, found: int, out: NDArray[np.int64]
-) -> tuple[int, int]:
+    book: BookArrays, rows: NDArray[np.void], begin: int, count: NDArray[np.int64], out: NDArray[np.int64]
+) -> int:
+    found = count[0]
     for i in range(begin, len(rows)):
         row = rows[i]
         if row.kind != _BOOK:
             continue
         if is_full(book):
-            return i, found
+            count[0] = found
+            return i
         book_row(book, row.price, row.size, row.action, row.side, row.flags, row.ts_event)
         if not row.flags & _LAST:
             continue
@@ -96,7 +98,8 @@ def _quotes(
         out[found, 3] = book.pool[slot_at(book, ASK, first_place(book, ASK)), LOTS]
         out[found, 4] = book.head[SNAPSHOT_LAST]
         found += 1
-    return len(rows), found
+    count[0] = found
+    return len(rows)
 
 
 def quotes(rows: NDArray[np.void]) -> NDArray[np.int64]:
@@ -113,15 +116,11 @@ def quotes(rows: NDArray[np.void]) -> NDArray[np.int64]:
         Best bid and ask in ticks, their lots, and 1 where the message was a snapshot. Messages that leave a side
         empty are left out.
     """
-    book = new_book()
     messages = np.count_nonzero((rows["kind"] == _BOOK) & (rows["flags"] & _LAST != 0))
     out = np.empty((int(messages), QUOTE_FIELDS), np.int64)
-    done = found = 0
-    while done < len(rows):
-        done, found = _quotes(book, rows, done, found, out)
-        if done < len(rows):
-            book = grown(book)
-    return out[:found]
+    count = np.zeros(1, np.int64)
+    drive(new_book(), lambda book, begin: int(_quotes(book, rows, begin, count, out)), len(rows))
+    return out[: count[0]]
 
 
 def fit_micro_price(

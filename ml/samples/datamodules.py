@@ -171,9 +171,6 @@ class WindowDataModule(lightning.LightningDataModule):
     def test_dataloader(self) -> Batches:
         return Batches(self, self.fold.test)
 
-    def predict_dataloader(self) -> Batches:
-        return Batches(self, self.fold.test)
-
     def batch(self, positions: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return the samples at some positions, in their order."""
         at = torch.from_numpy(np.ascontiguousarray(positions)).to(self._device)

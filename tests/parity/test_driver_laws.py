@@ -14,8 +14,8 @@ from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.replay.rows_of_objects import Records
 from fathom.ml.tables.build import build
 from fathom.ml.tables.config import TableConfig
-from fathom.ml.tables.file import read_vectors
 from tests.makers.feature_replay import Collector, assert_same, make_actor, offline, replay, stacked
+from tests.makers.table_vectors import read_vectors
 
 pytestmark = pytest.mark.real_data
 BTC, ETH, XRP = (f"{symbol}-LINEAR.BYBIT" for symbol in ("BTCUSDT", "ETHUSDT", "XRPUSDT"))

@@ -10,9 +10,9 @@ from fathom.backtests.setup.run_files import RunFiles
 from fathom.ml.models.inference import Predictor
 from fathom.ml.tables.build import build
 from fathom.ml.tables.config import TableConfig
-from fathom.ml.tables.file import read_vectors
 from tests.makers.random_market import random_market
 from tests.makers.small_market import BTC
+from tests.makers.table_vectors import read_vectors
 from tests.makers.validated_run import FEATURES, NAMES, WINDOW, tiny, validated_config
 
 

@@ -20,8 +20,8 @@ from fathom.data_catalog.store.tables import Moment
 from fathom.ml.features import FeatureConfig
 from fathom.ml.tables.build import build
 from fathom.ml.tables.config import TableConfig
-from fathom.ml.tables.file import read_vectors
 from tests.makers.small_market import BTC, START, config_file, make_bars, make_market
+from tests.makers.table_vectors import read_vectors
 
 GUESSES = {
     "fathom": ("Catalog", "Run", "backtest", "__version__", "strategies"),

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.data_catalog.simulation.measured.measures import LEVELS, OCTAVE_BINS, Gauges, measure_rows, new_gauges
+from fathom.data_catalog.simulation.measured.measures import OCTAVE_BINS, Gauges, measure_rows, new_gauges
 from fathom.data_catalog.simulation.moves import SimulationError
 from fathom.market.events import EVENT
 
@@ -181,6 +181,3 @@ def _summary(g: Gauges, mids: NDArray[np.float64], instrument: str, tick: float,
         return_autocorrelation=tuple(_autocorrelation(seconds, lag) for lag in LAGS),
         return_autocorrelation_100ms=tuple(_autocorrelation(tenths, lag) for lag in LAGS),
     )
-
-
-LEVEL_NUMBERS: Final = tuple(range(1, LEVELS + 1))

@@ -3,11 +3,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fathom.detectors.bars.detector import HIGH, LOW, bars_of
-from fathom.detectors.bars.zigzag import SCALE, ZIGZAG_CELLS, pivots_of, zigzag_step
+from fathom.detectors.bars.zigzag import SCALE, ZIGZAG_CELLS, zigzag_step
 from tests.makers.bar_cases import walk
 from tests.twins.naive_detectors import naive_pivots
 
 paths = st.lists(st.integers(-9, 9), min_size=3, max_size=80).map(lambda steps: np.cumsum(steps).astype(float))
+
+
+def pivots_of(bars: np.ndarray, multiple: float, span: float) -> np.ndarray:
+    """Return the confirmed pivots of `bars`: rows of kind (1 high, -1 low), price, bar, confirming bar."""
+    z = np.zeros(ZIGZAG_CELLS)
+    pivot = np.zeros(2)
+    found = np.empty((len(bars), 4))
+    n = 0
+    for i in range(len(bars)):
+        kind = zigzag_step(z, bars[i], multiple, span, pivot)
+        if kind != 0:
+            found[n, 0], found[n, 1], found[n, 2], found[n, 3] = kind, pivot[0], pivot[1], i
+            n += 1
+    return found[:n].copy()
 
 
 @settings(max_examples=60, deadline=None)

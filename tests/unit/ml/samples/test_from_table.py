@@ -13,7 +13,8 @@ from fathom.ml.samples.config import DataConfig
 from fathom.ml.samples.datasets import Arrays
 from fathom.ml.samples.from_table import write_arrays
 from fathom.ml.samples.preparation import prepare
-from fathom.ml.tables.file import TableFacts, as_arrow, read_vectors
+from fathom.ml.tables.file import TableFacts, as_arrow
+from tests.makers.table_vectors import read_vectors
 
 ROWS = {"BTC.X": 40_000, "ETH.X": 30}
 

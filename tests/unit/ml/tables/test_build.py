@@ -24,11 +24,12 @@ from fathom.ml.features import FeatureConfig, FeatureSet, UnknownFeatureError
 from fathom.ml.features.micro_price import MicroPriceTable, fit_micro_price
 from fathom.ml.tables.build import Built, build
 from fathom.ml.tables.config import TableConfig
-from fathom.ml.tables.file import read_facts, read_vectors
+from fathom.ml.tables.file import read_facts
 from fathom.settings.owner import FolderTakenError
 from tests.makers.feature_replay import assert_same, offline
 from tests.makers.random_market import START_NS, random_market
 from tests.makers.small_market import BTC, ETH, SECOND, START
+from tests.makers.table_vectors import read_vectors
 
 SECONDS = 90
 MINUTE = datetime.datetime(2024, 8, 9, 0, 1, tzinfo=datetime.UTC)
