@@ -42,7 +42,7 @@ def tune(
     from fathom.ml.training.tuning import tune as search
 
     if jobs > 1:
-        _together(config, folder, changes, jobs)
+        _together(terminal, config, folder, changes, jobs)
         tried = ranked(open_study(folder, settings.name))
     else:
         with terminal.progress() as bars:
@@ -53,21 +53,26 @@ def tune(
     _print(terminal, tried, settings.training, folder)
 
 
-def _together(config: Path, folder: Path, changes: tuple[str, ...], jobs: int) -> None:
+def _together(terminal: Terminal, config: Path, folder: Path, changes: tuple[str, ...], jobs: int) -> None:
     # Processes of their own: torch's threads and seeds are global to one.
     import subprocess
     import sys
 
     command = [sys.executable, "-m", "fathom.ml.training.tuning_worker", str(config), str(folder)]
-    running = [subprocess.Popen([*command, str(number), *changes]) for number in range(jobs)]
+    running: list[subprocess.Popen[bytes]] = []
     try:
+        running.extend(subprocess.Popen([*command, str(number), *changes]) for number in range(jobs))
         codes = [process.wait() for process in running]
     finally:
         for process in running:
             if process.poll() is None:
                 process.terminate()
-    if any(codes):
+                process.wait()
+    # A worker that was killed left its trials to the others: the study is whole where one of them ended well.
+    if any(code > 0 for code in codes) or not any(code == 0 for code in codes):
         raise click.ClickException("Expected every worker to end well, was not; what it said stands above.")
+    if killed := sum(code < 0 for code in codes):
+        terminal.warn(f"{killed} of {jobs} workers was killed; the others took up what it left.")
 
 
 def _print(terminal: Terminal, tried: "list[Tried]", training: str, folder: Path) -> None:

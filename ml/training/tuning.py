@@ -5,19 +5,16 @@ below that of the classes' shares. It can be compared between labels. The held-o
 winner can be tested on it, once; the validation score of the best of many is flattered by having been chosen.
 """
 
-import fcntl
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import numpy as np
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fathom.ml.errors import TrainingError
@@ -27,11 +24,9 @@ from fathom.ml.samples.splits import split
 from fathom.ml.training.counted_trials import data_of, ledger_of
 from fathom.ml.training.fit import fit
 from fathom.ml.training.single_run import single
+from fathom.ml.training.study_journal import JOURNAL, Journal, Leases
 from fathom.ml.training.tune_config import Range, TuneConfig, trial_config
-from fathom.settings.owner import locked, try_lock
-
-JOURNAL: Final = "study.journal"
-"""File of the study in its folder: JSON lines, only ever appended to."""
+from fathom.settings.owner import locked
 
 _STARTUP: Final = 10
 _WARM_UP_EPOCHS: Final = 3
@@ -71,7 +66,7 @@ def tune(config: TuneConfig, out: Path | str, *, worker: int = 0, on_trial: OnTr
     """Try settings until the study has as many trials as `config` says; return all of them, the best first.
 
     Several processes may tune the same study at once, each with a `worker` number of its own. A trial that was cut off
-    by a kill is taken up again where it was, unless another process is at work in the study.
+    by a kill is taken up again where it was, by whichever process is free next.
 
     Parameters
     ----------
@@ -90,22 +85,22 @@ def tune(config: TuneConfig, out: Path | str, *, worker: int = 0, on_trial: OnTr
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    with _at_work(out) as (alone, share), warnings.catch_warnings():
+    leases = Leases(out / "leases")
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        is_alone = alone()
-        study = _opened(config, out, worker)
-        if is_alone:
-            _take_up(study)
-        share()
-
-        while (trial := _asked(study, config, out)) is not None:
-            try:
-                study.tell(trial, _score(trial, config, out))
-            except optuna.TrialPruned:
-                study.tell(trial, state=TrialState.PRUNED)
-            except (TrainingError, ValueError) as error:
-                trial.set_user_attr("note", str(error)[:500])
-                study.tell(trial, state=TrialState.FAIL)
+        with locked(out / ".ask"):
+            study = _opened(config, out, worker)
+        while (taken := _asked(study, config, out, leases)) is not None:
+            trial, lease = taken
+            with lease:
+                try:
+                    study.tell(trial, _score(trial, config, out))
+                except optuna.TrialPruned:
+                    study.tell(trial, state=TrialState.PRUNED)
+                except (TrainingError, ValueError) as error:
+                    trial.set_user_attr("note", str(error)[:500])
+                    study.tell(trial, state=TrialState.FAIL)
+                leases.give_back(trial.number, lease)
             if on_trial is not None:
                 on_trial(_tried(study.get_trials(deepcopy=False)[trial.number]))
         return ranked(study)
@@ -155,24 +150,38 @@ def _opened(config: TuneConfig, out: Path, worker: int) -> optuna.Study:
 
 
 def _storage(path: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(path)))
+    return JournalStorage(Journal(path))
 
 
-def _take_up(study: optuna.Study) -> None:
+def _asked(study: optuna.Study, config: TuneConfig, out: Path, leases: Leases) -> tuple[optuna.Trial, BinaryIO] | None:
+    while True:
+        # One process at a time counts and asks, so that there are never more trials than wished for.
+        with locked(out / ".ask"):
+            _take_up(study, leases)
+            trials = study.get_trials(deepcopy=False)
+            again = {trial.user_attrs["again"] for trial in trials if "again" in trial.user_attrs}
+            waiting = any(trial.state == TrialState.WAITING for trial in trials)
+            begun = sum(trial.state != TrialState.WAITING for trial in trials) - len(again)
+            if waiting or begun < config.trials:
+                trial = study.ask()
+                return trial, leases.take(trial.number)
+        running = [trial.number for trial in trials if trial.state == TrialState.RUNNING]
+        if not running:
+            return None
+        leases.wait(running[0])  # its process may die, and then the trial is ours
+
+
+def _take_up(study: optuna.Study, leases: Leases) -> None:
     # Whoever ran these is dead: they begin again with the same settings, in the same folder, from their snapshots.
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
-
-
-def _asked(study: optuna.Study, config: TuneConfig, out: Path) -> optuna.Trial | None:
-    # One process at a time counts and asks, so that there are never more trials than wished for.
-    with locked(out / ".ask"):
-        trials = study.get_trials(deepcopy=False)
-        again = {trial.user_attrs["again"] for trial in trials if "again" in trial.user_attrs}
-        waiting = any(trial.state == TrialState.WAITING for trial in trials)
-        begun = sum(trial.state != TrialState.WAITING for trial in trials) - len(again)
-        return study.ask() if waiting or begun < config.trials else None
+    trials = study.get_trials(deepcopy=False)
+    again = {trial.user_attrs.get("again") for trial in trials}
+    for trial in trials:
+        if trial.state == TrialState.RUNNING and leases.is_dead(trial.number):
+            # Enqueued first: a kill between the two loses no trial, and repeats none.
+            if trial.number not in again:
+                study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
+            study.tell(trial.number, state=TrialState.FAIL)
+            leases.clear(trial.number)
 
 
 def _score(trial: optuna.Trial, config: TuneConfig, out: Path) -> float:
@@ -251,17 +260,3 @@ def _tried(trial: optuna.trial.FrozenTrial) -> Tried:
         chosen=trial.user_attrs.get("chosen", {}),
         note=trial.user_attrs.get("note", ""),
     )
-
-
-@contextmanager
-def _at_work(out: Path) -> Iterator[tuple[Callable[[], bool], Callable[[], None]]]:
-    # Everybody at work shares the lock; who can have it alone is alone, and shares it again after tidying up.
-    with (out / ".lock").open("w") as lock:
-
-        def alone() -> bool:
-            return try_lock(lock)
-
-        def share() -> None:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-
-        yield alone, share

@@ -4,17 +4,18 @@
 
 import sys
 
-from fathom.data_catalog.errors import CatalogError
-from fathom.ml.errors import TrainingError
 from fathom.ml.training.tune_config import load_tune_config
 from fathom.ml.training.tuning import tune
+from fathom.settings.errors import FathomError
 
 
 def main(config: str, folder: str, number: str, *changes: str) -> int:
     """Work until the study has its trials; return the exit code."""
     try:
         tune(load_tune_config(config, changes), folder, worker=int(number))
-    except (TrainingError, CatalogError, ValueError) as error:
+    except KeyboardInterrupt:
+        return 130
+    except (FathomError, OSError, ValueError) as error:
         print(f"worker {number}: {error}", file=sys.stderr)
         return 1
     return 0
