@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from fathom.actors.feature_stream import FeatureStream, RecordedFeatureStream
 from fathom.actors.market_stream import MarketStream, MarketStreamConfig
@@ -11,7 +13,7 @@ from fathom.data_catalog.messages.features import SCHEMAS_TOPIC, FeatureVector, 
 from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.ml.features import FeatureConfig, FeatureSet
 from fathom.ml.features.micro_price import MicroPriceTable
-from fathom.ml.serving.redis_store import FeatureStore, open_store
+from fathom.ml.serving.redis_store import LIVE, FeatureStore, open_store
 from fathom.settings.toml import ConfigPath
 
 
@@ -26,6 +28,8 @@ class FeatureActorConfig(MarketStreamConfig, frozen=True, forbid_unknown_fields=
         Instrument id -> JSON file of its fitted `MicroPriceTable`.
     store
         URL of a feature store (see `fathom.ml.serving.redis_store.open_store`), or `memory`; none by default.
+    store_run
+        Name of this run in the store's keys; in a backtest its own, and `live` otherwise.
 
     Examples
     --------
@@ -36,6 +40,7 @@ class FeatureActorConfig(MarketStreamConfig, frozen=True, forbid_unknown_fields=
     features: FeatureConfig = FeatureConfig()
     micro_price: Mapping[str, ConfigPath] = {}
     store: str | None = None
+    store_run: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]+$")] | None = None
 
     @property
     def depth_read(self) -> tuple[str, int]:
@@ -76,7 +81,6 @@ class FeatureActor(MarketStream[FeatureActorConfig, FeatureStream]):
     def __init__(self, config: FeatureActorConfig, actor_id: str = "") -> None:
         features = config.features
         super().__init__(config, step_ms=features.grid_ms, depth=features.depth if features.reads_book else None)
-        self._symbols: dict[str, str] = {}
         self._hashes: dict[str, str] = {}
         self._announced: set[str] = set()
         self._store: FeatureStore | None = None
@@ -84,7 +88,8 @@ class FeatureActor(MarketStream[FeatureActorConfig, FeatureStream]):
 
     def on_start(self) -> None:
         if self.settings.store is not None:
-            self._store = open_store(None if self.settings.store == "memory" else self.settings.store)
+            url = None if self.settings.store == "memory" else self.settings.store
+            self._store = open_store(url, self.settings.store_run or LIVE)
         super().on_start()
 
     def on_stop(self) -> None:
@@ -110,7 +115,6 @@ class FeatureActor(MarketStream[FeatureActorConfig, FeatureStream]):
             size_increment=grid.lot,
             micro_price=None if table is None else MicroPriceTable.from_json(Path(table).read_bytes()),
         )
-        self._symbols[name] = str(instrument.raw_symbol)
         self._hashes[name] = features.schema.hash
         if arrivals is None or self.settings.bar_type is not None:
             return FeatureStream(features, arrivals)
@@ -134,4 +138,4 @@ class FeatureActor(MarketStream[FeatureActorConfig, FeatureStream]):
             if self.settings.record:
                 self.publish_data(feature_data_type(name), vector.custom_data())
             if self._store is not None:
-                self._store.put(self._symbols[name], vector_ns, values, schema)
+                self._store.put(name, vector_ns, values, schema)

@@ -17,6 +17,7 @@ import click
 from fathom.commands.layout import table_text
 from fathom.settings.errors import FathomError
 from fathom.settings.home import output
+from fathom.settings.urls import redacted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -87,12 +88,12 @@ class Terminal:
             import msgspec
 
             text = msgspec.json.format(msgspec.json.encode(content, enc_hook=_plain), indent=2).decode()
-            click.echo(text, file=self._stdout)
+            click.echo(redacted(text), file=self._stdout)
 
     def say(self, text: object = "", **style: Any) -> None:
         """Print text for a person; the terminal breaks long lines."""
         if not self.as_json:
-            click.secho(str(text), file=self._stdout, **style)
+            click.secho(redacted(str(text)), file=self._stdout, **style)
 
     def warn(self, text: str) -> None:
         """Print what a person should know of a result."""
@@ -101,7 +102,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print on standard error, for a person, what is no result, such as the place of a page."""
         if not self.as_json:
-            click.echo(text, err=True)
+            click.echo(redacted(text), err=True)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
         """Print a table that fits the terminal; where it cannot, each row stands as lines of its own."""
@@ -228,9 +229,9 @@ half-written stays behind; give rights or space, then run the command again.
             yield
         except (KeyboardInterrupt, FathomError) as error:
             if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
-                raise click.ClickException(str(error)) from error
+                raise click.ClickException(redacted(str(error))) from error
             number = received[0] if received else signal.SIGINT
-            details = f" {error}" if str(error) else ""
+            details = f" {redacted(str(error))}" if str(error) else ""
             raise StoppedError(f"{_STOPPED[number]}{details} {kept}", 128 + number) from error
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
@@ -241,12 +242,12 @@ half-written stays behind; give rights or space, then run the command again.
         except ValueError as error:  # the lowest packages know no FathomError, but say it as all of Fathom does
             if not str(error).startswith("Expected "):
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(redacted(str(error))) from error
         except BrokenPipeError:
             raise
         except OSError as error:
             if error.filename is None:
-                raise click.ClickException(str(error)) from error
+                raise click.ClickException(redacted(str(error))) from error
             raise click.ClickException(
                 f"Expected to read and write {error.filename}, was: {error.strerror or error}. "
                 "Nothing half-written stays behind; give rights or space, then run the command again."
@@ -275,6 +276,11 @@ def _terminable(received: list[signal.Signals]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _Redacting(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
 @contextlib.contextmanager
 def _logged(level: str) -> Iterator[None]:
     root, before, disabled = logging.getLogger(), logging.getLogger().level, logging.root.manager.disable
@@ -282,7 +288,7 @@ def _logged(level: str) -> Iterator[None]:
     if level == "off":
         logging.disable(logging.CRITICAL)
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
         root.setLevel(level.upper())
     try:

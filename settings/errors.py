@@ -1,12 +1,18 @@
 """The root of every error that Fathom raises on purpose, and the error of a setting."""
 
+from fathom.settings.urls import redacted
+
 
 class FathomError(Exception):
     """Anything that Fathom refuses; the message says what was expected, what was found and the remedy.
 
     Commands print the message of a `FathomError` in one line and exit with 1. Every other exception is a defect of
-    Fathom.
+    Fathom. No message holds the password of a URL.
     """
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return redacted(super().__str__())
 
 
 class SettingsError(FathomError, ValueError):

@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from fathom.settings.urls import redacted
+
 
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Write a file, its folder where absent, and return its path; on an error the old file stays.
+
+    A text is written without the passwords of its URLs.
 
     Examples
     --------
@@ -19,7 +23,7 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     'text'
     """
     with whole_file(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(redacted(content).encode() if isinstance(content, str) else content)
     return path
 
 

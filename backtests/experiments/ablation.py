@@ -163,7 +163,7 @@ def finish(
     if missing:
         context = multiprocessing.get_context("spawn")  # the engine has threads, which a fork would lose
         with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context, max_tasks_per_child=1) as pool:
-            jobs_of = {pool.submit(_run, places[variant.name], kind): variant for variant in missing}
+            jobs_of = {pool.submit(_run, places[variant.name], variant.settings, kind): variant for variant in missing}
             try:
                 for job in as_completed(jobs_of):
                     variant = jobs_of[job]
@@ -261,9 +261,9 @@ def _prepared(folder: Path, variant: Variant) -> Path:
     return place
 
 
-def _run(place: Path, kind: str) -> str:
+def _run(place: Path, settings: dict[str, Any], kind: str) -> str:
     os.dup2(2, 1)  # the engine writes to descriptor 1, which is for the result
-    return str(run([place / "config.toml"], out=place, kind=kind).path)
+    return str(run([settings], out=place, kind=kind).path)  # the file of the variant holds no passwords
 
 
 def as_json(ablation: Ablation) -> dict[str, Any]:

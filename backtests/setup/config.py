@@ -14,6 +14,7 @@ from fathom.backtests.setup.identity import code_of
 from fathom.backtests.setup.run_files import digest
 from fathom.settings.times import duration_ns
 from fathom.settings.toml import ConfigPath, Layers, Steps, decode, dump_toml
+from fathom.settings.urls import redacted
 from fathom.strategies.risk.config import RiskConfig
 from fathom.strategies.trading.pacer import ORDERS_PER_SEC
 
@@ -304,7 +305,8 @@ class Resolved(NamedTuple):
     depth
         Levels a side of the book that all components read; None for all.
     text
-        TOML with every default spelled out; reading it gives the same configuration.
+        TOML with every default spelled out; reading it gives the same configuration. Passwords of URLs are in it: they
+        are left out where it is written (`write_whole`).
     code
         Hash of the user's own modules that it names; "" where there are none.
     """
@@ -319,7 +321,7 @@ class Resolved(NamedTuple):
     @property
     def digest(self) -> str:
         """First digits of the SHA-256 of text and code: one for each different configuration."""
-        return digest(self.text + self.code)
+        return digest(redacted(self.text) + self.code)
 
 
 def load(files: Iterable[Path | str | Mapping[str, Any]], assignments: Iterable[str] = ()) -> Resolved:
@@ -357,6 +359,8 @@ def resolve(layers: Layers) -> Resolved:
     if config.data.rows == "catalog":
         actors = [a._replace(parameters=replayed_rows.completed(a.parameters, catalog, types)) for a in actors]
     text = dump_toml(plain)
+    run = f"backtest-{config.name}-{digest(redacted(text))}"
+    actors = [a._replace(parameters=replayed_rows.named(a.parameters, run)) for a in actors]
     return Resolved(config, actors, strategies, depth, text, code_of(text).digest)
 
 

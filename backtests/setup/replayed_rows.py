@@ -55,6 +55,20 @@ def flagged(parameters: Any, catalog: str, types: Collection[str]) -> Any:
     return msgspec.structs.replace(parameters, flags_from=parameters.rows_from or catalog)
 
 
+def named(parameters: Any, run: str) -> Any:
+    """Return an actor's parameters with the name of the backtest in the keys of its store, unless they name another.
+
+    Examples
+    --------
+    >>> from fathom.actors.features import FeatureActorConfig
+    >>> named(FeatureActorConfig(instruments=("A.B",), store="memory"), "backtest-0a").store_run
+    'backtest-0a'
+    """
+    if getattr(parameters, "store", None) is None or getattr(parameters, "store_run", "") is not None:
+        return parameters
+    return msgspec.structs.replace(parameters, store_run=run)
+
+
 def completed(parameters: Any, catalog: str, types: Collection[str]) -> Any:
     """Return an actor's parameters with the replayed catalog as `rows_from`, where that may be.
 

@@ -14,6 +14,7 @@ import msgspec
 import requests
 
 from fathom.data_catalog.errors import CatalogError, DownloadError
+from fathom.settings.urls import redacted
 from fathom.settings.whole_files import write_whole
 
 type OnBytes = Callable[[str, int, int | None], None]
@@ -102,7 +103,7 @@ class Transfer:
         self.resumed_at = 0
         self._note_path = folder / ".fathom" / f"{self.path.name}.json"
         self._damaged = 0
-        self._note = _Note(url)
+        self._note = _Note(redacted(url))
         if self._note_path.is_file():
             try:
                 self._note = msgspec.json.decode(self._note_path.read_bytes(), type=_Note)
@@ -122,7 +123,7 @@ class Transfer:
     @property
     def have_all(self) -> bool:
         """Return whether every byte is here and only the proof is missing."""
-        return bool(self.have) and self.have == self._note.total and self._note.url == self.url
+        return bool(self.have) and self.have == self._note.total and self._note.url == redacted(self.url)
 
     def is_done(self) -> bool:
         """Return whether the file is here under its name and whole; read through only if it changed since the proof."""
@@ -135,7 +136,7 @@ class Transfer:
             verify(self.path)  # put here by hand, or changed since
         except DownloadError:
             return False
-        self._remember(_Note(self.url, total=stat.st_size, verified_mtime_ns=stat.st_mtime_ns))
+        self._remember(_Note(redacted(self.url), total=stat.st_size, verified_mtime_ns=stat.st_mtime_ns))
         return True
 
     def ask(self) -> dict[str, str]:
@@ -143,7 +144,7 @@ class Transfer:
         # RFC 9110, 13.1.5: a weak entity tag must not be used to continue a file.
         strong = self._note.etag if self._note.etag and not self._note.etag.startswith("W/") else None
         same_file = strong or self._note.last_modified
-        if not self.have or same_file is None or self._note.url != self.url:
+        if not self.have or same_file is None or self._note.url != redacted(self.url):
             self.restart()
             return {}
         return {"Range": f"bytes={self.have}-", "If-Range": same_file}
@@ -165,7 +166,7 @@ class Transfer:
             raise TryAgainError(f"Expected {expected}, was {stated} of {etag}: starting this file again.", 0.0)
         if start == 0:
             self.restart()
-            self._remember(_Note(self.url, etag, response.headers.get("Last-Modified"), total))
+            self._remember(_Note(redacted(self.url), etag, response.headers.get("Last-Modified"), total))
         self.resumed_at = start
         done = start
         with self.part.open("ab") as stream:
@@ -195,7 +196,7 @@ class Transfer:
             self.restart()
             self._damaged += not resumed
             if self._damaged >= _WHOLE_BUT_DAMAGED_AT_MOST:
-                raise DownloadError(f"{damage} It came so {self._damaged} times: {self.url}") from damage
+                raise DownloadError(f"{damage} It came so {self._damaged} times: {redacted(self.url)}") from damage
             raise TryAgainError(str(damage)) from damage
         self.part.replace(self.path)
         stat = self.path.stat()

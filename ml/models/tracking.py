@@ -22,6 +22,7 @@ from fathom.ml.errors import TrainingError
 from fathom.ml.models.artifacts import CLASSES
 from fathom.ml.scores.calibration import Reliability
 from fathom.settings.home import output
+from fathom.settings.urls import redacted
 
 FOLDER: Final = "model"
 """Where a run keeps its copy of the artifact."""
@@ -63,9 +64,10 @@ class Store:
         try:
             self.client = MlflowClient(tracking_uri=address, registry_uri=address)
             self.client.search_experiments(max_results=1)
-        except MlflowException as error:
+        except Exception as error:  # of MLflow, of SQLAlchemy, or of the driver of a database, which may be absent
             raise TrackingError(
-                f"{uri}: Expected a folder or a tracking server: {error}; name another with --store"
+                f"{redacted(uri)}: Expected a folder or a tracking server: {redacted(str(error))}; "
+                "name another with --store"
             ) from error
 
     @staticmethod

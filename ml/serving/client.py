@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fathom.ml.models.inference import Prediction
 from fathom.ml.serving.protocol import SCHEMA_HEADER, WINDOW_DTYPE, Card, Reply
 from fathom.settings.errors import FathomError
+from fathom.settings.urls import redacted
 
 _MOST_BYTES: Final = 4_000_000
 
@@ -69,8 +70,8 @@ class ModelClient:
     def __init__(self, url: str, *, deadline_ms: float = 200.0, retries: int = 1, pause_ms: float = 10.0) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname or not parts.port:
-            raise ValueError(f"Expected the URL of a model server such as http://127.0.0.1:8791, was '{url}'")
-        self.url = url.rstrip("/")
+            raise ValueError(f"Expected the URL of a model server such as http://127.0.0.1:8791, was '{redacted(url)}'")
+        self.url = redacted(url.rstrip("/"))
         self.deadline_ms = deadline_ms
         self.retries = retries
         self.pause_ms = pause_ms

@@ -28,8 +28,12 @@ from fathom.ml.serving.stored_vectors import (
     StoredVector,
     Waiting,
 )
+from fathom.settings.urls import redacted
 
 __all__ = ["FeatureStore", "MemoryStore", "RedisStore", "StoreCounts", "StoredVector", "open_store"]
+
+LIVE: Final = "live"
+"""Run of what reads real data now, unless it says another name, such as `testnet`."""
 
 _BATCH = 256
 _WINDOW_SCRIPT: Final = """
@@ -48,9 +52,10 @@ _log = logging.getLogger(__name__)
 class RedisStore:
     """Keep the newest vectors of each symbol in a Redis server or cluster.
 
-    ``features:{symbol}:{timestamp_ms}`` holds a `StoredVector` as MessagePack for `ttl_secs`,
-    ``features:{symbol}:latest`` the newest timestamp, ``features:{symbol}:index`` the recent ones. In a cluster the
-    symbol stands in braces, so that what belongs together lies on one node and a window takes one round trip there too.
+    ``features:{run}:{symbol}:{timestamp_ms}`` holds a `StoredVector` as MessagePack for `ttl_secs`,
+    ``features:{run}:{symbol}:latest`` the newest timestamp, ``features:{run}:{symbol}:index`` the recent ones. In a
+    cluster the symbol stands in braces, so that what belongs together lies on one node and a window takes one round
+    trip there too. The run keeps apart what several write at once: a backtest never overwrites a live vector.
 
     A thread writes, in batches. While the server is down, slow or full, reads are misses (the first waits for
     `timeout_secs`, the later ones not at all), the newest vectors wait in a queue, the oldest are dropped and counted,
@@ -61,6 +66,8 @@ class RedisStore:
     url : str
         ``redis://``, ``rediss://`` or ``unix://`` for a server, ``redis+cluster://`` or ``rediss+cluster://`` for any
         node of a cluster.
+    run : str
+        Name of who writes: `LIVE`, or that of a backtest.
     ttl_secs : float
         Seconds after which a vector is forgotten.
     timeout_secs : float
@@ -84,6 +91,7 @@ class RedisStore:
         self,
         url: str,
         *,
+        run: str = LIVE,
         ttl_secs: float = TTL_SECS,
         timeout_secs: float = 0.25,
         capacity: int = 10_000,
@@ -93,9 +101,12 @@ class RedisStore:
         scheme, _, rest = url.partition("://")
         base, plus, kind = scheme.partition("+")
         if base not in ("redis", "rediss", "unix") or (plus and kind != "cluster") or not rest:
-            raise ValueError(f"Expected a URL like redis://host:6379/0 or redis+cluster://host:7000, was {url}")
+            raise ValueError(
+                f"Expected a URL like redis://host:6379/0 or redis+cluster://host:7000, was {redacted(url)}"
+            )
         self._url = f"{base}://{rest}"
         self._cluster = kind == "cluster"
+        self._space = f"features:{run}"
         self._ttl_secs = ttl_secs
         self._timeout_secs = timeout_secs
         self._capacity = capacity
@@ -153,7 +164,7 @@ class RedisStore:
             self._client.close()
 
     def _prefix(self, symbol: str) -> str:
-        return f"features:{{{symbol}}}:" if self._cluster else f"features:{symbol}:"
+        return f"{self._space}:{{{symbol}}}:" if self._cluster else f"{self._space}:{symbol}:"
 
     def _connected(self) -> Any:
         # Redis and its import are needed here only; a process without a store does not pay for them.
@@ -277,7 +288,8 @@ class RedisStore:
             self._retry_at = time.monotonic() + self._pause_secs
             self._wake.notify_all()
         if first:
-            self._warn(f"The feature store at {self._shown()} does not answer; going on without it ({error})")
+            problem = redacted(str(error))
+            self._warn(f"The feature store at {self._shown()} does not answer; going on without it ({problem})")
 
     def _succeeded(self) -> None:
         with self._wake:
@@ -294,9 +306,7 @@ class RedisStore:
             self._warn(f"The feature store at {self._shown()} holds what is no vector; ignoring it ({what})")
 
     def _shown(self) -> str:
-        # Without user and password.
-        scheme, _, rest = self._url.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        return redacted(self._url)
 
     def _count(self, hit: bool) -> None:
         if hit:
@@ -305,6 +315,6 @@ class RedisStore:
             self.counts.misses += 1
 
 
-def open_store(url: str | None) -> FeatureStore:
-    """Return the store behind `url`, or one in this process where it is None."""
-    return MemoryStore() if url is None else RedisStore(url)
+def open_store(url: str | None, run: str = LIVE) -> FeatureStore:
+    """Return the store behind `url`, or one in this process where it is None; see `RedisStore` for the run."""
+    return MemoryStore() if url is None else RedisStore(url, run=run)

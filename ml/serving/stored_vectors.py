@@ -27,7 +27,7 @@ class StoredVector(msgspec.Struct, frozen=True):
     Parameters
     ----------
     symbol : str
-        Instrument the features are of.
+        Instrument the features are of, with its venue, such as ``BTCUSDT-LINEAR.BYBIT``.
     timestamp_ms : int
         Grid time, milliseconds since the epoch.
     groups : dict

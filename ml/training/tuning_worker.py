@@ -7,6 +7,7 @@ import sys
 from fathom.ml.training.tune_config import load_tune_config
 from fathom.ml.training.tuning import tune
 from fathom.settings.errors import FathomError
+from fathom.settings.urls import redacted
 
 
 def main(config: str, folder: str, number: str, *changes: str) -> int:
@@ -16,7 +17,7 @@ def main(config: str, folder: str, number: str, *changes: str) -> int:
     except KeyboardInterrupt:
         return 130
     except (FathomError, OSError, ValueError) as error:
-        print(f"worker {number}: {error}", file=sys.stderr)
+        print(redacted(f"worker {number}: {error}"), file=sys.stderr)
         return 1
     return 0
 

@@ -187,7 +187,7 @@ def test_vectors_go_into_the_store(catalog: Path) -> None:
     class Keeping(FeatureActor):
         def on_stop(self) -> None:
             assert self._store is not None
-            self.found = self._store.window("BTCUSDT", 5)
+            self.found = self._store.window(BTC, 5)
             super().on_stop()
 
     actor = Keeping(FeatureActorConfig(instruments=(BTC,), features=CONFIG, store="memory"))

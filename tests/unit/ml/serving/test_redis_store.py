@@ -129,9 +129,9 @@ def test_keys_expire_and_are_named_as_promised(server: Server, store: RedisStore
     assert store.flush(PATIENCE)
     with server.client() as client:
         names = sorted(key.decode() for key in client.scan_iter())
-        assert names == [f"features:BTCUSDT:{name}" for name in (1000, 2000, 3000, "index", "latest")]
+        assert names == [f"features:live:BTCUSDT:{name}" for name in (1000, 2000, 3000, "index", "latest")]
         assert all(0 < client.pttl(name) <= 60_000 for name in names)
-        raw = msgspec.msgpack.decode(client.get("features:BTCUSDT:2000"))
+        raw = msgspec.msgpack.decode(client.get("features:live:BTCUSDT:2000"))
     assert set(raw) == {"symbol", "timestamp_ms", "groups", "computed_at", "version"}
 
 
@@ -232,15 +232,15 @@ def test_garbage_under_our_names_is_ignored_and_replaced(
     server: Server, store: RedisStore, warnings_: list[str]
 ) -> None:
     with server.client() as client:
-        client.set("features:BTCUSDT:1000", b"\x00junk")
-        client.set("features:BTCUSDT:latest", "tomorrow")
-        client.set("features:BTCUSDT:index", "a string")
+        client.set("features:live:BTCUSDT:1000", b"\x00junk")
+        client.set("features:live:BTCUSDT:latest", "tomorrow")
+        client.set("features:live:BTCUSDT:index", "a string")
         assert store.get("BTCUSDT", 1_000) is None
         assert store.window("BTCUSDT") == []
         put(store, range(2, 5))
         assert store.flush(PATIENCE)
-        client.zadd("features:BTCUSDT:index", {"1000": 1000, "1500": 1500})
-        client.lpush("features:BTCUSDT:1500", "a list")
+        client.zadd("features:live:BTCUSDT:index", {"1000": 1000, "1500": 1500})
+        client.lpush("features:live:BTCUSDT:1500", "a list")
         assert [found.timestamp_ms for found in store.window("BTCUSDT")] == [2000, 3000, 4000]
     assert store.counts.garbage >= 4
     assert len(warnings_) == 1
@@ -302,7 +302,7 @@ def test_a_cluster(tmp_path: Path, warnings_: list[str]) -> None:
         assert len(store.window("ETHUSDT")) == 10
         store.close()
         with node.client() as client:
-            assert client.exists("features:{BTCUSDT}:100000")
+            assert client.exists("features:live:{BTCUSDT}:100000")
     finally:
         node.kill()
     assert warnings_ == []
