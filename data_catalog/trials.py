@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from fathom.data_catalog.errors import CatalogError
+from fathom.settings.urls import redacted_values
 from fathom.settings.whole_files import write_whole
 
 LEDGER: Final = "fathom/trials.sqlite"
@@ -140,7 +141,7 @@ class TrialLedger:
             The ledger cannot be read, or it was deleted after it had held trials.
         """
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        row = (kind, key, name, at, *_place(data), _json(settings or {}))
+        row = (kind, key, name, at, *_place(data), _json(redacted_values(settings or {})))
         with self._open(write=True) as database:
             added = database.execute(
                 "INSERT OR IGNORE INTO trials (kind, key, name, at, instruments, first_ns, last_ns, settings) "

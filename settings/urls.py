@@ -1,6 +1,7 @@
 """URLs as they may be shown: without who logs in, and without keys."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 # Strictly, a password ends at the first / ? or #; people write them unescaped all the same.
@@ -39,7 +40,7 @@ def redacted_values(value: Any) -> Any:
     match value:
         case str():
             return redacted(value)
-        case dict():
+        case Mapping():
             return {key: redacted_values(inner) for key, inner in value.items()}
         case list() | tuple():
             return type(value)(redacted_values(inner) for inner in value) if type(value) in (list, tuple) else value
