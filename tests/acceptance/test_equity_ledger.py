@@ -94,7 +94,7 @@ def check_grid(ledger: Ledger, files: RunFiles) -> None:
 def test_a_scripted_run(tmp_path: Path, watched: list[Sample]) -> None:
     catalog = make_market(tmp_path / "catalog", ("BTCUSDT", "ETHUSDT")).path
     orders = '[[2, "BUY", "0.4"], [5, "SELL", "1.7"], [9, "BUY", "0.3"], [20, "BUY", "3.0"], [40, "SELL", "1.1"]]'
-    watch = f'[[strategies]]\nname = "{WATCH}"\n[strategies.parameters]\nevery_ms = 250\nfirst_ms = 101\n'
+    watch = f'[[actors]]\nname = "{WATCH}"\n[actors.parameters]\nevery_ms = 250\nfirst_ms = 101\n'
     config = config_file(tmp_path, catalog, strategy=SCRIPT, more=f"orders = {orders}\n{watch}")
     instruments = f'data.instruments=["{BTC}", "{ETH}"]'
     files = RunFiles(run([config], out=tmp_path / "runs", assignments=[instruments], pages=False).path)
@@ -114,7 +114,7 @@ def test_a_run_on_recorded_perpetuals(real_data: Path, project: Path, tmp_path: 
     subprocess.run(command, check=True, capture_output=True, cwd=project)
     watch = tmp_path / "watch.toml"
     watch.write_text(
-        (project / "configs" / "backtest" / "perp-ticks.toml").read_text() + f'\n[[strategies]]\nname = "{WATCH}"\n'
+        (project / "configs" / "backtest" / "perp-ticks.toml").read_text() + f'\n[[actors]]\nname = "{WATCH}"\n'
     )
     sets = [f"data.catalog={catalog}", "strategies.0.parameters.bars=2-SECOND-LAST-INTERNAL"]
     files = RunFiles(run([watch], out=tmp_path / "runs", assignments=sets, pages=False).path)

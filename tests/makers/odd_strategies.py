@@ -1,9 +1,11 @@
 """Strategies that fail, watch or trade by the clock: for the tests of the engine's surroundings."""
 
+from decimal import Decimal
 from typing import Any, Literal, Self
 
 import msgspec
-from nautilus_trader.model import BookType, InstrumentId, OrderSide, Quantity, StrategyId
+from nautilus_trader.common import DataActor, DataActorConfig
+from nautilus_trader.model import ActorId, BookType, InstrumentId, OrderSide, Price, Quantity, StrategyId
 from nautilus_trader.trading import Strategy, StrategyConfig
 
 SECOND = 1_000_000_000
@@ -110,6 +112,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class WatchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    instruments: tuple[str, ...]
     every_ms: int = 1_000
     first_ms: int = 337
 
@@ -117,30 +120,42 @@ class WatchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 WATCHED: list[Sample] = []
 
 
-class Watch(Plain):
+class Watch(DataActor):
     """Notes the engine's balance, and its unrealised profit at the mid of its own book; trades nothing."""
 
+    def __new__(cls, config: WatchConfig, actor_id: str) -> Self:
+        return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
+
+    def __init__(self, config: WatchConfig, actor_id: str) -> None:
+        super().__init__()
+        self.options = config
+
     def on_start(self) -> None:
-        self.subscribe_book_deltas(self.instrument_id, BookType.L2_MBP, managed=True)
+        for name in self.options.instruments:
+            self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, managed=True)
         start = self.clock.timestamp_ns() + self.options.first_ms * 1_000_000
         self.clock.set_timer_ns("watch", self.options.every_ms * 1_000_000, start)
 
-    def each_second(self, second: int) -> None:
-        from nautilus_trader.model import Price
+    def on_time_event(self, event: Any) -> None:
+        for name in self.options.instruments:
+            self.sample(InstrumentId.from_str(name))
 
-        top = self.cache.top_of_book(self.instrument_id)
-        account = self.cache.account_for_venue(self.instrument_id.venue)
-        instrument = self.cache.instrument(self.instrument_id)
+    def sample(self, instrument_id: InstrumentId) -> None:
+        top = self.cache.top_of_book(instrument_id)
+        account = self.cache.account_for_venue(instrument_id.venue)
+        instrument = self.cache.instrument(instrument_id)
         if top is None or account is None or instrument is None:
             return
         mid = (top[0].as_decimal() + top[2].as_decimal()) / 2
-        unrealized = self.portfolio.unrealized_pnl(self.instrument_id, Price.from_decimal(mid))
+        price = Price.from_decimal(mid)
+        positions = self.cache.positions_open(instrument_id=instrument_id)
+        unrealized = sum((position.unrealized_pnl(price).as_decimal() for position in positions), Decimal(0))
         WATCHED.append(
             Sample(
                 time=self.clock.timestamp_ns(),
-                instrument_id=str(self.instrument_id),
+                instrument_id=str(instrument_id),
                 balance=str(account.balance_total(instrument.quote_currency).as_decimal()),
-                unrealized=str(unrealized.as_decimal()) if unrealized is not None else "0",
+                unrealized=str(unrealized),
                 mid=str(mid),
             )
         )
@@ -166,4 +181,4 @@ def path_of(strategy: type, config: type) -> str:
 
 
 FAILING, SCRIPT = path_of(Failing, FailingConfig), path_of(Script, ScriptConfig)
-WATCH, LISTEN = path_of(Watch, WatchConfig), path_of(Listen, ListenConfig)
+LISTEN, WATCH = path_of(Listen, ListenConfig), f"{HERE}:Watch"
