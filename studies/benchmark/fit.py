@@ -6,10 +6,24 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeRegressor
 
 from fathom.detectors.book.alerts import AlertKind
 from fathom.detectors.book.evidence import ALONE, EVIDENCE, SPOOFING
-from fathom.detectors.book.scores import Tree, added, all_log_odds, boost, grove_of, trees_of
+from fathom.detectors.book.scores import (
+    DIGITS,
+    LEAVES,
+    NEVER,
+    SPLITS,
+    Grove,
+    Tree,
+    added,
+    all_log_odds,
+    grove_from,
+    grove_of,
+    trees_of,
+)
 from fathom.detectors.book.surveillance import Surveillance, SurveillanceConfig
 from fathom.market.actors_truth import ActorKind
 from fathom.studies.benchmark.labels import Market, evident, label_candidates
@@ -32,7 +46,8 @@ ROUNDS: Final = 100
 """Trees of a detector."""
 _RATE: Final = 0.1
 _LEAF_RIDGE: Final = 10.0
-_LEAST: Final = 40.0
+_LEAST: Final = 40
+_FINE: Final = 10.0**DIGITS
 
 
 class Candidates(NamedTuple):
@@ -70,7 +85,7 @@ def candidates_of(market: Market, config: SurveillanceConfig) -> Candidates:
 
 
 def logistic(x: FloatArray, y: NDArray[np.bool_], weights: FloatArray, ridge: float = RIDGE) -> FloatArray:
-    """Fit a logistic regression by Newton's method; the first column is the constant and is not penalised.
+    """Fit a logistic regression; the first column is the constant and is not penalised.
 
     Parameters
     ----------
@@ -91,18 +106,90 @@ def logistic(x: FloatArray, y: NDArray[np.bool_], weights: FloatArray, ridge: fl
     >>> logistic(x, y, np.ones(20_000), ridge=1.0).round(1).tolist()
     [-1.0, 2.0]
     """
-    found = np.zeros(x.shape[1])
-    penalty = np.full(x.shape[1], ridge)
-    penalty[0] = 1e-6
-    for _ in range(60):
-        p = 1.0 / (1.0 + np.exp(-np.clip(x @ found, -30, 30)))
-        slope = x.T @ (weights * (y - p)) - penalty * found
-        curve = (x * (weights * p * (1 - p))[:, None]).T @ x + np.diag(penalty)
-        step = np.linalg.solve(curve, slope)
-        found += step / max(1.0, np.abs(step).max() / 4.0)
-        if np.abs(step).max() < 1e-8:
-            break
-    return found
+    model = LogisticRegression(C=1.0 / ridge, solver="newton-cholesky", tol=1e-10, max_iter=100)
+    model.fit(x[:, 1:], y, sample_weight=weights)
+    return np.concatenate([model.intercept_, model.coef_[0]])
+
+
+def boost(
+    x: FloatArray,
+    y: NDArray[np.bool_],
+    weights: FloatArray,
+    offset: FloatArray,
+    *,
+    rounds: int,
+    rate: float,
+    ridge: float,
+    least: int,
+) -> Grove:
+    """Fit trees that correct a log-odds score, one after another (Friedman 2001, with second derivatives).
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, k)
+    y : ndarray of bool, shape (n,)
+    weights : ndarray, shape (n,)
+    offset : ndarray, shape (n,)
+        The score that the trees add to.
+    rounds : int
+        Number of trees.
+    rate : float
+        Share of its best value that each takes.
+    ridge : float
+        Curvature added to each leaf's, against large values on little: without it a leaf of a handful of rare events
+        takes any value.
+    least : int
+        Rows in a leaf.
+
+    Returns
+    -------
+    Grove
+
+    References
+    ----------
+    Friedman, J. H. (2001). Greedy function approximation: a gradient boosting machine. Annals of Statistics 29(5),
+    1189-1232. https://doi.org/10.1214/aos/1013203451
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=(4_000, 2))
+    >>> y = (x[:, 0] > 0.0) & (x[:, 1] > 0.0)
+    >>> grove = boost(x, y, np.ones(4_000), np.zeros(4_000), rounds=20, rate=0.3, ridge=1.0, least=20)
+    >>> bool(np.mean((added(grove, x) > 0) == y) > 0.95)
+    True
+    """
+    # Rounded up, what is above a bound of so many digits is above it in the fit and in the detector alike.
+    x = np.ceil(x * _FINE) / _FINE
+    split, add = np.zeros((rounds, SPLITS), np.int64), np.zeros((rounds, LEAVES))
+    above = np.full((rounds, SPLITS), NEVER)
+    score = offset.copy()
+    for n in range(rounds):
+        p = 1.0 / (1.0 + np.exp(-np.clip(score, -30, 30)))
+        slope, curve = weights * (y - p), weights * np.maximum(p * (1 - p), 1e-6)
+        model = DecisionTreeRegressor(max_depth=2, min_samples_leaf=least, random_state=0)
+        leaf = model.fit(x, slope / curve, sample_weight=curve).apply(x)
+        tree, size = model.tree_, model.tree_.node_count
+        values = rate * np.bincount(leaf, slope, size) / (np.bincount(leaf, curve, size) + ridge)
+        score += values[leaf]
+        for k, (node, leaves) in enumerate(_questions(tree)):
+            if tree.children_left[node] >= 0:
+                split[n, k], above[n, k] = tree.feature[node], np.floor(tree.threshold[node] * _FINE) / _FINE
+            for place, end in leaves:
+                add[n, place] = values[end]
+    return grove_from(split, above, add)
+
+
+def _questions(tree: Any) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Return the nodes of the three questions of a tree, each with the leaves that it leads to and their places."""
+    root = (0, tree.children_left[0], tree.children_right[0])
+    if root[1] < 0:
+        return [(0, [(place, 0) for place in range(LEAVES)])]
+    ends = []
+    for k, node in enumerate(root[1:]):
+        low, high = tree.children_left[node], tree.children_right[node]
+        ends.append((node, [(2 * k, low if low >= 0 else node), (2 * k + 1, high if high >= 0 else node)]))
+    return [(0, []), *ends]
 
 
 def _design(
@@ -159,16 +246,17 @@ def fit(
     for _ in range(2):
         found = [candidates_of(market, config) for market in markets()]
         x, y, w, _ = _design(found, AlertKind.SPOOFING, final=False)
-        even = w.copy()
-        even[y] = _PRIOR * w[~y].sum() / max(1, int(y.sum()))
-        alone = logistic(x[:, :_ALONE], y, even * (len(even) / even.sum()), ridge)
+        alone = {}
+        if _has_both(y):
+            even = w.copy()
+            even[y] = _PRIOR * w[~y].sum() / y.sum()
+            fitted = logistic(x[:, :_ALONE], y, even * (len(even) / even.sum()), ridge)
+            alone["alone_weights"] = tuple(fitted.round(4).tolist())
         replace = msgspec.structs.replace
         scores = {kind: _score_of(found, kind, ridge) for kind in AlertKind}
         config = replace(
             config,
-            spoofing=replace(
-                config.spoofing, alone_weights=tuple(alone.round(4).tolist()), **scores[AlertKind.SPOOFING]
-            ),
+            spoofing=replace(config.spoofing, **alone, **scores[AlertKind.SPOOFING]),
             layering=replace(config.layering, **scores[AlertKind.LAYERING]),
             quote_stuffing=replace(config.quote_stuffing, **scores[AlertKind.QUOTE_STUFFING]),
         )
@@ -189,11 +277,11 @@ def odds_of(kind: AlertKind, config: SurveillanceConfig, evidence: FloatArray) -
 def _score_of(found: list[Candidates], kind: AlertKind, ridge: float) -> dict[str, Any]:
     """Return weights, and trees where the detector has them, or nothing where there is nothing to learn from."""
     x, y, w, _ = _design(found, kind, final=True)
-    if not y.any():
-        return {}
-    weights = logistic(x, y, w, ridge)
     # Trees know the natural orders they were fitted on: others say how far the score can be trusted.
     every, true, _, stand = _design(found, kind, final=False, sample=1)
+    if not (_has_both(y) and _has_both(true)):
+        return {}
+    weights = logistic(x, y, w, ridge)
     if kind is AlertKind.QUOTE_STUFFING:
         scale, shift = _calibration(every @ weights, true, stand)
         return {"weights": _rounded(scale * weights, shift)}
@@ -204,6 +292,10 @@ def _score_of(found: list[Candidates], kind: AlertKind, ridge: float) -> dict[st
         "weights": _rounded(0.5 * scale * weights, shift + 0.5 * scale * base),
         "trees": trees_of(grove._replace(add=0.5 * scale * grove.add), EVIDENCE[kind]),
     }
+
+
+def _has_both(y: NDArray[np.bool_]) -> bool:
+    return bool(y.any() and not y.all())
 
 
 def _calibration(score: FloatArray, true: NDArray[np.bool_], stand: FloatArray) -> tuple[float, float]:

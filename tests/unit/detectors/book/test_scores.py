@@ -9,7 +9,8 @@ from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from fathom.detectors import LayeringConfig, SpoofingConfig
-from fathom.detectors.book.scores import NEVER, Tree, added, all_log_odds, boost, grove_of, log_odds, trees_of
+from fathom.detectors.book.scores import NEVER, Tree, added, all_log_odds, grove_of, log_odds, trees_of
+from fathom.studies.benchmark.fit import boost
 
 NAMES = ("constant", "size", "benefit", "moved")
 

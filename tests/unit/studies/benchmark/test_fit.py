@@ -27,8 +27,8 @@ def test_logistic_agrees_with_scikit_learn() -> None:
     ridge = 30.0
     known = LogisticRegression(C=1 / ridge, tol=1e-10, max_iter=1000).fit(x[:, 1:], y, sample_weight=weights)
     found = logistic(x, y, weights, ridge)
-    np.testing.assert_allclose(found[1:], known.coef_[0], atol=1e-4)
-    assert found[0] == pytest.approx(float(known.intercept_[0]), abs=1e-4)
+    np.testing.assert_allclose(found[1:], known.coef_[0], atol=1e-7)
+    assert found[0] == pytest.approx(float(known.intercept_[0]), abs=1e-7)
 
 
 @pytest.fixture(scope="module")
