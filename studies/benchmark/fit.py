@@ -263,14 +263,16 @@ def fit(
     return config
 
 
+def part_of(config: SurveillanceConfig, kind: AlertKind) -> Any:
+    """Return the settings of one detector."""
+    parts = (config.spoofing, config.layering, config.quote_stuffing)
+    return dict(zip(AlertKind, parts, strict=True))[kind]
+
+
 def odds_of(kind: AlertKind, config: SurveillanceConfig, evidence: FloatArray) -> FloatArray:
     """Return the log-odds that a detector gives to each row of its evidence."""
-    part: Any = {
-        AlertKind.SPOOFING: config.spoofing,
-        AlertKind.LAYERING: config.layering,
-        AlertKind.QUOTE_STUFFING: config.quote_stuffing,
-    }[kind]
-    trees: tuple[Tree, ...] = getattr(part, "trees", ())
+    part = part_of(config, kind)
+    trees: tuple[Tree, ...] = () if kind is AlertKind.QUOTE_STUFFING else part.trees
     return all_log_odds(np.array(part.weights), grove_of(trees, EVIDENCE[kind]), evidence)
 
 

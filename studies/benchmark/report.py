@@ -12,8 +12,8 @@ from fathom.detectors.book.evidence import SPOOFING
 from fathom.detectors.book.surveillance import SurveillanceConfig
 from fathom.market.actors_truth import ActorKind
 from fathom.studies.benchmark.baselines import vanished
-from fathom.studies.benchmark.curves import OTHER, Curve, Scored, curve, raised, sort
-from fathom.studies.benchmark.fit import Candidates, candidates_of, fit, odds_of
+from fathom.studies.benchmark.curves import OTHER, Curve, Raised, Scored, curve, raised, sort
+from fathom.studies.benchmark.fit import Candidates, candidates_of, fit, odds_of, part_of
 from fathom.studies.benchmark.labels import Episode, Market, episodes_of, label_orders
 from fathom.studies.benchmark.tables import recall_tables, reliability
 
@@ -207,12 +207,10 @@ def _within(curves: dict[AlertKind, Curve], shares: dict[AlertKind, float], budg
 def with_thresholds(config: SurveillanceConfig, thresholds: dict[AlertKind, float]) -> SurveillanceConfig:
     """Return the configuration with other thresholds."""
     replace = msgspec.structs.replace
-    return replace(
-        config,
-        spoofing=replace(config.spoofing, threshold=thresholds[AlertKind.SPOOFING]),
-        layering=replace(config.layering, threshold=thresholds[AlertKind.LAYERING]),
-        quote_stuffing=replace(config.quote_stuffing, threshold=thresholds[AlertKind.QUOTE_STUFFING]),
-    )
+    parts = {
+        kind.name.lower(): replace(part_of(config, kind), threshold=threshold) for kind, threshold in thresholds.items()
+    }
+    return replace(config, **parts)
 
 
 def _tuning_curve(
@@ -346,99 +344,119 @@ def _textbook(one: _Touched, kind: AlertKind) -> Scored:
     return sort(Scored(ratios, levels[:, 3], levels[:, 3], levels[:, 0], levels[:, 4], episode, honest))
 
 
+class _Method(NamedTuple):
+    """Candidates as one method scores them: of each market with actors, and of each untouched stream."""
+
+    name: str
+    scored: list[Scored]
+    silent: list[Scored]
+
+
+class _Truth(NamedTuple):
+    """What a kind of manipulation did in each market with actors, and the hours of the untouched streams."""
+
+    kind: AlertKind
+    markets: list[Market]
+    actors: list[dict[int, Episode]]
+    hours: list[float]
+
+    @property
+    def carrying(self) -> list[set[int]]:
+        return [_carrying(self.kind, episodes) for episodes in self.actors]
+
+    @property
+    def shown(self) -> list[set[int]]:
+        return [set(episodes) for episodes in self.actors]
+
+
 def _kind(
     kind: AlertKind, touched: list[_Touched], calm: list[_Touched], config: SurveillanceConfig, allowed: float
 ) -> KindResult:
-    actors = [episodes_of(one.found.market.truth, int(kind)) for one in touched]
-    shown = [set(e) for e in actors]
-    carrying = [_carrying(kind, e) for e in actors]
-    methods: dict[str, tuple[list[Scored], list[Scored]]] = {
-        "detector": (
-            [_scored(one.found, kind, config) for one in touched],
-            [_scored(one.found, kind, config) for one in calm],
-        )
-    }
+    markets = [one.found.market for one in touched]
+    actors = [episodes_of(market.truth, int(kind)) for market in markets]
+    truth = _Truth(kind, markets, actors, [one.found.market.hours for one in calm])
+    scores: dict[str, Callable[[_Touched], Scored]] = {"detector": lambda one: _scored(one.found, kind, config)}
     if kind is not AlertKind.QUOTE_STUFFING:
-        methods["textbook"] = ([_textbook(one, kind) for one in touched], [_textbook(one, kind) for one in calm])
-        methods["size_only"] = (
-            [_size_only(one.found, kind) for one in touched],
-            [_size_only(one.found, kind) for one in calm],
-        )
+        scores["textbook"] = lambda one: _textbook(one, kind)
+        scores["size_only"] = lambda one: _size_only(one.found, kind)
+    methods = [_Method(name, [*map(of, touched)], [*map(of, calm)]) for name, of in scores.items()]
+    known = list(zip(truth.carrying, truth.shown, strict=True))
     curves: dict[str, Curve] = {}
     at_budget: dict[str, Point] = {}
-    hours = [one.found.market.hours for one in calm]
-    for name, (scored, silent) in methods.items():
+    for name, scored, silent in methods:
         curves[name] = found = curve(
-            list(zip(scored, carrying, shown, strict=True)), list(zip(silent, hours, strict=True)), _GRIDS[name]
+            [(candidates, *sets) for candidates, sets in zip(scored, known, strict=True)],
+            list(zip(silent, truth.hours, strict=True)),
+            _GRIDS[name],
         )
         threshold = float(found.threshold[found.within(allowed)])
-        at_budget[name] = _point(threshold, kind, name, scored, silent, hours, touched, carrying, shown, actors)
-    scored, silent = methods["detector"]
-    carried = {
-        AlertKind.SPOOFING: config.spoofing.threshold,
-        AlertKind.LAYERING: config.layering.threshold,
-        AlertKind.QUOTE_STUFFING: config.quote_stuffing.threshold,
-    }[kind]
+        at_budget[name] = _point(threshold, _Method(name, scored, silent), truth)
+    detector, carried = methods[0], part_of(config, kind).threshold
     return KindResult(
         kind=kind.name.lower(),
-        episodes=sum(len(c) for c in carrying),
-        episodes_all=sum(len(s) for s in shown),
+        episodes=sum(map(len, truth.carrying)),
+        episodes_all=sum(map(len, truth.shown)),
         curves={
             name: {field: np.asarray(value).tolist() for field, value in found._asdict().items()}
             for name, found in curves.items()
         },
         areas={name: found.area for name, found in curves.items()},
         at_budget=at_budget.pop("detector"),
-        carried=_point(carried, kind, "detector", scored, silent, hours, touched, carrying, shown, actors),
+        carried=_point(carried, detector, truth),
         baselines=at_budget,
-        tables=recall_tables(carried, scored, carrying, actors),
-        reliability=reliability(scored),
+        tables=recall_tables(carried, detector.scored, truth.carrying, actors),
+        reliability=reliability(detector.scored),
     )
 
 
-def _point(
-    threshold: float,
-    kind: AlertKind,
-    method: str,
-    scored: list[Scored],
-    silent: list[Scored],
-    hours: list[float],
-    touched: list[_Touched],
-    carrying: list[set[int]],
-    shown: list[set[int]],
-    actors: list[dict[int, Episode]],
-) -> Point:
-    made = [raised(found, threshold) for found in scored]
+def _point(threshold: float, method: _Method, truth: _Truth) -> Point:
+    made = [raised(found, threshold) for found in method.scored]
     series = sum(r.series for r in made)
+    quiet = sum(raised(found, threshold).series for found in method.silent)
+    hits = [{*r.hits} for r in made]
+    return Point(
+        threshold=round(threshold, 4),
+        false_per_hour=quiet / sum(truth.hours) if truth.hours else float("nan"),
+        precision=1.0 - sum(r.false for r in made) / series if series else float("nan"),
+        recall=_share_found(truth.carrying, hits),
+        recall_all=_share_found(truth.shown, hits),
+        honest=_honest(made, truth.markets),
+        honest_large=_honest_large(threshold, method, truth),
+        delay_ms=_delays_ms(made, truth.actors),
+    )
+
+
+def _share_found(episodes: list[set[int]], hits: list[set[int]]) -> float:
+    return sum(len(own & hit) for own, hit in zip(episodes, hits, strict=True)) / max(1, sum(map(len, episodes)))
+
+
+def _honest(made: list[Raised], markets: list[Market]) -> dict[str, list[int]]:
+    counts: dict[str, list[int]] = {}
+    for r, market in zip(made, markets, strict=True):
+        for actor in ActorKind:
+            numbers = set(episodes_of(market.truth, int(actor))) if actor >= ActorKind.FLICKER else set()
+            if numbers:
+                count = counts.setdefault(actor.name.lower(), [0, 0])
+                count[0] += len(numbers & r.honest)
+                count[1] += len(numbers)
+    return counts
+
+
+def _honest_large(threshold: float, method: _Method, truth: _Truth) -> list[float]:
+    kind = truth.kind if method.name == "detector" else AlertKind.LAYERING
+    flagged = total = 0
+    for found, market in zip(method.scored, truth.markets, strict=True):
+        innocent = _innocent(kind, found, market.truth)
+        total += int(innocent.sum())
+        flagged += int((innocent & (found.score >= threshold)).sum())
+    return [flagged / max(1, total), total]
+
+
+def _delays_ms(made: list[Raised], actors: list[dict[int, Episode]]) -> list[float]:
     delays, since = [], []
     for r, episodes in zip(made, actors, strict=True):
         for number, (known, gone) in r.hits.items():
             delays.append((known - gone) * 1e-6)
             if number in episodes:
                 since.append((known - episodes[number].began) * 1e-6)
-    honest: dict[str, list[int]] = {}
-    for r, one in zip(made, touched, strict=True):
-        for actor in ActorKind:
-            if actor >= ActorKind.FLICKER:
-                numbers = set(episodes_of(one.found.market.truth, int(actor)))
-                if numbers:
-                    counts = honest.setdefault(actor.name.lower(), [0, 0])
-                    counts[0] += len(numbers & r.honest)
-                    counts[1] += len(numbers)
-    flagged = total = 0
-    for found, one in zip(scored, touched, strict=True):
-        innocent = _innocent(kind if method == "detector" else AlertKind.LAYERING, found, one.found.market.truth)
-        total += int(innocent.sum())
-        flagged += int((innocent & (found.score >= threshold)).sum())
-    every = max(1, sum(len(s) for s in shown))
-    carry = max(1, sum(len(c) for c in carrying))
-    return Point(
-        threshold=round(threshold, 4),
-        false_per_hour=sum(raised(found, threshold).series for found in silent) / sum(hours) if hours else float("nan"),
-        precision=1.0 - sum(r.false for r in made) / series if series else float("nan"),
-        recall=sum(len(c & r.hits.keys()) for c, r in zip(carrying, made, strict=True)) / carry,
-        recall_all=sum(len(s & r.hits.keys()) for s, r in zip(shown, made, strict=True)) / every,
-        honest=honest,
-        honest_large=[flagged / max(1, total), total],
-        delay_ms=[float(np.percentile(d, q)) if d else float("nan") for d in (delays, since) for q in (50, 90)],
-    )
+    return [float(np.percentile(part, q)) if part else float("nan") for part in (delays, since) for q in (50, 90)]
