@@ -198,7 +198,7 @@ class Session:
         if kind in ("rejected", "cancelled") or whole:
             self.live.pop(name, None)
             self.closed.add(name)
-        self.bracket.note(OrderNews(kind, name, order.role, **numbers))
+        self.bracket.note(OrderNews(kind, name, order.role, **numbers))  # type: ignore[arg-type]
         if position is not None:
             if position:
                 self.bracket.hold(position, 100.0)
@@ -259,7 +259,7 @@ class Session:
         limit = 80 * MS if not self.loses else 4 * SECOND  # two round trips; what is lost counts as overdue first
         assert self.exposed_since is None or self.now - self.exposed_since <= limit, f"bare since {self.exposed_since}"
         entries = [order for order in self.venue.resting.values() if order.role == "ENTRY"]
-        idle = not (self.venue.position or entries) and self.venue.resting  # (b), (c)
+        idle = not (self.venue.position or entries) and bool(self.venue.resting)  # (b), (c)
         idle = idle and not any(order.role in ("ENTRY", "EXIT") for order in self.live.values())
         if not idle:
             self.idle_since = None
