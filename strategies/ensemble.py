@@ -137,6 +137,8 @@ class Ensemble(PolicyStrategy):
 
     def __init__(self, config: EnsembleConfig, instrument_id: str, strategy_id: str) -> None:
         members = [member.member(instrument_id) for member in config.policies.values()]
+        for name, member in zip(config.policies, members, strict=True):
+            member.name = name  # two members may trade the same policy
         super().__init__(config, instrument_id, strategy_id, members)
         self.vote = config.vote()
 
@@ -149,7 +151,7 @@ class Ensemble(PolicyStrategy):
                 super().decide(price, None)
             signal = self.ask(member.decide, bar, self.desk.regime, self.desk.wave)
             if signal is not None:
-                self.propose(price, signal)
+                self.propose(price, msgspec.structs.replace(signal, source=member.name))
         self.remember_policies()
 
     def decide(self, price: float, signal: Signal | None, confidence: float = 1.0) -> None:

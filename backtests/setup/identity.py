@@ -67,5 +67,7 @@ def _file_of(name: str) -> Path | None:
     if not text or not text.endswith(".py"):
         return None
     file = Path(text).resolve()
+    if not file.is_file():  # torch has modules without one
+        return None
     foreign = _OWN not in file.parents or "tests" in file.relative_to(_OWN).parts[:1]
     return file if foreign and not {*_INSTALLED} & {*file.parts} and Path(sys.base_prefix) not in file.parents else None

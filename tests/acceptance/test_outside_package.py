@@ -1,14 +1,16 @@
-"""Code from outside: what `fathom new` writes passes its tests and runs in the product, by path and by entry point."""
+"""Code from outside, by path and by entry point: what `fathom new` writes obeys the laws and runs in the product."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+import fathom
 from fathom.commands.main import main
 from fathom.settings import doors
 
@@ -29,6 +31,93 @@ def next_move(prices, config, steps):
 def sureness(samples, predictions):
     return predictions.probabilities.max(axis=1)
 """
+ACTOR = """
+from nautilus_trader.common import DataActor, DataActorConfig
+from nautilus_trader.model import InstrumentId
+
+
+class HeardConfig(DataActorConfig):
+    def __init__(self, instrument_id: InstrumentId, **kwargs: object) -> None:
+        super().__init__()
+        self.instrument_id = instrument_id
+
+
+class Heard(DataActor):
+    trades = 0
+
+    def __new__(cls, config: HeardConfig):
+        return super().__new__(cls, config)
+
+    def __init__(self, config: HeardConfig) -> None:
+        super().__init__()
+        self.settings = config
+
+    def on_start(self) -> None:
+        self.subscribe_trades(self.settings.instrument_id)
+
+    def on_trade(self, trade) -> None:
+        type(self).trades += 1
+"""
+WHOLE = """
+name = "whole"
+
+[data]
+catalog = "catalog"
+instruments = ["BTCUSDT-LINEAR.SIM"]
+
+[venue.fees]
+maker = 0.0002
+taker = 0.00055
+
+[[actors]]
+name = "features"
+[actors.parameters.features]
+groups = ["orderbook", "$feature_group"]
+depth = 50
+
+[[actors]]
+name = "detection"
+[actors.parameters.watch]
+detectors = ["manipulation", "$detector"]
+surveillance = { depth = 50 }
+
+[[actors]]
+name = "validation"
+[actors.parameters]
+model = "$model"
+
+[[actors]]
+name = "$actor"
+[actors.parameters]
+instrument_id = "BTCUSDT-LINEAR.SIM"
+
+[[strategies]]
+name = "ensemble"
+[strategies.parameters]
+validator = true
+quorum = 1
+min_margin = 0.0
+max_leverage = 1.0
+[strategies.parameters.members.own]
+strategy = "$strategy"
+bars = "1-MINUTE-LAST-INTERNAL"
+span = 5
+deviations = 1.0
+[strategies.parameters.members.slow]
+strategy = "$strategy"
+bars = "1-MINUTE-LAST-INTERNAL"
+span = 9
+deviations = 1.0
+"""
+PLACES = {
+    "actor": "own_actor:Heard",
+    "detector": "own_detector:OwnDetector",
+    "feature_group": "own_feature:OwnFeature",
+    "label": "own_more:next_move",
+    "metric": "own_more:sureness",
+    "net": "own_net:OwnNet",
+    "strategy": "own_strategy:OwnStrategy",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +130,10 @@ def package(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path:
     info = folder / "own-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
-    points = ["net.own = own_net:OwnNet", "feature_group.own = own_feature:OwnFeature"]
-    points.append("detector.own = own_detector:OwnDetector")
+    (folder / "own_actor.py").write_text(ACTOR)
+    features = folder / "own_net-features.toml"
+    features.write_text(features.read_text().replace('["orderbook"]', '["orderbook", "own_feature:OwnFeature"]'))
+    points = [f"{kind}.own = {place}" for kind, place in PLACES.items()]
     (info / "entry_points.txt").write_text("\n".join(["[fathom.plugins]", *points]))
     market = project / "configs" / "simulation" / "demo.toml"
     run("data", "simulate", str(market), "--catalog", str(folder / "catalog"), "--seed", "1", "--duration", "30m")
@@ -81,23 +172,60 @@ def test_a_group_of_features_is_built_into_a_table(group: str) -> None:
     assert json.loads(out)
 
 
-@pytest.mark.parametrize("net", ["own_net:OwnNet", "own"])
-def test_a_net_learns_an_outside_label_and_is_exported(net: str, package: Path) -> None:
+def train(folder: Path, net: str, label: str, metric: str) -> Path:
     changes = {
         "nets.0.name": net,
         "fit.epochs": 1,
-        "label.kind": "own_more:next_move",
+        "label.kind": label,
         "evaluation.resamples": 100,
-        "evaluation.metrics": '["own_more:sureness"]',
+        "evaluation.metrics": f'["{metric}"]',
         "evaluation.baselines": '["prior"]',
-        "data.cache": str(package / "tables"),
+        "data.cache": str(folder / "tables"),
+        "data.inputs": '["orderbook", "own_feature"]',
     }
     words = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
-    run("train", "run", "own_net.toml", "--out", str(package / "models"), "--no-track", "--importance", "32", *words)
-    (card,) = (package / "models").glob(f"own_net-{net.rpartition(':')[2]}/*/metrics.json")
-    scores = json.loads(card.read_text())["test"][net.rpartition(":")[2]]["scores"]
+    run("train", "run", "own_net.toml", "--out", str(folder / "models"), "--no-track", "--importance", "32", *words)
+    (card,) = (folder / "models").glob(f"own_net-{net.rpartition(':')[2]}/*/metrics.json")
+    return card
+
+
+@pytest.fixture(scope="module")
+def model(package: Path) -> Path:
+    """Return the folder of the net, trained with the label and the metric from outside."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(package)
+        patch.syspath_prepend(package)
+        return train(package, PLACES["net"], PLACES["label"], PLACES["metric"]).parent
+
+
+def test_a_net_learns_an_outside_label_and_is_exported(model: Path) -> None:
+    scores = json.loads((model / "metrics.json").read_text())["test"]["OwnNet"]["scores"]
     assert 1 / 3 <= scores["sureness"][0] <= 1.0
-    assert list(card.parent.glob("*.onnx"))
+    assert list(model.glob("*.onnx"))
+
+
+def test_entry_points_name_all_three_of_a_training(package: Path, model: Path) -> None:
+    card = train(package, "own", "own", "own")
+    assert json.loads(card.read_text())["test"]["own"]["scores"].keys() >= {"own"}
+
+
+def whole(package: Path, model: Path, places: dict[str, str]) -> Path:
+    config = package / "whole.toml"
+    config.write_text(Template(WHOLE).substitute(places, model=model))
+    return config
+
+
+def test_all_of_it_together_is_backtested(package: Path, model: Path) -> None:
+    by_path = fathom.backtest(whole(package, model, PLACES), out=package / "by-path", pages=False)
+    decisions = by_path.decisions
+    assert set(decisions["source"]) >= {"own", "slow", "ensemble"}
+    asked = decisions[decisions["source"] == "own"]
+    assert asked["model_version"].str.startswith("own_net-OwnNet:").sum() > 3
+    assert sys.modules["own_actor"].Heard.trades > 100  # type: ignore[attr-defined]
+    by_point = fathom.backtest(
+        whole(package, model, dict.fromkeys(PLACES, "own")), out=package / "by-point", pages=False
+    )
+    assert by_point.decisions.equals(decisions)
 
 
 def test_a_strategy_is_backtested(package: Path) -> None:
