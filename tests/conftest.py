@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine must fail no test: how long an example takes is not what these tests ask.
+settings.register_profile("fathom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fathom")
 
 PROJECT = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("FATHOM_REAL_DATA", PROJECT.parent / "shared" / "data"))
