@@ -21,7 +21,7 @@ class CodeIdentity(msgspec.Struct, frozen=True):
     Parameters
     ----------
     modules : dict
-        Name of each imported module that is neither Fathom's nor installed -> SHA-256 of its source.
+        Name of each module beside the named ones, neither Fathom's nor installed -> SHA-256 of its source.
     git : str
         Commit of the folder of the first of them, with ``+changes`` where files differ from it; "" outside of git.
 
@@ -45,8 +45,7 @@ class CodeIdentity(msgspec.Struct, frozen=True):
 def code_of(text: str) -> CodeIdentity:
     """Return the user's code that a resolved configuration names as ``"module:Name"``.
 
-    Beside the named modules it holds all modules of the same folders that are imported, since the named ones may have
-    imported them.
+    Beside the named modules it holds all modules of their folders, since the named ones may import them.
 
     Parameters
     ----------
@@ -54,11 +53,10 @@ def code_of(text: str) -> CodeIdentity:
         The configuration, after its components were found.
     """
     folders = {file.parent for name in _NAMED.findall(text) if (file := _file_of(name)) is not None}
-    modules = {
-        name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for name in sorted(sys.modules)
-        if name != "__main__" and (file := _file_of(name)) is not None and folders & {file.parent, *file.parents}
-    }
+    modules: dict[str, str] = {}
+    for file in (file for folder in sorted(folders) for file in sorted(folder.glob("*.py"))):
+        name = file.stem if file.stem not in modules else f"{file.parent.name}/{file.stem}"
+        modules[name] = hashlib.sha256(file.read_bytes()).hexdigest()
     return CodeIdentity(modules, git_revision(min(folders)) if folders else "")
 
 

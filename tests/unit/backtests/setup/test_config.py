@@ -74,7 +74,7 @@ WRONG = [
     ("venue.fees.makr = 0.1", "venue.fees.makr: Expected one of: maker, taker. Did you mean 'maker'?"),
     (
         "venu.leverage = 3",
-        "venu: Expected one of: name, data, venue, seed, bars_delay_ms, actors, strategies, funding, report, risk. Did",
+        "venu: Expected one of: name, data, venue, seed, bars_delay_ms, actors, strategies, funding, report, risk",
     ),
     ("venue.fees.maker = 'x'", "venue.fees.maker: Expected float, was 'x' (str)."),
     ("venue.fees.maker = 0.5", "venue.fees.maker: Expected float <= 0.1, was 0.5 (float)."),
