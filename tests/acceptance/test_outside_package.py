@@ -221,7 +221,7 @@ def test_all_of_it_together_is_backtested(package: Path, model: Path) -> None:
     assert set(decisions["source"]) >= {"own", "slow", "ensemble"}
     asked = decisions[decisions["source"] == "own"]
     assert asked["model_version"].str.startswith("own_net-OwnNet:").sum() > 3
-    assert sys.modules["own_actor"].Heard.trades > 100  # type: ignore[attr-defined]
+    assert sys.modules["own_actor"].Heard.trades > 100
     by_point = fathom.backtest(
         whole(package, model, dict.fromkeys(PLACES, "own")), out=package / "by-point", pages=False
     )
