@@ -58,7 +58,7 @@ format:  ## Let ruff fix and format
 
 lock: $(UV)  ## Recompute both lock files: everything first, then the part without the training stack
 	@$(UV) $(COMPILE) --all-extras pyproject.toml -o requirements-train.lock
-	@$(UV) $(COMPILE) --extra serve --extra dev -c requirements-train.lock pyproject.toml -o requirements.lock
+	@$(UV) $(COMPILE) --extra serve --extra live --extra dev -c requirements-train.lock pyproject.toml -o requirements.lock
 
 clean:  ## Remove what the chores made (environments, caches, output)
 	@rm -rf .venv .tools .cache build dist fathom-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
