@@ -31,6 +31,7 @@ else:
         "backtests",
         "data_catalog",
         "detectors",
+        "live",
         "market",
         "ml",
         "pages",
