@@ -1,15 +1,13 @@
 """Doors for a user's own code: every registry takes its own names, `"module:Name"` and entry points of packages."""
 
-import importlib
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, Final
 
 from fathom.settings.errors import SettingsError
 from fathom.settings.nearest import nearest
+from fathom.settings.own_modules import import_own
 
 PLUGINS: Final = "fathom.plugins"
 """Group of the entry points, each named `kind.name`: `detector.iceberg = "my_package.iceberg:Iceberg"`."""
@@ -104,7 +102,7 @@ def load(place: str, *, kind: str = "object") -> Any:
     """
     name, _, attribute = place.partition(":")
     try:
-        module = importlib.import_module(name)
+        module = import_own(name)
     except ImportError as error:
         raise SettingsError(
             f"Expected a module '{name}' for the {kind} '{place}', was none that can be imported: {error}. "
@@ -117,13 +115,6 @@ def load(place: str, *, kind: str = "object") -> Any:
         raise SettingsError(
             f"Expected '{attribute}' in the module '{name}', was absent. {nearest(attribute, public)}"
         ) from None
-
-
-def importable(folder: Path | str) -> None:
-    """Let the modules of a folder be imported, after those of the current folder and of the installed packages."""
-    text = str(Path(folder).resolve())
-    if text not in sys.path:
-        sys.path.append(text)
 
 
 @cache

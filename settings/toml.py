@@ -15,9 +15,9 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from fathom.settings.doors import importable
 from fathom.settings.errors import SettingsError
 from fathom.settings.nearest import did_you_mean
+from fathom.settings.own_modules import importable
 
 type Steps = tuple[str | int, ...]
 
@@ -104,6 +104,7 @@ class Layers:
         A file that is absent but ships with Fathom is read from there. Modules beside a file can be imported.
         """
         layers = cls()
+        folders: list[Path] = []
         for file in files:
             if isinstance(file, Mapping):
                 layers.add(file, "config")
@@ -111,7 +112,8 @@ class Layers:
             path = file if Path(file).is_file() else shipped(file) or file
             folder = Path(path).absolute().parent
             layers.add(read_toml(path), str(path), folder)
-            importable(folder)
+            folders.append(folder)
+        importable(*folders)
         for change in changes:
             layers.assign(change)
         return layers

@@ -2,17 +2,14 @@
 
 import hashlib
 import re
-import sys
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from fathom.ml.training.git import git_revision
+from fathom.settings.own_modules import own_file, source_digest
 
-_OWN: Final = Path(__file__).resolve().parents[2]
 _NAMED: Final = re.compile(r"\"([A-Za-z_][\w.]*):[A-Za-z_]\w*[\",]")
-_INSTALLED: Final = ("site-packages", "dist-packages")
 
 
 class CodeIdentity(msgspec.Struct, frozen=True):
@@ -52,20 +49,9 @@ def code_of(text: str) -> CodeIdentity:
     text : str
         The configuration, after its components were found.
     """
-    folders = {file.parent for name in _NAMED.findall(text) if (file := _file_of(name)) is not None}
+    folders = {file.parent for name in _NAMED.findall(text) if (file := own_file(name)) is not None}
     modules: dict[str, str] = {}
     for file in (file for folder in sorted(folders) for file in sorted(folder.glob("*.py"))):
         name = file.stem if file.stem not in modules else f"{file.parent.name}/{file.stem}"
-        modules[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+        modules[name] = source_digest(file)
     return CodeIdentity(modules, git_revision(min(folders)) if folders else "")
-
-
-def _file_of(name: str) -> Path | None:
-    text = getattr(sys.modules.get(name), "__file__", None)
-    if not text or not text.endswith(".py"):
-        return None
-    file = Path(text).resolve()
-    if not file.is_file():  # torch has modules without one
-        return None
-    foreign = _OWN not in file.parents or "tests" in file.relative_to(_OWN).parts[:1]
-    return file if foreign and not {*_INSTALLED} & {*file.parts} and Path(sys.base_prefix) not in file.parents else None
