@@ -12,9 +12,8 @@ A strategy of Fathom has three parts, and this file shows how they meet:
    arrives to plain numbers and asks the policy. The answer goes to the strategy's parts: `desk` has it validated and
    filtered, `bracket` makes orders of it, `risk` approves them. It saves and loads the policy's state.
 
-To add one of your own: write its policy with a test, copy this file, and name it in `strategies.system.STRATEGIES` (or
-write `name = "my.module:MyStrategy,my.module:MyConfig"` in the configuration). `fathom backtest run` and `fathom live`
-then both know it.
+To write one of your own: `fathom new strategy NAME` writes a file and its test. Name it in the configuration by
+`name = "my_module:MyStrategy"`, or add a line to `strategies.registry.STRATEGIES`.
 """
 
 from nautilus_trader.model import BarType
