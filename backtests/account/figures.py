@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.backtests.account import statistics, summary
+from fathom.backtests.account import met_books, statistics, summary
 from fathom.backtests.account.equity import Curve
 from fathom.backtests.account.performance import CurveFigures, basket, figures
 from fathom.backtests.account.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
@@ -247,7 +247,7 @@ def _benchmark(ground: Ground, span_ns: int, undefined: dict[str, str]) -> summa
 
 def _notes(ground: Ground) -> list[str]:
     config, feed = ground.resolved.config, ground.feed
-    notes = []
+    notes = met_books.notes_of(ground.met)
     if config.funding.source == "none":
         perpetual = any(type(item).__name__ == "CryptoPerpetual" for item in feed.instruments.values())
         notes += ["No funding was paid: the configuration names no funding rates."] * perpetual

@@ -36,6 +36,8 @@ class Marks(NamedTuple):
     whole
         Whether the book began with a snapshot (True without a book). If not, levels that have not changed since the
         start of the span are missing, for the engine too.
+    before_ns, after_ns
+        Times of the last book change at or before each time, and of the first one after it; -1 where there is none.
     """
 
     times_ns: Times
@@ -43,6 +45,8 @@ class Marks(NamedTuple):
     ask: Floats
     last: Floats
     whole: bool = True
+    before_ns: Times = np.zeros(0, np.int64)
+    after_ns: Times = np.zeros(0, np.int64)
 
     @property
     def mark(self) -> Floats:
@@ -52,10 +56,14 @@ class Marks(NamedTuple):
 
     def at(self, times_ns: Times) -> Floats:
         """Return the marks of some of the times."""
+        return np.asarray(self.mark[self.places(times_ns)], np.float64)
+
+    def places(self, times_ns: Times) -> Times:
+        """Return where some of the times stand among those of the marks."""
         where = np.searchsorted(self.times_ns, times_ns)
         if times_ns.size and not np.array_equal(self.times_ns[np.minimum(where, len(self.times_ns) - 1)], times_ns):
             raise KeyError("Expected times of which the marks were asked.")
-        return np.asarray(self.mark[where], np.float64)
+        return where
 
 
 def read_marks(
@@ -64,6 +72,7 @@ def read_marks(
     """Return the marks at ascending times, and how many rows of each kind lie in the span (both ends included)."""
     name = str(instrument.id)
     prices = np.full((3, times_ns.size), np.nan)
+    around = np.full((2, times_ns.size), _NONE)
     counts: dict[str, int] = {}
     whole = True
     for bars in data.bars:
@@ -75,7 +84,7 @@ def read_marks(
     has_book, has_trades = data.has_book, "trades" in data.types
     if has_book or has_trades:
         ticks = np.full((3, times_ns.size), _NONE)
-        book, state = new_book(), np.array([0, _NONE], np.int64)
+        book, state = new_book(), np.array([0, _NONE, _NONE, 0], np.int64)
         seen = {"book_deltas": 0, "trades": 0}
         stream = catalog.events(name, start_ns=start_ns, end_ns=end_ns, book=has_book, trades=has_trades)
         for rows in stream:
@@ -85,44 +94,62 @@ def read_marks(
             traded = int(np.count_nonzero(rows["kind"] == _TRADE))
             seen["trades"] += traded
             seen["book_deltas"] += len(rows) - traded
-            book = drive(book, partial(_run, times_ns, ticks, state, rows), len(rows))
-        _note(book, state, times_ns, ticks, np.iinfo(np.int64).max)
+            book = drive(book, partial(_run, times_ns, ticks, around, state, rows), len(rows))
+        _note(book, state, times_ns, ticks, around, np.iinfo(np.int64).max)
         counts |= {kind: seen[kind] for kind, there in (("book_deltas", has_book), ("trades", has_trades)) if there}
         for column in (0, 1) if not has_trades else (0, 1, 2):
             prices[column] = np.where(ticks[column] == _NONE, np.nan, _prices(ticks[column], instrument))
-    return Marks(times_ns, prices[0], prices[1], prices[2], whole), counts
+    return Marks(times_ns, prices[0], prices[1], prices[2], whole, around[0], around[1]), counts
+
+
+# Entries of the state of `_run`.
+_AT: Final = 0  # the next of the wanted times
+_LAST_PRICE: Final = 1
+_BEFORE: Final = 2  # time of the last book change
+_OPEN: Final = 3  # the first of the wanted times that waits for the next book change
 
 
 @kernel
 def _run(
-    times: Times, out: NDArray[np.int64], state: Times, rows: NDArray[np.void], book: BookArrays, first: int
+    times: Times,
+    out: NDArray[np.int64],
+    around: NDArray[np.int64],
+    state: Times,
+    rows: NDArray[np.void],
+    book: BookArrays,
+    first: int,
 ) -> int:  # pragma: no cover - compiled
     for i in range(first, len(rows)):
         row = rows[i]
-        if state[0] < len(times) and times[state[0]] < row.ts_init:
-            _note(book, state, times, out, row.ts_init)
+        if state[_AT] < len(times) and times[state[_AT]] < row.ts_init:
+            _note(book, state, times, out, around, row.ts_init)
         if row.kind == _TRADE:
-            state[1] = row.price
+            state[_LAST_PRICE] = row.price
         else:
             if is_full(book):
                 return i
             book_row(book, row.price, row.size, row.action, row.side, row.flags, row.ts_event)
+            state[_BEFORE] = row.ts_init
+            while state[_OPEN] < state[_AT]:
+                around[1, state[_OPEN]] = row.ts_init
+                state[_OPEN] += 1
     return len(rows)
 
 
 @kernel
 def _note(
-    book: BookArrays, state: Times, times: Times, out: NDArray[np.int64], before: int
+    book: BookArrays, state: Times, times: Times, out: NDArray[np.int64], around: NDArray[np.int64], before: int
 ) -> None:  # pragma: no cover - compiled
     # Write down the prices for every wanted time before the next event.
-    while state[0] < len(times) and times[state[0]] < before:
-        at = state[0]
+    while state[_AT] < len(times) and times[state[_AT]] < before:
+        at = state[_AT]
         if book.sides[BID, BEST] != NO_KEY:
             out[0, at] = -book.sides[BID, BEST]
         if book.sides[ASK, BEST] != NO_KEY:
             out[1, at] = book.sides[ASK, BEST]
-        out[2, at] = state[1]
-        state[0] = at + 1
+        out[2, at] = state[_LAST_PRICE]
+        around[0, at] = state[_BEFORE]
+        state[_AT] = at + 1
 
 
 def _prices(ticks: NDArray[np.int64], instrument: Any) -> Floats:

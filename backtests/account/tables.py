@@ -9,6 +9,7 @@ from fathom.backtests.account.equity import Curve
 from fathom.backtests.account.ledger import Books, Trip
 from fathom.backtests.account.liquidation import Liquidation
 from fathom.backtests.account.marks import Marks
+from fathom.backtests.account.met_books import met_books
 from fathom.backtests.engine.records import Records
 from fathom.backtests.setup.config import Resolved
 from fathom.backtests.setup.data_feed import Feed
@@ -32,6 +33,11 @@ class Ground:
         Instrument id -> value of one unit of size per unit of price.
     liquidation
         The end of the account, where there was one.
+
+    Attributes
+    ----------
+    met
+        The book that each fill met.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Ground:
         self.strategies, self.arrival = strategies, arrival
         self.books, self.curve, self.marks = books, curve, marks
         self.counts, self.multipliers = counts, multipliers
+        self.met = met_books(records.fills, marks, resolved.config.venue.stale_book_secs)
         self.rows = [_trip_row(self, trip) for trip in books.trips]
 
     def last_mark(self, instrument_id: str) -> float:
@@ -79,6 +86,7 @@ def fill_columns(ground: Ground, fill_mids: Sequence[float]) -> dict[str, list[A
         arrived = ground.arrival[order.client_order_id]
         notional = fill.price * entry.quantity * ground.multipliers[order.instrument_id]
         sign = 1.0 if entry.signed > 0.0 else -1.0
+        met = ground.met[fill]
         rows.append(
             {
                 "ts_event": fill.ts_event,
@@ -106,6 +114,8 @@ def fill_columns(ground: Ground, fill_mids: Sequence[float]) -> dict[str, list[A
                 "slippage_bps": _bps(fill.price, entry.reference, sign),
                 "arrival_slippage_bps": _bps(fill.price, arrived, sign),
                 "decision_slippage_bps": _bps(fill.price, order.decision_price, sign),
+                "book_state": met.state,
+                "book_age_secs": _null(met.age_secs),
             }
         )
     return {name: [row[name] for row in rows] for name in SCHEMAS["fills"].names}

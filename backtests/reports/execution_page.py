@@ -33,7 +33,8 @@ def execution_html(run: Performance) -> str:
     """
     sections = [*(price_section(run, name) for name in run.prices), account(run)]
     if run.traded:
-        sections += [profit(run), liquidity(run), holding(run), execution_tables.trades(run)]
+        sections += [profit(run), liquidity(run), *execution_tables.books(run), holding(run)]
+        sections.append(execution_tables.trades(run))
     sections += [execution_tables.orders(run), *funnel_sections(run), *alert_sections(run)]
     page = Page(
         kind="Execution",

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from fathom.backtests.account.met_books import BookState
 from fathom.backtests.account.performance import Columns, Performance, select
 from fathom.pages import Section
 from fathom.pages.bars import shares
@@ -37,6 +38,26 @@ def costs(run: Performance) -> str:
     rows.append(_cost_row("All", fills))
     head = ["", "Fills", "Turnover", "Fees", "Fees, bps", "Slippage, bps", "vs arrival, bps"]
     return table(head, rows, last_is_total=True)
+
+
+def books(run: Performance) -> list[Section]:
+    """Return what books the fills met; nothing where the data have no book, or the run is older than this table."""
+    fills = run.fills
+    known = select(fills, fills["book_state"] != "")
+    if not known["price"].size:
+        return []
+    rows: list[Row] = []
+    for state in BookState:
+        some = select(known, known["book_state"] == state)
+        if some["price"].size or state == BookState.SOUND:
+            first = precise_utc(int(some["ts_event"][0])) if some["price"].size else UNDEFINED
+            age = duration(float(np.max(some["book_age_secs"]))) if some["price"].size else UNDEFINED
+            counts = integer(some["price"].size), number(float(np.sum(some["notional"])), 0)
+            rows.append([Cell(state.meaning.capitalize(), style="wrap"), *counts, first, age])
+    limit = run.config["venue"]["stale_book_secs"]
+    note = f"venue.stale_book_secs = {limit:g}. What a fill earned in a book that is not sound is not to be had."
+    body = table(["Book", "Fills", "Turnover", "First (UTC)", "Oldest"], rows)
+    return [Section("books", "Books that the fills met", body, note)]
 
 
 def trades(run: Performance) -> Section:

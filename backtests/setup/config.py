@@ -164,12 +164,16 @@ class Venue(Strict, frozen=True, kw_only=True):
         How many order commands the venue takes of the account in a second, as Bybit does. The strategies of Fathom keep
         to it: stops, targets, cancels and exits go first, an entry waits, and is dropped at the end of its signal's
         horizon. Of any other strategy, the orders and amendments beyond it are refused.
+    stale_book_secs
+        Without a change for longer than this, a book counts as stale: fills in it stand in the notes of the run, with
+        those in a crossed book. It changes no fill. 10 s suits perpetuals, whose books change several times a second.
     """
 
     fees: Fees
     starting_balance: str = "100000 USDT"
     leverage: Annotated[float, Meta(ge=1, le=1_000)] = 10.0
     orders_per_sec: Annotated[int, Meta(ge=1, le=1_000)] = ORDERS_PER_SEC
+    stale_book_secs: Annotated[float, Meta(gt=0, le=86_400)] = 10.0
     latency: Latency = Latency()
     fill: Fill = Fill()
     liquidation: Liquidation = Liquidation()

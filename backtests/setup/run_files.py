@@ -76,6 +76,8 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             ("slippage_bps", _F64, False),
             ("arrival_slippage_bps", _F64, True),
             ("decision_slippage_bps", _F64, True),
+            ("book_state", _TEXT, True),
+            ("book_age_secs", _F64, True),
         ]
     ),
     "positions": _schema(
@@ -174,6 +176,8 @@ class RunFiles:
     fill. `reference_price`, from which `slippage` is counted: arrival mid for market orders, trigger price for stops,
     limit price for limits (whose slippage is hence 0, or negative when the price is better). `slippage` in money,
     `slippage_bps` of the reference; `arrival_slippage_bps` and `decision_slippage_bps` likewise from those prices.
+    `book_state` and `book_age_secs`: the book that the fill met (`fathom.backtests.account.met_books`), and the time
+    since its last change; null without a book.
 
     **positions** `ts_closed`, `avg_px_close` and `exit_role` are null while open; the PnL of an open one is at the last
     mark. `return` = pnl_net / (avg_px_open * peak_quantity * multiplier).

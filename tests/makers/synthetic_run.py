@@ -19,6 +19,7 @@ types = ["book", "trades"]
 
 [venue]
 leverage = 10.0
+stale_book_secs = 10.0
 
 [venue.fees]
 maker = 0.0002
@@ -117,6 +118,8 @@ def make_run(
                     slippage_bps=bps,
                     arrival_slippage_bps=bps,
                     decision_slippage_bps=None,
+                    book_state="sound",
+                    book_age_secs=0.1,
                 )
                 order(tables["orders"], times[at], instrument, order_id, role, sign, quantity, price, "FILLED")
             end = count - 1 if still_open else last
