@@ -4,7 +4,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -67,7 +67,14 @@ class Finished(NamedTuple):
     notes: list[str]
 
 
-def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_level: str = "OFF") -> Finished:
+def simulate(
+    resolved: Resolved,
+    feed: Feed,
+    *,
+    tick: Tick | None = None,
+    log_level: str = "OFF",
+    watchers: Sequence[DataActor] = (),
+) -> Finished:
     """Run the actors and strategies over the feed.
 
     Parameters
@@ -80,6 +87,8 @@ def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_le
         Called now and then with the simulated time (ns).
     log_level
         The engine's own log on standard output: `OFF`, `ERROR`, `WARNING`, `INFO` or `DEBUG`.
+    watchers
+        Actors that listen and change nothing.
 
     Raises
     ------
@@ -102,18 +111,21 @@ def simulate(resolved: Resolved, feed: Feed, *, tick: Tick | None = None, log_le
         )
         node = BacktestNode([run])
         try:
-            return _run(node, run.id, resolved, feed, tick)
+            return _run(node, run.id, resolved, feed, tick, watchers)
         except RuntimeError as error:  # all that the engine raises
             raise RunError(f"The engine refused: {error}") from error
         finally:
             node.dispose()
 
 
-def _run(node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: Tick | None) -> Finished:
+def _run(
+    node: BacktestNode, run_id: str, resolved: Resolved, feed: Feed, tick: Tick | None, watchers: Sequence[DataActor]
+) -> Finished:
     node.build()
     depth = resolved.depth
     clock = Clockwork("Clockwork-001", max(1_000_000, (feed.end_ns - feed.start_ns) // _STEPS), tick)
-    node.add_actor(run_id, clock)
+    for watcher in (clock, *watchers):
+        node.add_actor(run_id, watcher)
     if resolved.config.venue.liquidation.enabled:
         node.add_actor(run_id, Holder("Holder-001", list(feed.instruments), depth))
     names: set[str] = set()

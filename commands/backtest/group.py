@@ -9,6 +9,7 @@ from fathom.commands.lazy import LazyGroup
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "ablate": ("fathom.commands.backtest.ablate:ablate", "Measure what each part adds to a backtest."),
     "compare": ("fathom.commands.backtest.compare:compare", "Compare the figures and curves of runs."),
+    "lookahead": ("fathom.commands.backtest.lookahead:lookahead", "Find components that see the future."),
     "report": ("fathom.commands.backtest.report:report", "Make the pages of existing runs again."),
     "run": ("fathom.commands.backtest.run:run", "Run a backtest from TOML files."),
     "scorecard": ("fathom.commands.backtest.scorecard:scorecard", "Hold the strategies against the requirements."),

@@ -84,6 +84,8 @@ def message_kind(detector: Any) -> type[Detection]:
     """Return the class of the messages of a `BarDetector`: its own, or one made of the fields of its `News`."""
     if detector.message:
         return cast(type[Detection], load(detector.message, kind="message"))
+    if not hasattr(detector.News, "_asdict"):
+        raise DetectorError(f"Expected a NamedTuple as {detector.__name__}.News, was {detector.News!r}.")
     fields = list(get_type_hints(detector.News).items())
     if odd := [name for name, of in fields if of not in (float, int, bool, str)]:
         raise DetectorError(
