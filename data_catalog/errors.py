@@ -35,6 +35,17 @@ class BadInputError(CatalogError):
         super().__init__(f"{place}: {problem}" if place else problem)
 
 
+class EmptyFileError(BadInputError):
+    """A source file is sound and holds nothing, as on a day without a trade.
+
+    Examples
+    --------
+    >>> raise EmptyFileError("Expected at least one trade, was none.")
+    Traceback (most recent call last):
+    fathom.data_catalog.errors.EmptyFileError: Expected at least one trade, was none.
+    """
+
+
 class OverlapError(CatalogError):
     """The catalog already holds other data for that instrument and time.
 

@@ -11,6 +11,8 @@
   that message showed as cancelled. Trades against RPI orders and block trades consume nothing.
 - A level ends as `Cause.EXIT` when it left a feed limited to `depth` levels, as `Cause.TRADED` when trades explain at
   least half of what it last held or went through its price, as `Cause.RESET` on a snapshot, else as `Cause.CANCELLED`.
+- A snapshot that is empty, has one side only or is crossed leaves the book *unsure* until the next snapshot: whatever
+  stands in it, nobody knows the market. An import writes an empty one where its file has a gap.
 """
 
 # numba types the kernels: mypy knows neither its integers nor that a kernel is no plain function.
@@ -95,7 +97,8 @@ UNMATCHED_LOTS: Final = 9  # traded where no level stood
 MALFORMED: Final = 10  # rows with a side or action that means nothing
 CHANGE: Final = 11  # lots that the last book row added to its level, or took from it
 SNAPSHOT_LAST: Final = 12  # the last completed message was a snapshot
-HEAD_FIELDS: Final = 13
+UNSURE: Final = 13  # the last snapshot cannot be a market's, or is empty: 1 until a good one came
+HEAD_FIELDS: Final = 14
 
 # Columns of `BookArrays.closed` after the fields of the level.
 END_SIDE: Final = 16
@@ -394,6 +397,9 @@ def _end_message(book: BookArrays, ts_event: int) -> None:
     head[FINAL_FROM] = min(head[FINAL_FROM], head[FINAL_TO])
     head[CLOSED_NOW] = head[CLOSED_COUNT]
     head[LAST_TS] = max(head[LAST_TS], ts_event)
+    if head[SNAPSHOT_OPEN] == 1:
+        whole = sides[BID, COUNT] > 0 and sides[ASK, COUNT] > 0
+        head[UNSURE] = not (whole and sides[BID, BEST] + sides[ASK, BEST] >= 0)  # the key of a bid is minus its price
     head[SNAPSHOT_LAST] = head[SNAPSHOT_OPEN]
     head[SNAPSHOT_OPEN] = 0
     head[MESSAGES] += 1

@@ -247,7 +247,7 @@ def _benchmark(ground: Ground, span_ns: int, undefined: dict[str, str]) -> summa
 
 def _notes(ground: Ground) -> list[str]:
     config, feed = ground.resolved.config, ground.feed
-    notes = met_books.notes_of(ground.met)
+    notes = met_books.notes_of(ground.met, ground.marks)
     if config.funding.source == "none":
         perpetual = any(type(item).__name__ == "CryptoPerpetual" for item in feed.instruments.values())
         notes += ["No funding was paid: the configuration names no funding rates."] * perpetual

@@ -12,7 +12,7 @@ from fathom.data_catalog.catalog import Catalog
 from fathom.market.events import Action, Kind
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BEST, BID, NO_KEY, BookArrays
-from fathom.market.lifecycle import book_row, drive, is_full, new_book
+from fathom.market.lifecycle import UNSURE, book_row, drive, is_full, new_book
 
 type Floats = NDArray[np.float64]
 type Times = NDArray[np.int64]
@@ -38,6 +38,10 @@ class Marks(NamedTuple):
         start of the span are missing, for the engine too.
     before_ns, after_ns
         Times of the last book change at or before each time, and of the first one after it; -1 where there is none.
+    unsure
+        1 where the book is unsure (`fathom.market.lifecycle`), else 0 (-1: without a book).
+    unsure_ns
+        How often the book became unsure, for how long in all, and when first.
     """
 
     times_ns: Times
@@ -47,6 +51,8 @@ class Marks(NamedTuple):
     whole: bool = True
     before_ns: Times = np.zeros(0, np.int64)
     after_ns: Times = np.zeros(0, np.int64)
+    unsure: Times = np.zeros(0, np.int64)
+    unsure_ns: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def mark(self) -> Floats:
@@ -72,9 +78,9 @@ def read_marks(
     """Return the marks at ascending times, and how many rows of each kind lie in the span (both ends included)."""
     name = str(instrument.id)
     prices = np.full((3, times_ns.size), np.nan)
-    around = np.full((2, times_ns.size), _NONE)
+    around = np.full((3, times_ns.size), _NONE)
     counts: dict[str, int] = {}
-    whole = True
+    whole, unsure_ns = True, (0, 0, 0)
     for bars in data.bars:
         table = catalog.bar_rows(f"{name}-{bars}", start_ns=start_ns, end_ns=end_ns)
         counts["bars"] = counts.get("bars", 0) + len(table)
@@ -84,7 +90,7 @@ def read_marks(
     has_book, has_trades = data.has_book, "trades" in data.types
     if has_book or has_trades:
         ticks = np.full((3, times_ns.size), _NONE)
-        book, state = new_book(), np.array([0, _NONE, _NONE, 0], np.int64)
+        book, state = new_book(), np.array([0, _NONE, _NONE, 0, 0, 0, 0, 0], np.int64)
         seen = {"book_deltas": 0, "trades": 0}
         stream = catalog.events(name, start_ns=start_ns, end_ns=end_ns, book=has_book, trades=has_trades)
         for rows in stream:
@@ -96,10 +102,15 @@ def read_marks(
             seen["book_deltas"] += len(rows) - traded
             book = drive(book, partial(_run, times_ns, ticks, around, state, rows), len(rows))
         _note(book, state, times_ns, ticks, around, np.iinfo(np.int64).max)
+        if state[_SINCE]:
+            state[_UNSURE_NS] += end_ns - state[_SINCE]
+        unsure_ns = int(state[_SPELLS]), int(state[_UNSURE_NS]), int(state[_FIRST])
         counts |= {kind: seen[kind] for kind, there in (("book_deltas", has_book), ("trades", has_trades)) if there}
         for column in (0, 1) if not has_trades else (0, 1, 2):
             prices[column] = np.where(ticks[column] == _NONE, np.nan, _prices(ticks[column], instrument))
-    return Marks(times_ns, prices[0], prices[1], prices[2], whole, around[0], around[1]), counts
+    return Marks(
+        times_ns, *(prices[0], prices[1], prices[2]), whole, *(around[0], around[1], around[2]), unsure_ns
+    ), counts
 
 
 # Entries of the state of `_run`.
@@ -107,6 +118,10 @@ _AT: Final = 0  # the next of the wanted times
 _LAST_PRICE: Final = 1
 _BEFORE: Final = 2  # time of the last book change
 _OPEN: Final = 3  # the first of the wanted times that waits for the next book change
+_SPELLS: Final = 4  # how often the book became unsure
+_UNSURE_NS: Final = 5  # for how long, without the spell that goes on
+_FIRST: Final = 6  # when first
+_SINCE: Final = 7  # since when it is; 0 while it is not
 
 
 @kernel
@@ -130,10 +145,25 @@ def _run(
                 return i
             book_row(book, row.price, row.size, row.action, row.side, row.flags, row.ts_event)
             state[_BEFORE] = row.ts_init
+            if (book.head[UNSURE] == 1) != (state[_SINCE] != 0):
+                _turn(state, row.ts_init)
             while state[_OPEN] < state[_AT]:
                 around[1, state[_OPEN]] = row.ts_init
                 state[_OPEN] += 1
     return len(rows)
+
+
+@kernel
+def _turn(state: Times, ts_init: int) -> None:  # pragma: no cover - compiled
+    # The book became unsure, or sure again.
+    if state[_SINCE]:
+        state[_UNSURE_NS] += ts_init - state[_SINCE]
+        state[_SINCE] = 0
+        return
+    state[_SINCE] = ts_init
+    if state[_SPELLS] == 0:
+        state[_FIRST] = ts_init
+    state[_SPELLS] += 1
 
 
 @kernel
@@ -149,6 +179,7 @@ def _note(
             out[1, at] = book.sides[ASK, BEST]
         out[2, at] = state[_LAST_PRICE]
         around[0, at] = state[_BEFORE]
+        around[2, at] = book.head[UNSURE]
         state[_AT] = at + 1
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fathom.backtests.account.marks import Marks
 from fathom.backtests.engine.records import Fill
+from fathom.pages.formats import counted
 from fathom.settings.times import iso
 
 
@@ -17,10 +18,11 @@ class BookState(StrEnum):
     Examples
     --------
     >>> [state.value for state in BookState]
-    ['crossed', 'stale', 'hole', 'sound']
+    ['crossed', 'unsure', 'stale', 'hole', 'sound']
     """
 
     CROSSED = "crossed"
+    UNSURE = "unsure"
     STALE = "stale"
     HOLE = "hole"
     SOUND = "sound"
@@ -29,6 +31,7 @@ class BookState(StrEnum):
     def meaning(self) -> str:
         """In words."""
         return {
+            "unsure": "an unsure book: a gap or a bad snapshot came before, and no good snapshot since",
             "crossed": "a crossed book: its best bid lay above its best ask",
             "stale": "a book older than venue.stale_book_secs",
             "hole": "a hole of the data: the next change of the book came later than venue.stale_book_secs",
@@ -63,6 +66,8 @@ class MetBook(NamedTuple):
         age, bid, ask = (ts_ns - before) / 1e9, float(marks.bid[place]), float(marks.ask[place])
         if bid > ask:
             return cls(BookState.CROSSED, age, f"bid {bid:.12g}, ask {ask:.12g}")
+        if marks.unsure[place]:
+            return cls(BookState.UNSURE, age, f"bid {bid:.12g}, ask {ask:.12g}")
         if age > stale_secs:
             return cls(BookState.STALE, age, f"{age:,.1f} s old")
         if after >= 0 and (after - before) / 1e9 > stale_secs:
@@ -75,15 +80,22 @@ def met_books(fills: Iterable[Fill], marks: Mapping[str, Marks], stale_secs: flo
     return {fill: MetBook.of(marks[fill.order.instrument_id], fill.ts_event, stale_secs) for fill in fills}
 
 
-def notes_of(met: Mapping[Fill, MetBook]) -> list[str]:
-    """Return a sentence for each thing that was wrong with the books that fills met.
+def notes_of(met: Mapping[Fill, MetBook], marks: Mapping[str, Marks]) -> list[str]:
+    """Return a sentence for each book that was unsure, and for each thing that was wrong with the books of fills.
 
     Examples
     --------
-    >>> notes_of({})
+    >>> notes_of({}, {})
     []
     """
     notes = []
+    for name, instrument in marks.items():
+        times, unsure_ns, first_ns = instrument.unsure_ns
+        if times:
+            notes.append(
+                f"The book of {name} was unsure {counted(times, 'time')} after gaps or bad snapshots, first at "
+                f"{iso(first_ns)}, for {unsure_ns / 1e9:,.1f} s in all: no feature and no alert then."
+            )
     for state in BookState:
         wrong = [(fill, book) for fill, book in met.items() if book.state == state]
         if wrong and state != BookState.SOUND:

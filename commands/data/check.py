@@ -30,13 +30,13 @@ def check(terminal: Terminal, catalog: Path, instrument: str | None, max_hole: f
     \b
     Errors (exit code 1): what cannot be true, or what the engine would replay wrongly
       time or sequence going backwards; a jump in a sequence that counts messages one by one; a message that comes
-      twice or does not end; a best bid above the best ask; a snapshot with bid = ask; prices and sizes off the grid
-      or below 0; a trade id that comes twice; bars that overlap or contradict themselves; unreadable files
+      twice or does not end; a best bid above the best ask; prices and sizes off the grid or below 0; a trade id that
+      comes twice; bars that overlap or contradict themselves; unreadable files
     \b
     Warnings (exit code 0, or 1 with --strict): what may be true, and should be known
-      no data for longer than --max-hole; messages lost before a snapshot; bars missing; bid = ask after a change; a
-      book with one side only; no snapshot at the beginning; ts_init before ts_event; what the import said of its
-      source files
+      no data for longer than --max-hole; messages lost before a snapshot; an empty snapshot, as an import writes it
+      where its file has a gap; bars missing; bid = ask; a book with one side only; no snapshot at the beginning;
+      ts_init before ts_event; what the import said of its source files
     \b
     Notes: what some venues do all the time
       deletion of a level that was not there; a level changed twice in a message; quiet spells without trades

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How far a stamp may lie before the one before it; more is an error.",
 )
+@click.option("--strict", is_flag=True, help="Refuse a file with a fault that else is only told (see above).")
 def bybit(
     terminal: Terminal,
     files: tuple[Path, ...],
@@ -41,12 +42,19 @@ def bybit(
     instruments: Path | None,
     latency_ms: float,
     max_clock_step_ms: float,
+    strict: bool,
 ) -> None:
     """Import Bybit's public archive FILES: order books of any depth, and trades.
 
     Order books are zips named like 2024-12-01_XRPUSDT_ob500.data.zip, trades like XRPUSDT2024-12-01.csv.gz, with or
     without an RPI column (the flag is kept). Each file is imported as a whole or not at all; one that was imported
-    before is skipped, and one that overlaps other data of its instrument is refused.
+    before is skipped, and one that overlaps other data of its instrument is refused. An empty file is
+    told and left out.
+
+    Faults are told with line and value: missing update ids, sequences that go back, trade ids that stand twice, stamps
+    of another day than the file's name, snapshots that are crossed or have one side only. After missing ids or such a
+    snapshot the book is unsure until the next good snapshot: nothing of it is imported until then, the engine has no
+    market there, features are NaN and detectors silent. --strict refuses the file instead.
 
     \b
     Example:
@@ -64,7 +72,7 @@ def bybit(
     """
     imported: list[Imported] = []
     try:
-        import_files(terminal, files, catalog, instruments, imported, latency_ms, max_clock_step_ms)
+        import_files(terminal, files, catalog, instruments, imported, latency_ms, max_clock_step_ms, strict=strict)
     finally:
         terminal.answer([each.content for each in imported])
 
@@ -77,14 +85,18 @@ def import_files(
     imported: "list[Imported]",
     latency_ms: float = 0.0,
     max_clock_step_ms: float = 10.0,
+    *,
+    strict: bool = False,
 ) -> None:
     """Import archive files, add each to `imported` and print them; files before a bad one stay imported."""
     from fathom.data_catalog.catalog import Catalog
+    from fathom.data_catalog.errors import EmptyFileError
     from fathom.data_catalog.ingest.bybit import import_archive, plan
     from fathom.data_catalog.ingest.bybit_book import Timing
     from fathom.data_catalog.instruments import load_instruments
 
     catalog, timing = Catalog(folder), Timing(round(latency_ms * 1e6), round(max_clock_step_ms * 1e6))
+    empty: list[EmptyFileError] = []
     planned = plan(files, catalog, load_instruments(instruments) if instruments else None)
     try:
         with terminal.progress() as bars:
@@ -94,9 +106,18 @@ def import_files(
                 def show(count: int, name: str = name, size: int = size) -> None:
                     bars.step(name, count, total=size)
 
-                imported.append(import_archive(archive, instrument, catalog, timing, show))
+                try:
+                    imported.append(import_archive(archive, instrument, catalog, timing, show, strict=strict))
+                except EmptyFileError as error:  # a day without trades
+                    if strict:
+                        raise
+                    empty.append(error)
     finally:
         _print(terminal, imported)
+        for none in empty:
+            terminal.warn(f"{none} Nothing of it was imported.")
+    if empty and not imported:
+        raise empty[0]
 
 
 def _print(terminal: Terminal, imported: "list[Imported]") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from fathom.data_catalog.catalog import Catalog
-from fathom.data_catalog.errors import BadInputError, InstrumentError, OverlapError
+from fathom.data_catalog.errors import BadInputError, EmptyFileError, InstrumentError, OverlapError
 from fathom.data_catalog.ingest.archive import Advance
 from fathom.data_catalog.ingest.bybit_book import BookFile, Timing
 from fathom.data_catalog.ingest.bybit_trades import TradeFile
@@ -126,7 +126,13 @@ def plan(files: Iterable[Path], catalog: Catalog, instruments: Instruments | Non
 
 
 def import_archive(
-    archive: Archive, instrument: Any, catalog: Catalog, timing: Timing, advance: Advance = lambda size: None
+    archive: Archive,
+    instrument: Any,
+    catalog: Catalog,
+    timing: Timing,
+    advance: Advance = lambda size: None,
+    *,
+    strict: bool = False,
 ) -> Imported:
     """Bring one archive file into a catalog.
 
@@ -139,6 +145,8 @@ def import_archive(
     timing : Timing
     advance : callable, optional
         Progress, called with bytes of the file read.
+    strict : bool, default False
+        Refuse a file with a fault that else is only told: a gap, a bad snapshot, a trade id that stands twice, ...
 
     Returns
     -------
@@ -197,14 +205,14 @@ def import_archive(
             with catalog.book_writer(instrument) as writer:
                 for rows in book.read(advance):
                     writer.write(rows)
-                _refuse_empty(writer, path)
+                _refuse(writer, path, book.faults() if strict else [])
                 writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
         else:
             source = trades = TradeFile(path, archive.symbol, grid, timing, archive.day)
             with catalog.trade_writer(instrument) as writer:
                 for rows, ids in trades.read(advance):
                     writer.write(rows, ids)
-                _refuse_empty(writer, path)
+                _refuse(writer, path, trades.faults() if strict else [])
                 writer.also(ledger.place(key), lambda: Ledger.encode(entry_of(writer)))
     except OverlapError:
         if (entry := ledger.find(key)) is not None:  # another process brought the same file meanwhile
@@ -222,9 +230,11 @@ def _day(path: Path, text: str | None) -> date | None:
         ) from None
 
 
-def _refuse_empty(writer: RowWriter, path: Path) -> None:
+def _refuse(writer: RowWriter, path: Path, faults: list[str]) -> None:
     if writer.first_ns is None:
-        raise BadInputError("Expected at least one level change or trade, was none.", file=path)
+        raise EmptyFileError("Expected at least one level change or trade, was none.", file=path)
+    if faults:
+        raise BadInputError(f"Expected a file without faults (--strict), was one with {'; '.join(faults)}.", file=path)
 
 
 def _notes(source: BookFile | TradeFile) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from fathom.data_catalog.errors import BadInputError
 from fathom.data_catalog.ingest.archive import Advance, zip_chunks
 from fathom.data_catalog.ingest.bybit_lines import (
+    BACKWARDS,
     BREAKS,
     HELD,
     LEVELS,
     LINES,
     MESSAGES,
     MS,
+    OTHER_DAY,
     PADDING,
     SNAPSHOTS,
     UNANCHORED,
@@ -27,8 +29,12 @@ from fathom.data_catalog.ingest.bybit_lines import (
 )
 from fathom.data_catalog.ingest.bybit_message import MessageError, read_message
 from fathom.data_catalog.ingest.decimal_text import Step
+from fathom.data_catalog.ingest.odd_rows import Odd
+from fathom.data_catalog.ingest.unsure import Guard
 from fathom.data_catalog.instruments import Grid
 from fathom.market.events import EVENT
+from fathom.pages.formats import counted
+from fathom.settings.times import time_text
 
 _MAX_LINE_BYTES: Final = 64 << 20
 
@@ -89,7 +95,9 @@ class BookFile:
         self.symbol = symbol
         self.grid = grid
         self.timing = timing
-        self.state = new_state() if day is None else new_state(*(time // MS for time in times_near(day)))
+        self._guard = Guard(grid)
+        spans = () if day is None else (*times_near(day), *times_of(day))
+        self.state = new_state(*(time // MS for time in spans))
 
     @property
     def messages(self) -> int:
@@ -123,19 +131,29 @@ class BookFile:
         if rest.strip():
             yield from self._rows(rest + b"\n")
 
-    def warnings(self) -> list[str]:
-        """Return what a user should know of the file, in words."""
-        held, breaks, early = (int(self.state[i]) for i in (HELD, BREAKS, UNANCHORED))
-        found = []
+    def faults(self) -> list[str]:
+        """Return what no file should hold, in words with line and value."""
+        found, early = [], int(self.state[UNANCHORED])
         if early:
             found.append(
                 f"{counted(early, 'change')} before the first snapshot (from line 1 on): the book is incomplete there"
             )
-        if breaks:
-            found.append(f"{counted(breaks, 'break')} in the update ids: changes are missing or doubled")
-        if held:
-            found.append(f"{counted(held, 'message')} stamped a little before the one before; their ts_init was held")
-        return found
+        for kind, noun, what in (
+            (BREAKS, "break", "in the update ids (changes are missing or doubled)"),
+            (BACKWARDS, "message", "with a sequence less than the one before"),
+            (OTHER_DAY, "message", "of another day than the file's name"),
+        ):
+            count, line, value, before = self.state[kind : kind + 4].tolist()
+            if count:
+                shown = time_text(value) if kind == OTHER_DAY else f"{value} after {before}"
+                found.append(Odd(count, line, shown).words(noun, what))
+        return found + self._guard.warnings()
+
+    def warnings(self) -> list[str]:
+        """Return what a user should know of the file, in words: its faults, and what was put right."""
+        held = int(self.state[HELD])
+        words = f"{counted(held, 'message')} stamped a little before the one before; their ts_init was held"
+        return self.faults() + [words] * bool(held)
 
     @property
     def _line(self) -> int:
@@ -151,7 +169,7 @@ class BookFile:
         while at < len(text):
             at, count, stuck = parse_lines(buffer, at, len(text), patterns, *steps, *times, self.state, rows, 0)
             if count:
-                yield rows[:count]
+                yield self._guard.passed(rows[:count])
             if stuck:
                 end = text.index(b"\n", at)
                 careful = self._careful(text[at:end])
@@ -169,34 +187,12 @@ class BookFile:
             except MessageError as error:
                 raise BadInputError(str(error), file=self.path, line=self._line) from None
         self.state[LINES] += 1
-        return rows
+        return self._guard.passed(rows)
 
     @property
     def snapshots(self) -> int:
         """Snapshots read so far."""
         return int(self.state[SNAPSHOTS])
-
-
-class Odd(NamedTuple):
-    """Rows of a file that are odd in one way: how many, and the first."""
-
-    rows: int
-    line: int
-    value: str
-
-    def plus(self, rows: int) -> "Odd":
-        """Return the same with more rows."""
-        return self._replace(rows=self.rows + rows)
-
-    def words(self, noun: str, what: str) -> str:
-        """Return a sentence for the user.
-
-        Examples
-        --------
-        >>> Odd(2, 7, "2024-12-02T00:00:00Z").words("trade", "of another day than the file's name")
-        "2 trades of another day than the file's name, first at line 7: 2024-12-02T00:00:00Z"
-        """
-        return f"{counted(self.rows, noun)} {what}, first at line {self.line}: {self.value}"
 
 
 def times_of(day: date) -> tuple[int, int]:
@@ -222,14 +218,3 @@ def times_near(day: date) -> tuple[int, int]:
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     earliest, latest = (int((start + timedelta(days=days)).timestamp()) for days in (-1, 2))
     return max(earliest, 0) * 10**9, latest * 10**9
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "break"), counted(2_000, "break")
-    ('1 break', '2,000 breaks')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fathom.data_catalog.ingest.decimal_text import Step
+from fathom.data_catalog.ingest.unsure import GAP
 from fathom.market.events import Action, Flag, Kind, Side
 from fathom.market.kernel_cache import cached
 
@@ -34,12 +35,20 @@ LINES: Final = 3  # lines read
 MESSAGES: Final = 4
 SNAPSHOTS: Final = 5
 LEVELS: Final = 6  # level changes
-BREAKS: Final = 7  # changes whose update id does not follow the one before
+LAST_SEQUENCE: Final = 7
 HELD: Final = 8  # messages whose ts was before the last one's, by no more than the tolerance
 UNANCHORED: Final = 9  # changes before the first snapshot
 EARLIEST: Final = 10  # the first and the last stamp that the file may have, in ms
 LATEST: Final = 11
-STATE_SIZE: Final = 12
+DAY_START: Final = 12  # the first stamp of the day in the file's name, and the first after it, in ms
+DAY_END: Final = 13
+GAPPED: Final = 14  # messages are missing before the next row
+WAS_CHANGE: Final = 15  # the last message was no snapshot
+# What is odd: how often, then line, value and the value before it, of the first.
+BREAKS: Final = 16  # changes whose update id does not follow the one before
+BACKWARDS: Final = 20  # changes whose sequence is less than the one before
+OTHER_DAY: Final = 24  # messages of another day than the file's name
+STATE_SIZE: Final = 28
 
 # What `accept` may answer.
 OK: Final = 0
@@ -51,6 +60,7 @@ _LAST = int(Flag.LAST)
 _SNAPSHOT = int(Flag.SNAPSHOT)
 _ADD, _UPDATE, _DELETE, _CLEAR = (int(a) for a in (Action.ADD, Action.UPDATE, Action.DELETE, Action.CLEAR))
 _BOOK = int(Kind.BOOK)
+_GAP = GAP
 _BUY, _SELL, _NO_SIDE = int(Side.BUY), int(Side.SELL), int(Side.NONE)
 _POWERS = np.array([10**i for i in range(19)], dtype=np.int64)
 _MAX_DIGITS = 18
@@ -102,8 +112,12 @@ class Patterns(NamedTuple):
         )
 
 
-def new_state(earliest_ms: int = 0, latest_ms: int = MAX_MS) -> NDArray[np.int64]:
+def new_state(
+    earliest_ms: int = 0, latest_ms: int = MAX_MS, day_start_ms: int = 0, day_end_ms: int = MAX_MS + 1
+) -> NDArray[np.int64]:
     """Return the state before the first message of a file whose stamps lie between two times, both included.
+
+    Its name states a day, from its start to before its end.
 
     Examples
     --------
@@ -112,13 +126,27 @@ def new_state(earliest_ms: int = 0, latest_ms: int = MAX_MS) -> NDArray[np.int64
     """
     state = np.zeros(STATE_SIZE, dtype=np.int64)
     state[LAST_TS] = state[LAST_INIT] = state[LAST_U] = -1
-    state[EARLIEST], state[LATEST] = earliest_ms, latest_ms
+    state[EARLIEST], state[LATEST], state[DAY_START], state[DAY_END] = earliest_ms, latest_ms, day_start_ms, day_end_ms
     return state
 
 
 @cached
+def _odd(state: NDArray[np.int64], kind: int, value: int, before: int) -> None:
+    if state[kind] == 0:
+        state[kind + 1], state[kind + 2], state[kind + 3] = state[LINES] + 1, value, before
+    state[kind] += 1
+
+
+@cached
 def accept(
-    state: NDArray[np.int64], ts: int, update: int, snapshot: bool, levels: int, latency: int, tolerance: int
+    state: NDArray[np.int64],
+    ts: int,
+    update: int,
+    sequence: int,
+    snapshot: bool,
+    levels: int,
+    latency: int,
+    tolerance: int,
 ) -> int:
     """Take a message into the state, unless its time is before the last one's by more than the tolerance (all ns)."""
     if ts < state[LAST_TS] - tolerance:
@@ -132,8 +160,17 @@ def accept(
         state[SNAPSHOTS] += 1
     elif state[SNAPSHOTS] == 0:
         state[UNANCHORED] += 1
-    if not snapshot and state[LAST_U] >= 0 and update != state[LAST_U] + 1:
-        state[BREAKS] += 1
+    if state[LAST_U] >= 0 and update != state[LAST_U] + 1 and (state[WAS_CHANGE] == 1 or not snapshot):
+        if not snapshot:
+            _odd(state, BREAKS, update, state[LAST_U])
+        if update != state[LAST_U]:  # a message that comes twice does no harm
+            state[GAPPED] = 1
+    if not snapshot and sequence < state[LAST_SEQUENCE]:
+        _odd(state, BACKWARDS, sequence, state[LAST_SEQUENCE])
+    if ts < state[DAY_START] * MS or ts >= state[DAY_END] * MS:
+        _odd(state, OTHER_DAY, ts, 0)
+    state[LAST_SEQUENCE] = sequence
+    state[WAS_CHANGE] = 0 if snapshot else 1
     state[LAST_U] = update
     state[MESSAGES] += 1
     state[LEVELS] += levels
@@ -142,9 +179,16 @@ def accept(
 
 @cached
 def finish_message(
-    rows: NDArray[np.void], first: int, end: int, ts_event: int, ts_init: int, sequence: int, snapshot: bool
+    rows: NDArray[np.void],
+    first: int,
+    end: int,
+    ts_event: int,
+    sequence: int,
+    snapshot: bool,
+    state: NDArray[np.int64],
 ) -> None:
-    """Give the rows `first` to `end` of one message what they share, and mark the last."""
+    """Give the rows `first` to `end` of one message what they share, and mark the last (see `unsure.Guard`)."""
+    ts_init = state[LAST_INIT]
     flags = _SNAPSHOT_LEVEL if snapshot else _CHANGE
     for i in range(first, end):
         row = rows[i]
@@ -155,8 +199,12 @@ def finish_message(
         row.flags = flags
     if snapshot:
         rows[first].flags = _SNAPSHOT
+        rows[first].size = state[LINES] + 1
     if end > first:
         rows[end - 1].flags |= _LAST
+        if state[GAPPED] == 1:
+            rows[first].flags |= _GAP
+            state[GAPPED] = 0
 
 
 @cached
@@ -348,9 +396,9 @@ def _line(
     if text[at] != _NEWLINE:
         return -1, first
     levels = count - first - (1 if snapshot else 0)
-    if accept(state, ts * MS, update, snapshot, levels, latency, tolerance) != OK:
+    if accept(state, ts * MS, update, sequence, snapshot, levels, latency, tolerance) != OK:
         return -1, first
-    finish_message(rows, first, count, cross_time * MS, state[LAST_INIT], sequence, snapshot)
+    finish_message(rows, first, count, cross_time * MS, sequence, snapshot, state)
     return at + 1, count
 
 

@@ -7,7 +7,7 @@ import orjson
 from numpy.typing import NDArray
 
 from fathom.data_catalog.errors import CatalogError, InstrumentError
-from fathom.data_catalog.ingest.bybit_lines import EARLIEST, LAST_INIT, LAST_TS, LATEST, MS, OK, accept, finish_message
+from fathom.data_catalog.ingest.bybit_lines import EARLIEST, LAST_TS, LAST_U, LATEST, MS, OK, accept, finish_message
 from fathom.data_catalog.instruments import Grid
 from fathom.market.events import EVENT, Action, Side
 from fathom.settings.times import time_text
@@ -65,18 +65,23 @@ def read_message(
         for name, side in (("b", Side.BUY), ("a", Side.SELL))
         for number, level in enumerate(_field(data, name, list, "data."))
     ]
-    if accept(state, ts * MS, update, snapshot, len(levels), latency, tolerance) != OK:
+    if accept(state, ts * MS, update, sequence, snapshot, len(levels), latency, tolerance) != OK:
         back = milliseconds(int(state[LAST_TS]) - ts * MS)
+        remedy = f"If the recording's clock is known to step, allow it with --max-clock-step-ms {back}."
+        if update <= state[LAST_U]:  # the ids went back with the clock
+            remedy = (
+                f"The update id goes back too, to {update} after {state[LAST_U]}: lines stand twice, or out of order."
+            )
         raise MessageError(
             f"Expected 'ts' not to run backwards, was {ts} ({time_text(ts * MS)}), {back} ms before the message "
-            f"above it. If the recording's clock is known to step, allow it with --max-clock-step-ms {back}."
+            f"above it. {remedy}"
         )
     rows = np.zeros(snapshot + len(levels), dtype=EVENT)
     if snapshot:
         rows["action"][0] = Action.CLEAR
     for row, level in enumerate(levels, start=int(snapshot)):
         rows["side"][row], rows["price"][row], rows["size"][row], rows["action"][row] = level
-    finish_message(rows, 0, len(rows), cross_time * MS, state[LAST_INIT], sequence, snapshot)
+    finish_message(rows, 0, len(rows), cross_time * MS, sequence, snapshot, state)
     return rows
 
 

@@ -15,16 +15,18 @@ import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 from pandas.util import hash_array
 
-from fathom.data_catalog.errors import BadInputError, InstrumentError
+from fathom.data_catalog.errors import BadInputError, EmptyFileError, InstrumentError
 from fathom.data_catalog.ingest.archive import CHUNK_BYTES, Advance, GzipFile
-from fathom.data_catalog.ingest.bybit_book import Odd, Timing, counted, times_near, times_of
+from fathom.data_catalog.ingest.bybit_book import Timing, times_near, times_of
 from fathom.data_catalog.ingest.bybit_lines import MAX_MS, MS
 from fathom.data_catalog.ingest.bybit_message import milliseconds
 from fathom.data_catalog.ingest.csv_errors import malformed_csv
 from fathom.data_catalog.ingest.decimal_text import Step, parse_decimals
+from fathom.data_catalog.ingest.odd_rows import Odd, repeated_ids
 from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.store.arrow import TRADE_ID, TRADE_ID_WORDS
 from fathom.market.events import EVENT, Kind, Side, TradeFlag
+from fathom.pages.formats import counted
 from fathom.settings.nearest import nearest
 from fathom.settings.times import time_text
 
@@ -91,7 +93,7 @@ class TradeFile:
         batches = self._batches(advance)
         first = next(batches, None)
         if first is None:
-            raise BadInputError("Expected at least one trade, was none.", file=self.path)
+            raise EmptyFileError("Expected at least one trade, was none.", file=self.path)
         times = first[0]["ts_event"]
         self.newest_first = bool(times[0] > times[-1])
         if self.newest_first:
@@ -103,17 +105,20 @@ class TradeFile:
             yield self._in_order(batch, line)
             line += len(batch[0])
 
-    def warnings(self) -> list[str]:
-        """Return what a user should know of the file, in words."""
+    def faults(self) -> list[str]:
+        """Return what no file should hold, in words with line and value."""
         found = []
-        if self.newest_first:
-            found.append("listed newest first: the order was reversed")
         if self._other_day is not None:
             found.append(self._other_day.words("trade", "of another day than the file's name"))
-        ids = np.concatenate(self._ids) if self._ids else np.zeros(0, np.uint64)
-        repeated = len(ids) - len(np.unique(ids))
-        if repeated:
-            found.append(f"{counted(repeated, 'trade id')} stand twice: the trades may be doubled")
+        if (again := repeated_ids(self._ids, first_line=2)) is not None:
+            found.append(again.words("trade id", "again (the trades may be doubled)"))
+        return found
+
+    def warnings(self) -> list[str]:
+        """Return what a user should know of the file, in words: its faults, and what was put right."""
+        found = self.faults()
+        if self.newest_first:
+            found.append("listed newest first: the order was reversed")
         if self.held:
             found.append(
                 f"{counted(self.held, 'trade')} stamped a little before the one before; their ts_init was held"
@@ -132,10 +137,13 @@ class TradeFile:
         if len(bad):
             where = int(bad[0])
             late = milliseconds(int(back[where]))
+            remedy = f"If the recording's clock is known to step, allow it with --max-clock-step-ms {late}."
+            known = hash_array(np.array([ids[where].as_py()], object))[0]
+            if sum(int(np.count_nonzero(part == known)) for part in self._ids) > 1:
+                remedy = f"The trade {ids[where]} stands in the file twice: fetch the file again."
             raise BadInputError(
                 f"Expected 'timestamp' not to run {'forwards' if step < 0 else 'backwards'}, was "
-                f"{time_text(int(times[where]))}, {late} ms out of order. If the recording's clock is known to step, "
-                f"allow it with --max-clock-step-ms {late}.",
+                f"{time_text(int(times[where]))}, {late} ms out of order. {remedy}",
                 file=self.path,
                 line=line + step * where,
             )

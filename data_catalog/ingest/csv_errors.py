@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from fathom.data_catalog.errors import BadInputError
+from fathom.data_catalog.errors import BadInputError, EmptyFileError
 
 _BAD_ROW: Final = re.compile(
     r"Row #(?P<row>\d+): Expected (?P<expected>\d+) columns, got (?P<found>\d+): (?P<text>.*)", re.DOTALL
@@ -29,7 +29,7 @@ def malformed_csv(error: BaseException, path: Path) -> BadInputError:
     place = _BAD_ROW.search(str(error))
     if place is None:
         problem = f"Expected a whole CSV with a header line, was: {str(error).strip()}. Fetch or write it again."
-        return BadInputError(problem, file=path)
+        return EmptyFileError(problem, file=path) if "Empty CSV" in problem else BadInputError(problem, file=path)
     return BadInputError(
         f"Expected {place['expected']} columns as in the header, was {place['found']}: '{place['text'].strip()}'. "
         "The file may be damaged: fetch or write it again.",

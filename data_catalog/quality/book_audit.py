@@ -22,7 +22,7 @@ BOOK_CHECKS: Final = (
     "message_unterminated",
     "crossed",
     "locked",
-    "locked_snapshot",
+    "unsure",
     "one_sided",
     "hole",
     "no_snapshot_first",
@@ -45,7 +45,7 @@ BOOK_CHECKS: Final = (
     _OPEN_END,
     _CROSSED,
     _LOCKED,
-    _LOCKED_SNAPSHOT,
+    _UNSURE,
     _ONE_SIDED,
     _HOLE,
     _NO_SNAPSHOT,
@@ -354,7 +354,9 @@ def _close(
         if bid > ask:
             note(counts, where, _CROSSED, at, now, bid, ask)
         elif bid == ask:
-            note(counts, where, _LOCKED_SNAPSHOT if s[_IS_SNAPSHOT] else _LOCKED, at, now, bid, ask)
+            note(counts, where, _LOCKED, at, now, bid, ask)
+    elif s[_IS_SNAPSHOT] and bids == 0 and asks == 0:
+        note(counts, where, _UNSURE, at, now, 0, 0)
     elif s[_KNOWN]:
         note(counts, where, _ONE_SIDED, at, now, bids, asks)
     if s[_HASH] == s[_LAST_HASH] and s[_NUMBER] > 1:

@@ -194,7 +194,7 @@ class _Check:
             detail = f"ts_event {time_text(one)}"
         elif name == "event_time_backwards":
             detail = f"{time_text(two)} after {time_text(one)}"
-        elif name in ("crossed", "locked", "locked_snapshot"):
+        elif name in ("crossed", "locked"):
             detail = f"bid {self.grid.price_text(one)}, ask {self.grid.price_text(two)}"
         elif name in ("size_negative", "size_zero", "trade_size_zero"):
             detail = f"price {self.grid.price_text(one)}, size {self.grid.size_text(two)}"

@@ -32,8 +32,8 @@ CHECKS: Final[Mapping[str, tuple[Severity, str]]] = {
     "message_duplicated": ("error", "a message comes twice in a row"),
     "message_unterminated": ("error", "a message does not end with a LAST flag: the engine joins it to the next"),
     "crossed": ("error", "the best bid is above the best ask at the end of a message"),
-    "locked_snapshot": ("error", "the best bid equals the best ask in a snapshot"),
-    "locked": ("warning", "the best bid equals the best ask at the end of a change"),
+    "locked": ("warning", "the best bid equals the best ask at the end of a message"),
+    "unsure": ("warning", "the book is unknown from here to the next snapshot: a gap or a bad snapshot in the source"),
     "one_sided": ("warning", "the book has no bid or no ask at the end of a message"),
     "no_snapshot_first": ("warning", "the data do not begin with a snapshot: the book is incomplete at first"),
     "unknown_level_deleted": (

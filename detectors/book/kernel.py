@@ -31,7 +31,7 @@ from fathom.detectors.book.taker_flow import NOW, note_mid, note_taken, pass_tim
 from fathom.market.events import Action, Flag, Kind, Side, TradeFlag
 from fathom.market.kernel import kernel
 from fathom.market.levels import ASK, BID, BookArrays
-from fathom.market.lifecycle import CHANGE, book_row, is_full, new_book, trade_row
+from fathom.market.lifecycle import CHANGE, UNSURE, book_row, is_full, new_book, trade_row
 from fathom.market.pack import ArrayPack
 
 _SPOOFING: Final = int(AlertKind.SPOOFING)
@@ -135,6 +135,11 @@ def _message_ends(book: BookArrays, watch: WatchArrays, ts_event: int, ts_init: 
     orders = placed.orders
     let_pace_fall(desk.pace, desk.allowed, max(0, ts_init - desk.head[PACED]))
     desk.head[PACED] = max(ts_init, desk.head[PACED])
+    if book.head[UNSURE] == 1:  # nobody knows the book: nothing is noted of it, as in a snapshot
+        end_of_message(book, placed, ts_event)
+        forget_all(orders)
+        desk.head[MESSAGES] += 1
+        return
     note_mid(placed.flow, book)
     note_scrolls(book, orders)
     note_moves(orders)

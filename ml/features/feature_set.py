@@ -34,7 +34,8 @@ class Vectors(NamedTuple):
     ts : ndarray
         Grid times in ns, int64, of shape (vectors,); they grow.
     values : ndarray
-        float64, of shape (vectors, features). A row with a NaN is not ready: a feature in it never had a value yet.
+        float64, of shape (vectors, features). A row with a NaN is not ready: a feature in it never had a value yet, or
+        the book is unsure (`fathom.market.lifecycle`).
 
     Examples
     --------
@@ -147,7 +148,8 @@ class FeatureSet:
         self._whole = np.empty(len(specs))
         self._parts = np.split(self._whole, np.cumsum(self._widths)[:-1])
         self._columns = np.array([everything.index(name) for name in names], np.int64)
-        self._filling = Filling(names, registry.joined(group.neutral for group in self._groups))
+        witness = np.repeat(_witnesses(self._groups), self._widths)[self._columns]
+        self._filling = Filling(names, registry.joined(group.neutral for group in self._groups), witness)
         self._grid = EventGrid(step_ns=self.config.grid_ms * MS, silence_ns=self.config.max_silence_ms * MS)
         self._none = Vectors(np.zeros(0, np.int64), np.zeros((0, len(names))))
 
@@ -217,7 +219,7 @@ class FeatureSet:
             whole[:, start : start + width] = part
             start += width
         vectors = whole[:, self._columns]
-        self._filling.apply(vectors)
+        self._filling.apply(vectors, whole)
         return Vectors(times, vectors)
 
     def advance(self, ts_ns: int) -> Vectors:
@@ -279,9 +281,19 @@ class FeatureSet:
                 self._absorb(group, rows[done:cut], bars[bars_done:bar_cut])
                 group.sample(ts_ns, part)
             np.take(self._whole, self._columns, out=vectors[i], mode="clip")
+            self._filling.apply(vectors[i : i + 1], self._whole[None])
             done, bars_done = cut, bar_cut
-        self._filling.apply(vectors)
         return Vectors(np.array([ts_ns for ts_ns, _, _ in due], np.int64), vectors)
+
+
+def _witnesses(groups: Sequence[Group]) -> list[int]:
+    # Of each group the place of a feature that is never undefined, of those with a value first; -1 where there is none.
+    found, start = [], 0
+    for group in groups:
+        never = [at for at, spec in enumerate(group.specs) if spec.nan_rule == "never"]
+        found.append(start + min(never, key=lambda at: group.specs[at].warm_up) if never else -1)
+        start += len(group.specs)
+    return found
 
 
 def _newest(ts: NDArray[np.int64], bars_ts: NDArray[np.int64]) -> int:

@@ -3,6 +3,7 @@
 1. Until a feature has had its first value it is NaN: a vector with a NaN is not ready, and no model reads it.
 2. After that, where it is undefined, it takes its neutral value if it has one (RSI 50: no close moved).
 3. Otherwise it keeps the last value it had.
+4. Where its whole group is undefined, as while the book is unsure, it stays NaN.
 
 Nothing later than the vector is read, so the rule cannot look ahead.
 """
@@ -16,11 +17,11 @@ from fathom.market.kernel_cache import cached
 
 
 @cached
-def _fill(values, neutral, last):  # type: ignore[no-untyped-def]
+def _fill(values, neutral, last, whole, witness):  # type: ignore[no-untyped-def]
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             if np.isnan(values[i, j]):
-                if not np.isnan(last[j]):
+                if not np.isnan(last[j]) and (witness[j] < 0 or not np.isnan(whole[i, witness[j]])):
                     values[i, j] = last[j] if np.isnan(neutral[j]) else neutral[j]
             else:
                 last[j] = values[i, j]
@@ -35,6 +36,9 @@ class Filling:
         Names of the columns.
     neutral : Mapping[str, float]
         Value of a column where it is undefined; a column that is not in it keeps its last value.
+    witness : ndarray of int64, optional
+        For each column a feature of its group that is never undefined, as its place among all features: where that is
+        NaN, the group knows nothing. Negative: there is none.
 
     Examples
     --------
@@ -47,10 +51,13 @@ class Filling:
            [50. ,  9.5]])
     """
 
-    def __init__(self, names: Sequence[str], neutral: Mapping[str, float]) -> None:
+    def __init__(
+        self, names: Sequence[str], neutral: Mapping[str, float], witness: NDArray[np.int64] | None = None
+    ) -> None:
+        self._witness = np.full(len(names), -1) if witness is None else witness
         self._neutral = np.array([neutral.get(name, np.nan) for name in names])
         self.last = np.full(len(names), np.nan)
 
-    def apply(self, values: NDArray[np.float64]) -> None:
-        """Fill `values` of shape (vectors, columns) in place."""
-        _fill(values, self._neutral, self.last)
+    def apply(self, values: NDArray[np.float64], whole: NDArray[np.float64] | None = None) -> None:
+        """Fill `values` of shape (vectors, columns) in place; `whole` holds all features, (vectors, features)."""
+        _fill(values, self._neutral, self.last, values if whole is None else whole, self._witness)

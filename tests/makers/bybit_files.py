@@ -68,9 +68,14 @@ def trade(ts: str = "1723161256.5230", *, side: str = "Sell", size: str = "0.015
 
 
 def naive_book(path: Path, tick: str, lot: str, latency_ms: int = 0) -> NDArray[np.void]:
-    """Return the rows of an order-book archive, read with `json` and `Decimal`."""
+    """Return the rows of an order-book archive, read with `json` and `Decimal`.
+
+    Where messages are missing, or a snapshot is crossed or has one side only, there is an empty snapshot until the next
+    good one.
+    """
     rows: list[tuple[int, ...]] = []
-    known = 0
+    known, update, was_snapshot, missing, sure = 0, None, True, False, True
+    last: tuple[int, ...] | None = None
     with zipfile.ZipFile(path) as archive:
         text = archive.read(archive.namelist()[0]).decode()
     for one in text.splitlines():
@@ -92,7 +97,23 @@ def naive_book(path: Path, tick: str, lot: str, latency_ms: int = 0) -> NDArray[
             message_rows.append((*stamp, 0, 0, Kind.BOOK, Action.CLEAR, Side.NONE, int(Flag.SNAPSHOT)))
         flags = int(Flag.MBP | Flag.SNAPSHOT if snapshot else Flag.MBP)
         message_rows += [(*stamp, ticks, lots, Kind.BOOK, action, side, flags) for ticks, lots, action, side in levels]
-        if message_rows:
-            message_rows[-1] = (*message_rows[-1][:-1], message_rows[-1][-1] | Flag.LAST)
-        rows += message_rows
+        jumped = update is not None and data["u"] not in (update, update + 1)
+        missing = missing or (jumped and not (snapshot and was_snapshot))
+        update, was_snapshot = data["u"], snapshot
+        if not message_rows:
+            continue
+        message_rows[-1] = (*message_rows[-1][:-1], message_rows[-1][-1] | Flag.LAST)
+        hole = (0, 0, Kind.BOOK, Action.CLEAR, Side.NONE, int(Flag.SNAPSHOT | Flag.LAST))
+        if missing and last is not None and sure:
+            rows.append((*last, *hole))
+            sure = False
+        missing, last = False, stamp
+        if snapshot:
+            bids, asks = ([Decimal(price) for price, _ in data[side]] for side in ("b", "a"))
+            good = bool(bids and asks) and max(bids) <= min(asks)
+            if sure and not good:
+                rows.append((*stamp, *hole))
+            sure = good
+        if sure:
+            rows += message_rows
     return np.array(rows, dtype=EVENT)

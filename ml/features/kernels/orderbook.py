@@ -19,7 +19,7 @@ from fathom.market.flow import (
 )
 from fathom.market.kernel import kernel
 from fathom.market.levels import UNSEEN, BookArrays
-from fathom.market.lifecycle import book_row, is_full, new_book, trade_row
+from fathom.market.lifecycle import UNSURE, book_row, is_full, new_book, trade_row
 from fathom.market.pack import ArrayPack
 from fathom.ml.features.kernels import clusters, depth, levels, order_flow, rolling, stoikov, trade_cost
 from fathom.ml.features.kernels.levels import LevelArrays, new_level_arrays
@@ -107,7 +107,10 @@ def _absorb(
 
 @kernel
 def sample(words: NDArray[np.int64], tick: float, lot: float, ts: int, out: NDArray[np.float64]) -> None:
-    """Close the grid step that ends at `ts`, and write the values of `orderbook_specs` into `out`."""
+    """Close the grid step that ends at `ts`, and write the values of `orderbook_specs` into `out`.
+
+    While the book is unsure, all of them are NaN.
+    """
     book, flow, zones, scratch, table = _unpack(words)
     if flow.head[GRID_TS] != UNSEEN:
         missed = flow.head[GRID_TS] + flow.head[GRID_NS]
@@ -125,6 +128,8 @@ def sample(words: NDArray[np.int64], tick: float, lot: float, ts: int, out: NDAr
     _rolling_step(flow, lot, out[_ROLLING:])
     if len(table) > 0:
         _stoikov_step(book, table, tick, out[_STOIKOV:])
+    if book.head[UNSURE] == 1:
+        out[:] = np.nan
 
 
 @kernel

@@ -45,7 +45,7 @@ levels = st.lists(st.tuples(prices, sizes), max_size=6)
 
 @st.composite
 def files(draw: st.DrawFn) -> list[dict[str, Any]]:
-    count, ts = draw(st.integers(1, 8)), 1_723_161_256_501
+    count, ts, update = draw(st.integers(1, 8)), 1_723_161_256_501, 0
     messages = []
     for number in range(count):
         snapshot = number == 0 or draw(st.booleans())
@@ -56,7 +56,8 @@ def files(draw: st.DrawFn) -> list[dict[str, Any]]:
         cts = draw(st.one_of(st.none(), st.just(ts - 7)))
         kind = "snapshot" if snapshot else "delta"
         sequence = draw(st.integers(0, 2**40))
-        messages.append(message(ts, kind=kind, bids=bids, asks=asks, u=number, seq=sequence, cts=cts))
+        update += draw(st.sampled_from([1, 1, 1, 0, 2]))
+        messages.append(message(ts, kind=kind, bids=bids, asks=asks, u=update, seq=sequence, cts=cts))
     return messages
 
 
@@ -137,8 +138,8 @@ def test_numbers_in_other_notation_are_read_exactly(tmp_path: Path) -> None:
 
 def test_a_tick_that_is_no_power_of_ten(tmp_path: Path) -> None:
     grid = Grid.of(InstrumentSpec(symbol="BTCUSDT", base="BTC", quote="USDT", tick="0.25", lot="5").build())
-    good = line(message(kind="snapshot", bids=[("100.75", "10")]))
-    assert read(book_zip(tmp_path, [good]), grid)[1]["price"].tolist() == [0, 403]
+    good = line(message(kind="snapshot", bids=[("100.75", "10")], asks=[("101.00", "5")]))
+    assert read(book_zip(tmp_path, [good]), grid)[1]["price"].tolist() == [0, 403, 404]
     with pytest.raises(BadInputError, match=r"multiple of 0\.25 .*, was '100\.80'"):
         read(book_zip(tmp_path, [line(message(kind="snapshot", bids=[("100.80", "10")]))]), grid)
 
@@ -147,7 +148,11 @@ def test_gaps_are_counted_but_not_at_snapshots(tmp_path: Path) -> None:
     changes = [line(message(1_723_161_256_502 + n, bids=[("1.0", "1")], u=u)) for n, u in enumerate((2, 3, 5, 5, 9))]
     later = SNAPSHOT.replace('"ts":1723161256501', '"ts":1723161256600')
     book, _ = read(book_zip(tmp_path, [SNAPSHOT, *changes, later]))
-    assert book.warnings() == ["3 breaks in the update ids: changes are missing or doubled"]
+    assert book.warnings() == [
+        "3 breaks in the update ids (changes are missing or doubled), first at line 4: 5 after 3",
+        "the book is unsure until the next good snapshot: 3 messages of such times left out, and an empty snapshot "
+        "instead",
+    ]
     assert (book.snapshots, book.levels) == (2, 3 + 5 + 3)
 
 
@@ -278,3 +283,28 @@ def test_a_zip_of_several_files_is_refused(tmp_path: Path) -> None:
         opened.writestr("another", "x")
     with pytest.raises(BadInputError, match=r"Expected one file inside the zip, was 2 \(.*another\)"):
         read(path)
+
+
+def test_sequences_that_go_back_and_other_days_are_told(tmp_path: Path) -> None:
+    late = [line(message(1_723_161_256_600 + n, bids=[("1.0", "1")], u=2 + n, seq=seq)) for n, seq in enumerate((9, 8))]
+    tomorrow = line(message(1_723_161_600_000, bids=[("1.0", "1")], u=4, seq=20))
+    book = BookFile(book_zip(tmp_path, [SNAPSHOT, *late, tomorrow]), "BTCUSDT", GRID, Timing(), date(2024, 8, 8))
+    assert sum(map(len, book.read(lambda size: None))) == 7
+    assert book.faults() == [
+        "2 messages with a sequence less than the one before, first at line 2: 9 after 10",
+        "1 message of another day than the file's name, first at line 4: 2024-08-09T00:00:00Z",
+    ]
+
+
+def test_a_message_that_comes_twice_makes_no_hole(tmp_path: Path) -> None:
+    change = line(message(1_723_161_256_600, bids=[("1.0", "1")], u=2))
+    book, rows = read(book_zip(tmp_path, [SNAPSHOT, change, change]))
+    assert len(rows) == 6
+    assert book.faults() == ["1 break in the update ids (changes are missing or doubled), first at line 3: 2 after 2"]
+
+
+def test_no_hint_of_a_clock_step_imports_lines_twice(tmp_path: Path) -> None:
+    lines = [SNAPSHOT, *(line(message(1_723_161_256_600 + 100 * n, bids=[("1.0", "1")], u=2 + n)) for n in range(5))]
+    with pytest.raises(BadInputError, match=r"line 7: .* The update id goes back too, to 2 after 6: lines") as caught:
+        read(book_zip(tmp_path, [*lines, *lines[1:]]))
+    assert "clock-step" not in str(caught.value)

@@ -1,5 +1,6 @@
 """`fathom data import bybit`: once, as a whole, with a summary; also through a kill -9."""
 
+import gzip
 import json
 import os
 import signal
@@ -117,6 +118,24 @@ def test_a_bad_line_leaves_nothing(files: tuple[Path, Path], tmp_path: Path) -> 
     assert f"line {len(lines) + 1}: Expected a price above 0" in result.output
     assert state(tmp_path / "catalog") == {}
     assert list((tmp_path / "catalog" / "fathom" / "staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["header", "nothing", "book"])
+def test_an_empty_day_is_told_and_the_batch_goes_on(files: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
+    if kind == "book":
+        empty = book_zip(tmp_path, [], name="2024-08-07_BTCUSDT_ob500.data.zip", last_end=False)
+    else:
+        empty = trades_gz(tmp_path, [], day="2024-08-07")
+        if kind == "nothing":
+            empty.write_bytes(gzip.compress(b""))
+    result = run(empty, files[0], "--catalog", tmp_path / "catalog")
+    assert result.exit_code == 0, result.output
+    assert "Nothing of it was imported" in result.output
+    assert empty.name in result.output
+    assert len(Ledger(tmp_path / "catalog").entries()) == 1
+    for options in ([empty], [empty, files[0], "--strict"]):
+        assert run(*options, "--catalog", tmp_path / "other").exit_code == 1
+        assert state(tmp_path / "other") == {}
 
 
 def test_files_before_a_bad_one_stay_imported(files: tuple[Path, Path], tmp_path: Path) -> None:

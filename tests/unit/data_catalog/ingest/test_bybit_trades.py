@@ -245,8 +245,21 @@ def test_doubled_ids_and_trades_of_another_day_are_told_of(tmp_path: Path) -> No
     assert sum(len(rows) for rows, _ in trades.read(lambda size: None)) == 4
     assert trades.warnings() == [
         "1 trade of another day than the file's name, first at line 5: 2024-08-09T00:00:00Z",
-        "1 trade id stand twice: the trades may be doubled",
+        "1 trade id again (the trades may be doubled), first at line 4: that of line 3",
     ]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_no_hint_of_a_clock_step_imports_trades_twice(tmp_path: Path, newest_first: bool) -> None:
+    lines = [trade(f"{1723161256 + n}.1") for n in range(5)]
+    lines = [*lines, *lines[1:]]
+    with pytest.raises(
+        BadInputError, match=r"The trade id-\S+ stands in the file twice: fetch the file again"
+    ) as caught:
+        read(trades_gz(tmp_path, lines[::-1] if newest_first else lines))
+    assert "clock-step" not in str(caught.value)
+    with pytest.raises(BadInputError, match=r"allow it with --max-clock-step-ms 3000\."):
+        read(trades_gz(tmp_path, [trade(f"{at}.1") for at in (1723161258, 1723161255, 1723161259)]))
 
 
 def test_trades_whose_size_counts_the_quote_currency_are_refused(tmp_path: Path) -> None:

@@ -161,12 +161,17 @@ def test_messages_that_come_twice_are_found(catalog: Catalog) -> None:
     assert (finding.check, finding.count, finding.examples[0].row) == ("message_duplicated", 1, 10)
 
 
-def test_a_locked_snapshot_is_an_error_and_a_crossed_one_too(catalog: Catalog) -> None:
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_locked_book_is_told_alike_in_snapshots_and_changes(catalog: Catalog, snapshot: bool) -> None:
     rows = sound_book()[:5]
-    rows["price"][3] = 1000
+    if snapshot:
+        rows["price"][3] = 1000
+    else:
+        locking = rows_of(event(1, Action.UPDATE, Side.SELL, 1000, 1, 144, 2))
+        rows = np.concatenate([rows, locking])
     put_book(catalog, rows)
-    finding = only(check(catalog), "locked_snapshot")
-    assert finding.severity == "error"
+    finding = only(check(catalog), "locked")
+    assert finding.severity == "warning"
     assert finding.examples[0].detail == "bid 100.00, ask 100.00"
 
 
