@@ -1,6 +1,7 @@
 """Whether a component of a backtest sees the future, and how long it remembers the start of the data."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -165,13 +166,14 @@ def lookahead(
 
     def results(tasks: Sequence[_Task]) -> list[Observation]:
         nonlocal done
-        calls = [(files, [*assignments, *task.changes], task.cut) for task in tasks]
         observed: dict[int, Observation] = {}
-        for at, observation in in_processes(_quietly, calls, jobs):
-            observed[at] = observation
-            done += 1
-            if progress is not None:
-                progress(tasks[at].name, done, total)
+        with tempfile.TemporaryDirectory(prefix="fathom-lookahead-") as scratch:
+            calls = [(scratch, files, [*assignments, *task.changes], task.cut) for task in tasks]
+            for at, observation in in_processes(_quietly, calls, jobs):
+                observed[at] = observation
+                done += 1
+                if progress is not None:
+                    progress(tasks[at].name, done, total)
         return [observed[at] for at in range(len(tasks))]
 
     full, again = results([_Task("on all data"), _Task("on all data, again")])
@@ -198,8 +200,11 @@ def lookahead(
     )
 
 
-def _quietly(files: Sequence[Path | str | Mapping[str, Any]], changes: Sequence[str], cut: Cut | None) -> Observation:
+def _quietly(
+    scratch: str, files: Sequence[Path | str | Mapping[str, Any]], changes: Sequence[str], cut: Cut | None
+) -> Observation:
     os.dup2(2, 1)  # the engine writes to descriptor 1, which is for the result
+    tempfile.tempdir = scratch  # the caller removes it, also where this process is killed
     return observe(files, changes, cut)
 
 
