@@ -231,6 +231,9 @@ half-written stays behind; give rights or space, then run the command again.
             if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__cause__, KeyboardInterrupt):
                 raise click.ClickException(redacted(str(error))) from error
             number = received[0] if received else signal.SIGINT
+            # Python remembers a KeyboardInterrupt that left executed text (numba and dataclasses execute some), and
+            # would end by SIGINT whatever the exit code; text that ends well makes it forget.
+            exec("")
             details = f" {redacted(str(error))}" if str(error) else ""
             raise StoppedError(f"{_STOPPED[number]}{details} {kept}", 128 + number) from error
         except ModuleNotFoundError as error:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,27 @@ def test_sigterm_is_143_and_the_handler_goes() -> None:
     assert result.exit_code == 143
     assert result.stderr == "Stopped by SIGTERM. Half of it stays.\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+_PROBE = """
+from fathom.commands.console import command
+@command()
+def probe(terminal):
+    exec("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(10)")
+probe()
+"""
+
+
+def test_a_signal_while_text_is_executed_keeps_its_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "stopped_probe.py").write_text(_PROBE)
+    ended = subprocess.run(
+        [sys.executable, "-m", "stopped_probe"],
+        cwd=tmp_path,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(tmp_path), *sys.path]))},
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (143, b"Stopped by SIGTERM. Nothing was changed.\n")
 
 
 def test_json_is_all_that_stands_on_standard_output() -> None:
