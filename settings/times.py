@@ -15,10 +15,25 @@ SECOND: Final = 1_000 * MS
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+YEAR: Final = 365 * DAY
+"""These markets never close: a year has 365 trading days."""
+SHORTEST_ANNUALISED: Final = 30 * DAY
+"""No ratio of a shorter span is annualised, anywhere: it would be extrapolation."""
 
 _UNITS: Final = {"ms": MS, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+
+
+def periods_per_year(period_ns: float, span_ns: float) -> float:
+    """Return how many periods a year has, to annualise a ratio; NaN where the span is too short for that.
+
+    Examples
+    --------
+    >>> periods_per_year(DAY, 30 * DAY), periods_per_year(DAY, 29 * DAY)
+    (365.0, nan)
+    """
+    return YEAR / period_ns if span_ns >= SHORTEST_ANNUALISED else float("nan")
 
 
 def duration_ns(text: str) -> int:

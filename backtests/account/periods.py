@@ -5,14 +5,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from fathom.backtests.account.statistics import Floats, Times
-from fathom.settings.times import DAY, SECOND
+from fathom.settings.times import DAY, SECOND, SHORTEST_ANNUALISED, YEAR
 
-YEAR_DAYS: Final = 365
-"""These markets never close: a year has 365 trading days."""
+YEAR_NS: Final = YEAR
 
-YEAR_NS: Final = YEAR_DAYS * DAY
-
-MIN_DAYS_FOR_RATIOS: Final = 30
+MIN_DAYS_FOR_RATIOS: Final = SHORTEST_ANNUALISED // DAY
 MIN_DAYS_FOR_ANNUAL_RETURN: Final = 360
 _FEWEST_RETURNS: Final = 120
 

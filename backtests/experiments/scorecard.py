@@ -251,6 +251,8 @@ def _trained(folder: Path, model: Model, catalog: Path, progress: OnProgress | N
         settings = read(TrainingConfig, model.training, changes)
         arrays = prepare_arrays(settings.data, progress)
         leak = check(arrays, table_config(settings.data), horizon=max(settings.label.horizon_ns // arrays.grid_ns, 1))
+        if not leak.passed:
+            raise TrainingError(f"{leak.sentence()} A model of these inputs is worth nothing.")
         made = run_once(
             settings,
             arrays,

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.stats import t as student
 
 from fathom.backtests.account.performance import Performance
-from fathom.backtests.account.periods import YEAR_NS
 from fathom.backtests.account.statistics import Floats
 from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
+from fathom.settings.times import periods_per_year
 
 FEWEST_TRADES: Final = 2
 """Fewer trades have no spread."""
@@ -52,7 +52,8 @@ class Score(NamedTuple):
     win_rate, profit_factor, bps, gross_bps, fees_bps
         Of all trades together, with their intervals; the last three in bps of the notional of each trade, the mean.
     sharpe
-        Of the returns over buckets of time, annualised by 365 days. The return is the gain over the starting balance.
+        Of the returns over buckets of time, annualised by 365 days; NaN where all runs together are less than 30 days.
+        The return is the gain over the starting balance.
     total_return
         Sum of the gains over the sum of the starting balances, over all runs.
     max_drawdown
@@ -157,7 +158,7 @@ def score(
     drawn = _resampler(len(sums), bucket_ns, block_secs, resamples, seed).bucket_sums(sums)[1]
     total = sums.sum(axis=0)
     found = [trades_of(run) for runs in accounts for run in runs]
-    per_year = YEAR_NS / bucket_ns
+    per_year = periods_per_year(bucket_ns, sum(runs[0].span_ns for runs in accounts))
 
     def interval(value: float, values: Floats) -> Interval:
         return percentile_interval(value, values, level)

@@ -23,6 +23,7 @@ from fathom.pages.formats import UNDEFINED, duration, integer, number, percent
 from fathom.pages.tables import Cell as TableCell
 from fathom.pages.tables import Row, signed, table
 from fathom.pages.whiskers import whiskers
+from fathom.settings.times import SECOND, SHORTEST_ANNUALISED, YEAR
 
 MARKS = {"met": "met", "not sure": "met, but not beyond luck", "not met": "not met", "unknown": "unknown"}
 """Verdicts in words."""
@@ -50,13 +51,13 @@ def asked(row: Check) -> str:
     return f"{'<' if row.name == 'Max drawdown' else '>'} {_number(row.name, row.asked)}"
 
 
-def extrapolation(scorecard: Scorecard) -> str:
-    """Return the sentence that says from how short a span the Sharpe ratios are annualised."""
-    days = max((result.score.years for result in scorecard.results), default=0.0) * 365.0
-    return (
-        f"Sharpe ratios are annualised by 365 days from {duration(days * 86_400)} of simulated market: extrapolation. "
-        "They say how large the edge of these markets is, and nothing of another one."
-    )
+def span_sentence(scorecard: Scorecard) -> str:
+    """Return the sentence that says of how much simulated market the figures are."""
+    secs = max((result.score.years for result in scorecard.results), default=0.0) * YEAR / SECOND
+    found = f"The figures are of {duration(secs)} of simulated market. "
+    if secs < SHORTEST_ANNUALISED / SECOND:
+        found += "That is under 30 days, so Sharpe ratios are not annualised, and their requirement stays open. "
+    return found + "They say how large the edge of these markets is, and nothing of another one."
 
 
 def scorecard_html(scorecard: Scorecard, curves: dict[Cell, RunFiles]) -> str:
@@ -136,7 +137,7 @@ def _facts(scorecard: Scorecard) -> tuple[tuple[str, str], ...]:
 
 
 def _warnings(scorecard: Scorecard) -> list[str]:
-    found = [*scorecard.in_sample, *([extrapolation(scorecard)] if scorecard.results else [])]
+    found = [*scorecard.in_sample, *([span_sentence(scorecard)] if scorecard.results else [])]
     few = [f"{result.strategy} {result.score.trades}" for result in last(scorecard) if result.score.trades < FEW_TRADES]
     if few:
         found.append(f"Fewer than {FEW_TRADES} trades, which say little: {', '.join(few)}.")

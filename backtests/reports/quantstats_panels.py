@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from fathom.backtests.account.performance import Performance
-from fathom.backtests.account.periods import MIN_DAYS_FOR_RATIOS, YEAR_DAYS, ratios_refused
+from fathom.backtests.account.periods import ratios_refused
 from fathom.backtests.account.statistics import Floats, Times, drawdown_spells, simple_returns
 from fathom.pages.charts import BAD
 from fathom.pages.figures import SIZE, look, svg
@@ -25,6 +25,7 @@ from fathom.pages.formats import duration
 from fathom.pages.page import Section
 from fathom.pages.tables import empty
 from fathom.pages.thinning import keep
+from fathom.settings.times import SHORTEST_ANNUALISED
 
 _POINTS: Final = 1_500
 _WORST: Final = 5
@@ -164,8 +165,7 @@ def _rolling(run: Performance) -> list[Section]:
         )
     )
     # A ratio of fewer than 30 days is not annualised anywhere in these pages: neither in a window.
-    days = -(-MIN_DAYS_FOR_RATIOS * run.period.periods_per_year // YEAR_DAYS)
-    window = max(window, int(days))
+    window = max(window, -(-SHORTEST_ANNUALISED // run.period.length_ns))
     if run.returns.size >= 3 * window:
         sections.append(_rolled(run, "Sharpe", window, lambda **windows: _plots().rolling_sharpe(strategy, **windows)))
         sections.append(

@@ -58,7 +58,7 @@ def scorecard(
 
 
 def _print(terminal: Terminal, compared: Any) -> None:
-    from fathom.backtests.experiments.scorecard_page import MARKS, asked, extrapolation, figure
+    from fathom.backtests.experiments.scorecard_page import MARKS, asked, figure, span_sentence
     from fathom.backtests.experiments.scorecard_results import checks, significant
     from fathom.pages.formats import integer, number
 
@@ -79,7 +79,7 @@ def _print(terminal: Terminal, compared: Any) -> None:
         terminal.table(titles, rows, title=f"Markets: {market}")
         terminal.say()
     if compared.results:
-        terminal.say(extrapolation(compared))
+        terminal.say(span_sentence(compared))
     if compared.trials:
         terminal.say(f"Most on one market: {compared.trials}")
     for look in compared.looks:

@@ -37,7 +37,7 @@ def run(
     The end of the span is held out and read only to test; early stopping and calibration use the end of the training
     span. A killed run goes on where it was when it is started again. The artifact is a directory without code
     (model.onnx, scaler.json, schema.json, metrics.json, provenance.json) with its card; it is registered as a new
-    version, and `fathom models promote` lets it serve.
+    version, and `fathom models promote` lets it serve. A model whose inputs know the future is not registered.
 
     \b
     Example:
@@ -56,11 +56,12 @@ def run(
     with terminal.progress() as bars:
         arrays = prepare(settings.data, bars)
         horizon = max(settings.label.horizon_ns // arrays.grid_ns, 1)
+        leak = check(arrays, table_config(settings.data), horizon=horizon)
         trained = run_once(
             settings,
             arrays,
             out,
-            leak=check(arrays, table_config(settings.data), horizon=horizon),
+            leak=leak,
             tail=tail,
             importance=importance,
             git_revision=git_revision(),
@@ -75,8 +76,9 @@ def run(
             "served": artifact.provenance.served,
             "accuracy": judged.stitched.values["accuracy"],
             "net_bps_total": judged.stitched.values["net_bps_total"],
+            "leak_check": leak.verdict,
         }
-        if track:
+        if track and leak.passed:
             from fathom.ml.models.recording import record
 
             entry["registered"] = record(artifact, store).number
@@ -87,3 +89,7 @@ def run(
         result = f"accuracy {entry['accuracy']:.4f} out of sample; {entry['served']} answers"
         terminal.say(f"{entry['model']}{number} ({entry['version']}): {result}")
         terminal.say(f"artifact: {entry['path']}\ncard: {entry['path'] / 'card.html'}")
+    if not leak.passed:
+        raise click.ClickException(f"{leak.sentence()} The model is worth nothing, and no registry has it.")
+    if leak.warning:
+        terminal.warn(f"! Leak check: {leak.warning}")

@@ -14,7 +14,7 @@ from fathom.pages import Page, Section, Tile
 from fathom.pages.figures import svg
 from fathom.pages.formats import duration, integer, number, utc
 from fathom.pages.tables import Cell, Row, empty, table
-from fathom.settings.times import DAY
+from fathom.settings.times import DAY, SHORTEST_ANNUALISED
 from fathom.settings.whole_files import write_whole
 
 HTML: Final = "card.html"
@@ -32,7 +32,7 @@ SHOWN: Final[tuple[tuple[str, str, int], ...]] = (
     ("trades", "trades", 0),
     ("net_bps_per_trade", "net bps a trade", 2),
     ("net_bps_total", "net bps in all", 1),
-    ("sharpe", "Sharpe", 2),
+    ("sharpe", "Sharpe, annualised", 2),
 )
 """Scores of the card: name, heading, digits."""
 
@@ -159,7 +159,7 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
         ("Seed", str(made.seed)),
         ("Temperature", f"{made.temperature:.3f}"),
         ("Trials", f"{metrics.get('trials_on_dataset', 0):,} different things tried on these data so far"),
-        ("Leak check", "passed" if metrics.get("leak_check", {}).get("passed") else "not passed"),
+        ("Leak check", metrics.get("leak_check", {}).get("verdict", "not checked")),
         (
             "Made",
             ", ".join(
@@ -173,7 +173,7 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
 def _shown(artifact: Artifact) -> list[tuple[str, str, int]]:
     # A Sharpe ratio of a few days, annualised, is an extrapolation.
     first, last = artifact.provenance.spans.get("test", (0, 0))
-    long = last - first >= 30 * DAY
+    long = last - first >= SHORTEST_ANNUALISED
     return [entry for entry in SHOWN if long or entry[0] != "sharpe"]
 
 

@@ -8,7 +8,7 @@ The timing check (`fathom.ml.samples.leak_timing`) needs nothing but the arrays.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -19,9 +19,6 @@ from fathom.ml.samples.leak_timing import Suspect, suspects
 
 if TYPE_CHECKING:
     from fathom.ml.tables.config import TableConfig
-
-
-_UNSEEN: Final = "A leak that follows no return is not found without a replay."
 
 
 class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +70,14 @@ class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
             parts.append("The timing was not checked: too few rows with all steps around them.")
         return " ".join(parts)
 
+    @property
+    def verdict(self) -> str:
+        """One of ``failed``, ``passed``, ``passed in part`` and ``not checked``."""
+        if not self.passed:
+            return "failed"
+        checked = bool(self.replayed) + (self.strongest is not None)
+        return ("not checked", "passed in part", "passed")[checked]
+
     def sentence(self) -> str:
         """Return the report in words."""
         if self.different:
@@ -83,12 +88,17 @@ class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
                 for suspect in self.suspects
             )
             return f"Leak: {names}."
-        parts = [f"Passed: no input of {self.columns} follows the returns to come"]
+        found = []
         if self.strongest is not None:
             look = self.strongest
-            parts.append(f" (the closest: {look.name} and {look.what}, rank correlation {look.ahead:.2f})")
-        parts.append(f"; {self.replayed} rows equal their replay." if self.replayed else f". {self.warning}")
-        return "".join(parts)
+            found.append(
+                f"no input of {self.columns} follows the returns to come "
+                f"(the closest: {look.name} and {look.what}, rank correlation {look.ahead:.2f})"
+            )
+        if self.replayed:
+            found.append(f"{self.replayed} rows equal their replay")
+        text = f"{self.verdict.capitalize()}{': ' if found else ''}{'; '.join(found)}."
+        return f"{text} {self.warning}".rstrip()
 
 
 def check(arrays: Arrays, table: "TableConfig | None" = None, *, horizon: int = 60, probes: int = 20) -> LeakReport:

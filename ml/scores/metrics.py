@@ -13,6 +13,7 @@ from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
 from fathom.ml.scores.policy_returns import sides, trades
 from fathom.ml.scores.predictions import Predictions
 from fathom.settings.doors import Registry
+from fathom.settings.times import periods_per_year
 
 BINS: Final = 15
 """Bins of the calibration error, equally wide."""
@@ -48,7 +49,6 @@ type Metric = Callable[[Samples, Predictions], NDArray[np.float64]]
 
 LOWER_IS_BETTER: Final = ("log_loss", "brier", "ece", "confidence_ece")
 
-_YEAR_NS: Final = 365 * 86_400 * 1_000_000_000
 _RANKS: Final = 64
 
 type Sums = NDArray[np.float64]
@@ -111,8 +111,8 @@ def score(
     whether BUY or SELL was the likelier one, ties counting half. ``auc`` is the mean over classes of one against the
     rest; its resamples use 64 ranks. ``brier`` is the sum over classes. ``ece`` is of the probability of the predicted
     class, ``confidence_ece`` of the model's own confidence. The money is that of `ml.scores.policy_returns.trades`;
-    ``sharpe``
-    is annualised (365 days), of the net return of each bucket of the resampler, zero where nothing was entered.
+    ``sharpe`` is of the net return of each bucket of the resampler, zero where nothing was entered; it is annualised,
+    and NaN where the buckets are less than 30 days.
 
     Parameters
     ----------
@@ -151,6 +151,8 @@ def score(
     bucket_whole, bucket_drawn = resampler.bucket_sums(np.stack([np.ones_like(net), net, net**2], axis=1))
     ranks_whole, ranks_drawn = resampler.bucket_sums(_rank_counts(truth, predictions.probabilities, resampler))
 
+    per_year = periods_per_year(resampler.bucket_ns, resampler.buckets * resampler.bucket_ns)
+
     def named(sums: Sums, buckets: Sums, ranks: Sums) -> dict[str, Sums]:
         part = {name: sums[:, edges[i] : edges[i + 1]] for i, name in enumerate(columns)}
         found = _of_confusion(part["confusion"].reshape(-1, 3, 3))
@@ -164,7 +166,7 @@ def score(
         found["net_bps_total"] = total
         mean = buckets[:, 1] / buckets[:, 0]
         deviation = np.sqrt(np.maximum(buckets[:, 2] / buckets[:, 0] - mean**2, 0.0))
-        found["sharpe"] = _ratio(mean, deviation) * (_YEAR_NS / resampler.bucket_ns) ** 0.5
+        found["sharpe"] = _ratio(mean, deviation) * per_year**0.5
         return {name: found[name] for name in NAMES}
 
     values = {name: float(part[0]) for name, part in named(whole[None], bucket_whole[None], ranks_whole[None]).items()}

@@ -142,16 +142,17 @@ def _tiles(summary: Summary) -> tuple[Tile, ...]:
     tone = "good" if net.low > 0.0 else "bad" if net.high < 0.0 else ""
     tiles.append(Tile("Net bps a trade", number(net.value, 2, signed=True), _bounds(net, 2), tone))
     sharpe = lead.stitched.interval("sharpe", level)
-    tiles.append(Tile("Sharpe", number(sharpe.value, 1), _bounds(sharpe, 1)))
+    if np.isfinite(sharpe.value):
+        tiles.append(Tile("Sharpe, annualised", number(sharpe.value, 1), _bounds(sharpe, 1)))
     share = summary.gain_share(lead)
     if share is not None:
         tiles.append(Tile("Share of the possible gain", number(share.value, 2), _bounds(share, 2)))
     tiles.append(
         Tile(
             "Leak check",
-            "passed" if summary.leak.passed else "failed",
+            summary.leak.verdict,
             f"{summary.leak.columns} inputs",
-            "good" if summary.leak.passed else "bad",
+            {"passed": "good", "failed": "bad"}.get(summary.leak.verdict, ""),
         )
     )
     return tuple(tiles)

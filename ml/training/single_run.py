@@ -205,6 +205,7 @@ def _metrics(summary: Summary, net: str, trained: Trained) -> dict[str, Any]:
         "trials_on_dataset": run.trials,
         "leak_check": {
             "passed": summary.leak.passed,
+            "verdict": summary.leak.verdict,
             "warning": summary.leak.warning,
             "report": msgspec.to_builtins(summary.leak),
         },

@@ -231,6 +231,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         },
         "leak_check": {
             "passed": summary.leak.passed,
+            "verdict": summary.leak.verdict,
             "warning": summary.leak.warning,
             "report": msgspec.to_builtins(summary.leak),
         },

@@ -151,7 +151,9 @@ def test_the_command_puts_results_beside_requirements(finished: tuple[Path, dict
     assert look["strategy"] == "Scripted"
     folder = Path(content["folder"])
     page = (folder / "scorecard.html").read_text()
-    assert "extrapolation" in page
+    assert "under 30 days, so Sharpe ratios are not annualised" in page
+    assert result["score"]["sharpe"] == [None, None, None]
+    assert {row["name"]: row["verdict"] for row in result["checks"]}["Sharpe"] == "unknown"
     assert "Where there is nothing to earn" in page
     assert json.loads((folder / "scorecard.json").read_text()) == content
 

@@ -14,6 +14,7 @@ from fathom.backtests.experiments.scorecard_config import Requirements
 from fathom.backtests.experiments.scorecard_figures import Score, gain, holm, looks, score, trades_of
 from fathom.backtests.experiments.scorecard_results import ALL, Result, check, checks
 from fathom.ml.scores.bootstrap import Interval
+from fathom.settings import times
 from tests.makers.synthetic_run import make_run
 
 SECOND = 10**9
@@ -25,6 +26,17 @@ UNKNOWN = Interval(np.nan, np.nan, np.nan)
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Performance:
     return load(make_run(tmp_path_factory.mktemp("run") / "one", span_secs=60, grid_secs=1, trips=2))
+
+
+@pytest.fixture
+def _annualised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times, "SHORTEST_ANNUALISED", 0)
+
+
+def test_ratios_of_a_short_span_are_not_annualised(template: Performance) -> None:
+    found = score([[made(template, [(5, 10.0), (35, -4.0)])]], **OPTIONS)
+    assert np.isnan(found.sharpe.value)
+    assert not np.isnan(found.bps.value)
 
 
 def made(
@@ -50,6 +62,7 @@ def made(
     return replace(template, times_ns=times, equity=equity, positions=positions, strategy=deepest)
 
 
+@pytest.mark.usefixtures("_annualised")
 def test_the_figures_of_a_run_made_by_hand(template: Performance) -> None:
     run = made(template, [(5, 10.0), (15, -4.0), (25, 6.0), (99, -2.0)])
     found = score([[run]], **OPTIONS)
@@ -68,6 +81,7 @@ def test_the_figures_of_a_run_made_by_hand(template: Performance) -> None:
     assert found.sharpe.low < found.sharpe.value < found.sharpe.high
 
 
+@pytest.mark.usefixtures("_annualised")
 def test_several_spans_are_pooled_and_several_runs_of_a_span_are_one_account(template: Performance) -> None:
     one, two = made(template, [(5, 10.0)]), made(template, [(35, -5.0), (95, 1.0)])
     spans = score([[one], [two]], **OPTIONS)

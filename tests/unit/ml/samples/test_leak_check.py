@@ -178,6 +178,21 @@ def test_the_replay_needs_no_settings_and_sees_all_instruments_and_times(
     assert check(dataclasses.replace(arrays, features=features_), horizon=10).different == (name,)
 
 
+def test_what_was_not_looked_at_did_not_pass(market: tuple[TableConfig, Path]) -> None:
+    nothing = check(walk(12), horizon=20)
+    assert (nothing.verdict, nothing.passed) == ("not checked", True)
+    assert nothing.sentence().startswith("Not checked. Not replayed: ")
+    timing = check(walk(3_000, columns=5), horizon=30)
+    assert timing.verdict == "passed in part"
+    assert timing.sentence().startswith("Passed in part: no input of 5 follows the returns to come (")
+    assert "Not replayed" in timing.sentence()
+    table, path = market
+    both = check(Arrays.open(write_arrays(path, path.parent)), table)
+    assert both.verdict == "passed"
+    assert "Not replayed" not in both.sentence()
+    assert check(walk(5_000, skill=0.95)).verdict == "failed"
+
+
 def test_a_report_is_plain_data() -> None:
     report = check(walk(500), horizon=5)
     assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report

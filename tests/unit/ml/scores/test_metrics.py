@@ -11,6 +11,7 @@ from fathom.ml.scores.bootstrap import Resampler
 from fathom.ml.scores.metrics import BINS, NAMES, score
 from fathom.ml.scores.policy_returns import sides, trades
 from fathom.ml.scores.predictions import Predictions
+from fathom.settings import times
 from tests.makers.walks import GRID_NS, walk
 
 LABEL = LabelConfig(horizon_secs=2.0, fee_bps=1.0, threshold_bps=3.0)
@@ -78,7 +79,9 @@ def test_direction_is_asked_only_where_the_price_moved() -> None:
 
 
 @pytest.mark.parametrize("policy", ["class", "expected_return"])
-def test_an_instrument_holds_one_position_at_a_time_and_pays_for_it(policy: str) -> None:
+def test_an_instrument_holds_one_position_at_a_time_and_pays_for_it(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     samples, said = problem()
     wished = sides(samples, said, policy)  # type: ignore[arg-type]
     made = trades(samples, wished)
@@ -100,6 +103,9 @@ def test_an_instrument_holds_one_position_at_a_time_and_pays_for_it(policy: str)
     assert found["net_bps_total"] == pytest.approx(total)
     assert found["net_bps_per_trade"] == pytest.approx(total / count)
     net = np.bincount((samples.ts - samples.ts.min() // (2 * GRID_NS) * 2 * GRID_NS) // (2 * GRID_NS), made.net_bps)
+    assert np.isnan(found["sharpe"])  # of minutes, and no such span is annualised
+    monkeypatch.setattr(times, "SHORTEST_ANNUALISED", 0)
+    found = score(samples, said, resampler_of(samples), policy).values  # type: ignore[arg-type]
     assert found["sharpe"] == pytest.approx(net.mean() / net.std() * (365 * 86_400 / 2.0) ** 0.5)
 
 

@@ -212,6 +212,26 @@ def test_the_command_fails_where_inputs_know_the_future(arrays_folder: Path) -> 
     assert done.exit_code == 1
     assert "Leak: feature_1 follows the step 1 row ahead" in done.output
     assert "Nothing below is worth anything" in (out / "report.html").read_text()
+    assert json.loads((out / "summary.json").read_text())["leak_check"]["verdict"] == "failed"
+
+
+def test_a_model_that_knows_the_future_is_not_registered(arrays_folder: Path) -> None:
+    arrays = Arrays.open(arrays_folder / "arrays")
+    path = write_config(arrays_folder)
+    path.write_text(path.read_text() + '[[nets]]\nname = "compact"\n[fit]\nepochs = 1\n')
+    honest = CliRunner().invoke(main, ["train", "run", str(path), "--out", str(arrays_folder / "a"), "--no-track"])
+    assert honest.exit_code == 0, honest.output
+    assert "Leak check: Not replayed" in honest.output
+    leaking = np.array(arrays.features)
+    leaking[:, 1] = np.append(np.diff(np.log(arrays.mid)), 0.0) * 1e4
+    dataclasses.replace(arrays, features=leaking).save(arrays_folder / "arrays")
+    store = arrays_folder / "mlruns"
+    command = ["train", "run", str(path), "--out", str(arrays_folder / "b"), "--store", str(store)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1
+    assert "Leak: feature_1 follows" in done.output
+    assert "no registry has it" in done.output
+    assert not store.exists()
 
 
 def test_the_command_names_what_is_wrong(arrays_folder: Path) -> None:
