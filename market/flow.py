@@ -24,7 +24,6 @@ from fathom.market.events import Flag, Side, TradeFlag
 from fathom.market.kernel import kernel
 from fathom.market.levels import (
     ASK,
-    BEST,
     BID,
     BORN,
     BORN_AFTER,
@@ -78,14 +77,18 @@ BUCKETS: Final = 17  # VPIN buckets filled
 STALE: Final = 18  # for each side: a level as good as the last of `top` changed since the last message
 LOTS_5: Final = 20  # for each side: lots of its 5 best levels after the last message
 LOTS_10: Final = 22
-FLOW_HEAD: Final = 24
+ADDED: Final = 24  # for each side: levels that grew in the open message
+FLOW_HEAD: Final = 26
+
+MOST_ADDED: Final = 1024
+"""Growing levels of a side and message that are looked at; a delta with more is a snapshot in all but name."""
 
 # Columns of `FlowArrays.counts`: int64.
 OFI: Final = 0  # order-flow imbalance of level 1, lots; the next four are those of levels 2 to 5
 OFI_ALL: Final = 5  # sum over levels 1 to TOP
 MESSAGE_COUNT: Final = 6
 ROW_COUNT: Final = 7  # level changes
-BID_ADDS: Final = 8  # increases of bid levels near the touch
+BID_ADDS: Final = 8  # increases of bid levels near the touch, as their message leaves it
 ASK_ADDS: Final = 9
 QUOTES: Final = 10  # messages that changed price or size of the best bid or ask
 MID_MOVES: Final = 11  # sum of squared changes of MID2
@@ -161,6 +164,8 @@ class FlowArrays(NamedTuple):
         Ring of the closed buckets.
     sums : ndarray of float64, shape (buckets, SUMS)
         Ring of the closed buckets.
+    added : ndarray of int64, shape (2, MOST_ADDED)
+        Keys of the levels of each side that grew in the open message.
     vpin : ndarray of int64, shape (VPIN_BUCKETS, 2)
         Ring of the filled volume buckets: absolute imbalance and size, lots.
 
@@ -177,6 +182,7 @@ class FlowArrays(NamedTuple):
     open_sums: NDArray[np.float64]
     counts: NDArray[np.int64]
     sums: NDArray[np.float64]
+    added: NDArray[np.int64]
     vpin: NDArray[np.int64]
 
 
@@ -224,6 +230,7 @@ def new_flow(*, grid_ms: int = 1000) -> FlowArrays:
         open_sums=np.zeros(SUMS),
         counts=np.zeros((buckets, COUNTS), np.int64),
         sums=np.zeros((buckets, SUMS)),
+        added=np.zeros((2, MOST_ADDED), np.int64),
         vpin=np.zeros((VPIN_BUCKETS, 2), np.int64),
     )
 
@@ -239,8 +246,9 @@ def flow_row(book: BookArrays, flow: FlowArrays, price: int, side_code: int, fla
     if book.head[SNAPSHOT_OPEN] == 1 or (flags & _LAST and book.head[SNAPSHOT_LAST] == 1):
         return
     flow.open_counts[ROW_COUNT] += 1
-    if book.head[CHANGE] > 0 and head[HELD] == 1 and (key - book.sides[side, BEST]) * _NEAR <= head[MID2]:
-        flow.open_counts[BID_ADDS + side] += 1
+    if book.head[CHANGE] > 0 and head[ADDED + side] < MOST_ADDED:
+        flow.added[side, head[ADDED + side]] = key
+        head[ADDED + side] += 1
 
 
 @kernel
@@ -253,6 +261,7 @@ def flow_message(book: BookArrays, flow: FlowArrays) -> None:
     changed = False
     for side in range(2):
         if head[STALE + side] == 0 and not fresh:
+            _count_added(flow, side)
             continue
         head[STALE + side] = 0
         sign = 1 if side == BID else -1
@@ -283,11 +292,23 @@ def flow_message(book: BookArrays, flow: FlowArrays) -> None:
             if i == 0 and (key != key_before or lots != lots_before):
                 changed = True
         head[LOTS_10 + side] = total
+        _count_added(flow, side)
     head[KNOWN] = 1
     if changed:
         count[QUOTES] += 1
     _hold(flow, fresh)
     _count_ends(book, flow)
+
+
+@kernel(inline=True)
+def _count_added(flow: FlowArrays, side: int) -> None:
+    # The touch of the message decides what is near, wherever its rows stand in it.
+    head = flow.head
+    if head[HELD] == 1 and flow.top[side, 1, 0] > 0:
+        for i in range(head[ADDED + side]):
+            if (flow.added[side, i] - flow.top[side, 0, 0]) * _NEAR <= head[MID2]:
+                flow.open_counts[BID_ADDS + side] += 1
+    head[ADDED + side] = 0
 
 
 @kernel

@@ -339,7 +339,7 @@ def seek_layers(placed: PlacedOrders, state: LayeringState, desk: Desk, ts_event
     start = counts[_RECENT_COUNT]
     for n in range(orders.head[WAITING]):
         order = orders.orders[orders.ending[n]]
-        if is_withdrawn(order) and life_secs(order) <= params.life_secs:
+        if order.is_layer == 1 and is_withdrawn(order) and life_secs(order) <= params.life_secs:
             _remember_withdrawn(state, order)
     count = counts[_RECENT_COUNT]
     raised = 0

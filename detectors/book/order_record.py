@@ -30,8 +30,11 @@ ORDER: Final = np.dtype(
         ("moved", "<i8"),  # 1 when as much was placed elsewhere on the same side at the same time
         ("scrolled", "<i8"),  # 1 when it may have left a limited depth
         ("crowd", "<i8"),  # large orders of its side placed near the touch in the same message, itself included
-        ("layer_ratio", "<f8"),  # size over the usual size at its distance, for an order of a layer
-        ("spoof_ratio", "<f8"),  # and for a spoofing order
+        ("is_layer", "<i8"),  # 1 when it is large enough for a layer
+        ("is_spoof", "<i8"),  # 1 when it is large enough for a spoofing order
+        ("is_large", "<i8"),  # 1 when it counts in crowds
+        ("layer_ratio", "<f8"),  # size over the least size for a layer at its distance
+        ("usual_ratio", "<f8"),  # size over the usual size at its distance
         ("rarity", "<f8"),  # minus log of the share of additions there that are as large
         ("suspicion", "<f8"),  # that it raises by itself, once it is to be remembered; 0 before
     ]

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from fathom.detectors.book.order_record import ADDITION, ORDER
 from fathom.detectors.book.sizes import (
     CELLS,
+    LARGE,
     LAYER,
     SPOOF,
+    USUAL,
     SizeArrays,
     distance_bin,
     new_sizes,
@@ -323,10 +325,18 @@ def end_of_message(book: BookArrays, placed: PlacedOrders, ts_event: int) -> Non
             if distance < 0 or distance > farthest:
                 continue
             at = distance_bin(distance)
-            layer, spoof = sizes.quantiles[at, LAYER], sizes.quantiles[at, SPOOF]
+            usual = sizes.quantiles[at, USUAL]
+            # All False also where the usual size is not known yet.
+            is_layer, is_spoof = lots >= sizes.quantiles[at, LAYER], lots >= sizes.quantiles[at, SPOOF]
+            is_large = lots >= sizes.quantiles[at, LARGE]
+            layer_ratio = lots / sizes.quantiles[at, LAYER]
             note_size(sizes, at, lots)
-            if lots >= layer:  # False also where the usual size is not known yet
-                _place(book, orders, sizes, flow, n, distance, layer, spoof, ts_event)
+            if is_layer or is_spoof or is_large:
+                order = _place(book, orders, sizes, flow, n, distance, ts_event)
+                if order >= 0:
+                    placed_order = orders.orders[order]
+                    placed_order.is_layer, placed_order.is_spoof, placed_order.is_large = is_layer, is_spoof, is_large
+                    placed_order.layer_ratio, placed_order.usual_ratio = layer_ratio, lots / usual
         _count_crowd(orders, max(before, head[PLACED_COUNT] - CAPACITY))
     head[ADDITION_COUNT] = head[IN_SNAPSHOT] = 0
     head[BEFORE_TS] = ts_event
@@ -341,7 +351,7 @@ def _count_crowd(orders: OrderArrays, before: int) -> None:
         crowd = 0
         for n in range(before, orders.head[PLACED_COUNT]):
             order = orders.orders[n % CAPACITY]
-            if order.side == side and order.distance <= NEAR:
+            if order.side == side and order.distance <= NEAR and order.is_large == 1:
                 crowd += 1
         for n in range(before, orders.head[PLACED_COUNT]):
             order = orders.orders[n % CAPACITY]
@@ -355,7 +365,7 @@ def withdrawn_together(orders: OrderArrays, side: int) -> int:
     crowd = 0
     for n in range(orders.head[WAITING]):
         order = orders.orders[orders.ending[n]]
-        if order.side == side and order.distance <= NEAR:
+        if order.side == side and order.distance <= NEAR and order.is_large == 1:
             crowd += 1
     return crowd
 
@@ -382,21 +392,20 @@ def _place(
     flow: FlowState,
     n: int,
     distance: int,
-    layer: float,
-    spoof: float,
     ts_event: int,
-) -> None:
+) -> int:
+    # Returns the place of the order, or -1 where none was opened.
     head = orders.head
     row = orders.additions[n]
     side, key, lots = row.side, row.key, row.lots
     slot = find(book, side, key)
     if slot < 0 or book.pool[slot, LOTS] < lots:
-        return
-    i = head[PLACED_COUNT] % CAPACITY
+        return np.int64(-1)
+    i = np.int64(head[PLACED_COUNT] % CAPACITY)
     head[PLACED_COUNT] += 1
     order = orders.orders[i]
     if order.status == WITHDRAWN:
-        return
+        return np.int64(-1)
     if order.status == STANDING:
         old = find(book, order.side, order.price_key)
         if old >= 0:
@@ -413,9 +422,8 @@ def _place(
     order.retail = order.retail_before = order.late = order.moved = order.scrolled = 0
     order.retail_at = -2
     orders.first[slot] = i + 1
-    order.layer_ratio = lots / layer
-    order.spoof_ratio = lots / spoof
     order.rarity = surprise(sizes, distance_bin(distance), lots)
+    return i
 
 
 @kernel

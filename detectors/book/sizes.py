@@ -23,6 +23,11 @@ _EAGER: Final = 16  # while few were seen
 
 LAYER: Final = 0  # columns of `SizeArrays.quantiles`
 SPOOF: Final = 1
+USUAL: Final = 2
+LARGE: Final = 3
+FIXED_SHARES: Final = (0.75, 0.8)
+"""Share of the additions below the usual size, by which a spoofing order is measured, and below a large one, as crowds
+count them: the scores were fitted with these."""
 
 
 class SizeArrays(NamedTuple):
@@ -36,15 +41,15 @@ class SizeArrays(NamedTuple):
         Their sums.
     ages : ndarray of int64, shape (DISTANCES,)
         Additions until the quantiles are worked out again.
-    quantiles : ndarray of float64, shape (DISTANCES, 2)
+    quantiles : ndarray of float64, shape (DISTANCES, 4)
         Size that the share `shares` of the additions stays below; NaN until enough are seen.
-    shares : ndarray of float64, shape (2,)
-        For the orders of a layer, and for a spoofing order.
+    shares : ndarray of float64, shape (4,)
+        For the orders of a layer, for a spoofing order, and `FIXED_SHARES`.
 
     Examples
     --------
     >>> new_sizes(0.75, 0.9).quantiles.shape
-    (16, 2)
+    (16, 4)
     """
 
     cells: NDArray[np.float64]
@@ -55,7 +60,7 @@ class SizeArrays(NamedTuple):
 
 
 def new_sizes(layer: float, spoof: float) -> SizeArrays:
-    """Return empty distributions that answer these two quantiles.
+    """Return empty distributions that answer these two quantiles, and the fixed ones.
 
     Examples
     --------
@@ -63,15 +68,15 @@ def new_sizes(layer: float, spoof: float) -> SizeArrays:
     >>> sizes = new_sizes(0.5, 0.9)
     >>> for lots in np.random.default_rng(1).lognormal(5, 1, 4000):
     ...     note_size(sizes, distance_bin(7), int(lots))
-    >>> [round(float(q), -1) for q in sizes.quantiles[distance_bin(7)]]  # the true ones are 148 and 535
+    >>> [round(float(q), -1) for q in sizes.quantiles[distance_bin(7)][:2]]  # the true ones are 148 and 535
     [140.0, 530.0]
     """
     return SizeArrays(
         cells=np.zeros((DISTANCES, CELLS)),
         totals=np.zeros(DISTANCES),
         ages=np.zeros(DISTANCES, np.int64),
-        quantiles=np.full((DISTANCES, 2), np.nan),
-        shares=np.array([layer, spoof]),
+        quantiles=np.full((DISTANCES, 4), np.nan),
+        shares=np.array([layer, spoof, *FIXED_SHARES]),
     )
 
 
@@ -128,7 +133,7 @@ def _work_out(sizes: SizeArrays, at: int) -> None:
     if total < _ENOUGH:
         return
     below = 0.0
-    missing = 2
+    missing = 4
     for i in range(CELLS):
         here = sizes.cells[at, i]
         for b in range(first, at):
@@ -137,7 +142,7 @@ def _work_out(sizes: SizeArrays, at: int) -> None:
             here += sizes.cells[b, i]
         if here == 0.0:
             continue
-        for k in range(2):
+        for k in range(4):
             wanted = sizes.shares[k] * total
             if below < wanted <= below + here:
                 sizes.quantiles[at, k] = 2.0 ** ((i + (wanted - below) / here) / _PER_OCTAVE)

@@ -54,7 +54,8 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Parameters
     ----------
     size_percentile : float
-        An order is large when its size is above this percentile of the additions at its distance.
+        An order is looked at when its size is above this percentile of the additions at its distance, whatever the
+        percentile of layering is.
     ttl_threshold_ms : float
         Time to live that counts as short; shorter is more suspicious, longer less, gradually.
     max_life_ms : float
@@ -80,10 +81,10 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Examples
     --------
     >>> SpoofingConfig(ttl_threshold_ms=500).size_percentile
-    75.0
+    80.0
     """
 
-    size_percentile: Annotated[float, Meta(gt=0, lt=100)] = 75.0
+    size_percentile: Annotated[float, Meta(gt=0, lt=100)] = 80.0
     ttl_threshold_ms: Annotated[float, Meta(gt=0)] = 200.0
     max_life_ms: Annotated[float, Meta(gt=0)] = 10_000.0
     min_distance_ticks: Annotated[int, Meta(ge=0)] = 1
@@ -166,7 +167,7 @@ def weigh_order(order: Any, together: int, alike: int, flow: FlowState, ttl_secs
     if side == ASK:
         towards = -towards
     evidence.constant = 1.0
-    evidence.size = clip(log(max(order.spoof_ratio, 1e-3)), -1.0, 2.5)
+    evidence.size = clip(log(max(order.usual_ratio, 1e-3)), -1.0, 2.5)
     evidence.rarity = clip(order.rarity, 0.0, 8.0)
     evidence.dominance = order.size / (order.size + order.level_before)
     evidence.short = clip(log(ttl_secs / life), -3.0, 3.0)
@@ -235,7 +236,7 @@ def seek_spoofs(
             order = orders.orders[i]
             if (
                 order.side != side
-                or not order.spoof_ratio >= 1.0
+                or order.is_spoof == 0
                 or order.distance < params.min_distance
                 or not is_withdrawn(order)
                 or life_secs(order) > params.life_secs
@@ -278,7 +279,7 @@ def _describe(row: Any, order: Any, evidence: Any) -> None:
     row.life_high = max(row.life_low, order.removed - order.placed_after)
     row.price_low = row.price_high = priced(order.side, order.price_key)
     row.lots = order.size
-    row.size_ratio = order.spoof_ratio
+    row.size_ratio = order.usual_ratio
     row.benefit = evidence.benefit
     row.recurrence = (np.exp(evidence.recurrence) - 1.0) / PAST_WEIGHT
     row.distance = order.distance

@@ -30,7 +30,7 @@ from fathom.ml.features.spec import FeatureSpec
 SPECS: Final = kernels.orderbook_specs(micro_price=True)
 """Every order-book feature on the default grid, those included that need a micro-price table."""
 
-VERSIONS: Final[Mapping[str, int]] = {"orderbook": 2}
+VERSIONS: Final[Mapping[str, int]] = {"orderbook": 3}
 
 NEUTRAL: Final[Mapping[str, float]] = {
     "buy_sell_ratio": 0.5,

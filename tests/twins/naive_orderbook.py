@@ -45,6 +45,7 @@ class Replay:
     book: dict[int, dict[int, Life]] = field(default_factory=lambda: {1: {}, 2: {}})
     messages: list[tuple[int, list[tuple[int, int]], list[tuple[int, int]], bool]] = field(default_factory=list)
     rows: list[tuple[int, int, bool]] = field(default_factory=list)  # time, side, near increase
+    grown: list[tuple[int, int, int]] = field(default_factory=list)  # of the open message: row, side, price
     trades: list[tuple[int, int, int, int, int, int | None]] = field(default_factory=list)
     ends: list[tuple[int, Life]] = field(default_factory=list)  # time of the message that made it final
     open_ends: list[list[Life]] = field(default_factory=lambda: [[], []])  # of the last message, of this one
@@ -71,8 +72,13 @@ class Replay:
             else:
                 change = self._level(side, price, size, ts_event)
             if not self.snapshot and action != Action.CLEAR:
-                self.rows.append((self.now, side, change > 0 and self._near(side, price)))
+                self.rows.append((self.now, side, False))
+                if change > 0:
+                    self.grown.append((len(self.rows) - 1, side, price))
             if flags & Flag.LAST:
+                for at, grown_side, grown_price in self.grown:
+                    self.rows[at] = (self.rows[at][0], grown_side, self._near(grown_side, grown_price))
+                self.grown = []
                 self._message(ts_event)
         return self
 
@@ -88,8 +94,10 @@ class Replay:
         if not self.messages or not (self.messages[-1][1] and self.messages[-1][2]):
             return False
         mid2 = self.messages[-1][1][0][0] + self.messages[-1][2][0][0]
+        if not self.book[side]:
+            return False
         best = max(self.book[side]) if side == Side.BUY else min(self.book[side])
-        return abs(price - best) * 2000 <= mid2
+        return (self.away(side, price) - self.away(side, best)) * 2000 <= mid2
 
     def _settle(self, life: Life) -> None:
         if life.pending and self.count - life.pending_at > 1:

@@ -36,8 +36,9 @@ class Order:
     placed_after: int
     distance: int
     before: int
-    layer: float
-    spoof: float
+    usual: float
+    spoof: bool
+    large: bool
     rarity: float
     mid2: int
     trades_before: int
@@ -65,11 +66,11 @@ class Candidate:
 class NaiveSizes:
     """Every addition so far with its weight, by distance; the quantiles are those of the last refresh."""
 
-    def __init__(self, shares: tuple[float, float]) -> None:
+    def __init__(self, shares: tuple[float, ...]) -> None:
         self.shares = shares
         self.seen: dict[int, list[list[float]]] = {}  # bin: [cell, weight]
         self.left: dict[int, int] = {}
-        self.quantiles: dict[int, tuple[float, float]] = {}
+        self.quantiles: dict[int, tuple[float, ...]] = {}
 
     @staticmethod
     def bin_of(ticks: int) -> int:
@@ -100,7 +101,7 @@ class NaiveSizes:
         total = sum(weight for _, weight in known)
         if total < 32:
             return
-        found = list(self.quantiles.get(at, (NAN, NAN)))
+        found = list(self.quantiles.get(at, (NAN,) * 4))
         for k, share in enumerate(self.shares):
             below = 0.0
             for cell in sorted({cell for cell, _ in known}):
@@ -108,7 +109,7 @@ class NaiveSizes:
                 if below < share * total <= below + here:
                     found[k] = 2.0 ** ((cell + (share * total - below) / here) / 4.0)
                 below += here
-        self.quantiles[at] = (found[0], found[1])
+        self.quantiles[at] = tuple(found)
 
     def surprise(self, at: int, lots: int) -> float:
         known = self.around(at)
@@ -121,7 +122,8 @@ class NaiveWatch:
 
     def __init__(self, config: SurveillanceConfig) -> None:
         self.config = config
-        self.sizes = NaiveSizes((config.layering.size_percentile / 100, config.spoofing.size_percentile / 100))
+        bars = config.layering.size_percentile, config.spoofing.size_percentile
+        self.sizes = NaiveSizes((bars[0] / 100, bars[1] / 100, 0.75, 0.8))
         self.book: list[dict[int, Level]] = [{}, {}]
         self.horizon: list[float] = [INF, INF]
         self.touch: list[float] = [INF, INF]
@@ -275,10 +277,10 @@ class NaiveWatch:
             if not 0 <= distance <= farthest:
                 continue
             at = self.sizes.bin_of(int(distance))
-            layer, spoof = self.sizes.quantiles.get(at, (NAN, NAN))
+            layer, spoof, usual, large = self.sizes.quantiles.get(at, (NAN,) * 4)
             self.sizes.add(at, lots)
             level = self.book[side].get(key)
-            if not lots >= layer or level is None or level.lots < lots:
+            if not (lots >= layer or lots >= spoof or lots >= large) or level is None or level.lots < lots:
                 continue
             oldest = self.orders[-CAPACITY] if len(self.orders) >= CAPACITY else None
             if oldest is not None and oldest.status == "ended":
@@ -288,14 +290,14 @@ class NaiveWatch:
                 oldest.status = "free"
                 self.forgotten += 1
             order = Order(
-                side, key, lots, ts_event, self.before_ts, int(distance), before, lots / layer, lots / spoof,
-                self.sizes.surprise(at, lots), self.mid2 or 0, len(self.trades),
+                side, key, lots, ts_event, self.before_ts, int(distance), before, lots / usual, lots >= spoof,
+                lots >= large, self.sizes.surprise(at, lots), self.mid2 or 0, len(self.trades),
             )  # fmt: skip
             self.orders.append(order)
             self.at.setdefault((side, key), []).append(order)
             new.append(order)
         for order in new:
-            order.crowd = sum(o.side == order.side and o.distance <= NEAR for o in new)
+            order.crowd = sum(o.side == order.side and o.distance <= NEAR and o.large for o in new)
 
     def _withdrawn(self, order: Order) -> bool:
         retail = sum(lots for at, lots in order.retail if at >= order.removed_message - 1)
@@ -309,11 +311,11 @@ class NaiveWatch:
     def _judge(self) -> None:
         spoofing = self.config.spoofing
         for side in range(2):
-            near = sum(o.side == side and o.distance <= NEAR for o in self.waiting)
+            near = sum(o.side == side and o.distance <= NEAR and o.large for o in self.waiting)
             remembered = []
             for order in [o for o in self.waiting if o.side == side]:
                 if (
-                    not order.spoof >= 1
+                    not order.spoof
                     or order.distance < spoofing.min_distance_ticks
                     or not self._withdrawn(order)
                     or self._life(order) > 1e-3 * spoofing.max_life_ms
@@ -362,7 +364,7 @@ class NaiveWatch:
             and 30 * abs(o.lots - order.lots) <= order.lots
             for o in self.waiting
         )
-        benefit, size = surplus(1 - order.side), _clip(math.log(max(order.spoof, 1e-3)), -1, 2.5)
+        benefit, size = surplus(1 - order.side), _clip(math.log(max(order.usual, 1e-3)), -1, 2.5)
         return {
             "constant": 1.0,
             "size": size,

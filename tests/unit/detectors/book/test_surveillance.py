@@ -61,6 +61,29 @@ def test_a_snapshot_of_other_settings_is_refused(config: SurveillanceConfig, nam
         Surveillance(config).restore(Surveillance().snapshot())
 
 
+@pytest.mark.parametrize("kind", [AlertKind.SPOOFING, AlertKind.LAYERING])
+def test_each_size_percentile_moves_its_own_candidates_only(kind: AlertKind) -> None:
+    rows = random_market(33, seconds=150, message_ms=(20, 120))
+
+    def candidates(percentile: float) -> dict[AlertKind, set[tuple[int, ...]]]:
+        spoofing = SpoofingConfig(
+            size_percentile=percentile if kind == AlertKind.SPOOFING else 80, min_distance_ticks=0
+        )
+        layering = LayeringConfig(size_percentile=percentile if kind == AlertKind.LAYERING else 80, min_levels=2)
+        watch = Surveillance(SurveillanceConfig(spoofing=spoofing, layering=layering), keep_candidates=True)
+        watch.update(rows)
+        log = watch.candidates()[0]
+        names = ["ts_event", "side", "price_low", "price_high", "lots"]
+        return {each: set(log[names][log["kind"] == each].tolist()) for each in AlertKind}
+
+    low, middle, high = (candidates(percentile) for percentile in (40, 80, 95))
+    assert len(low[kind]) > len(middle[kind]) > len(high[kind])
+    other = AlertKind.LAYERING if kind == AlertKind.SPOOFING else AlertKind.SPOOFING
+    for changed in (low[other], high[other]):  # orders of one level share what leaves it: a few may differ
+        assert len(changed ^ middle[other]) <= 0.02 * len(middle[other])
+    assert len(middle[other]) > 5
+
+
 def test_a_snapshot_that_lacks_something_is_refused() -> None:
     saved = Surveillance().snapshot()
     del saved["watch.placed.flow.head"]

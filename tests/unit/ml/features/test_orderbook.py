@@ -177,3 +177,28 @@ def test_the_state_does_not_grow_with_time() -> None:
         sizes.add(sum(array.nbytes for array in (*features.book, *features.flow)))
     assert features.book.head[CLOSED_COUNT] > 10_000
     assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_intensity_is_measured_from_the_touch_of_the_message(side: Side, turned: bool) -> None:
+    away = 1 if side == Side.SELL else -1
+    touch, other = 100_000, 100_000 - 300 * away
+    second = 1_000_000_000
+    rows = [
+        (second, second, 0, 0, 0, Kind.BOOK, Action.CLEAR, 0, 32),
+        (second, second, 0, touch, 5, Kind.BOOK, Action.ADD, side, 48),
+        (second, second, 0, touch + 50 * away, 5, Kind.BOOK, Action.ADD, side, 48),
+        (second, second, 0, other, 5, Kind.BOOK, Action.ADD, 3 - side, 176),
+    ]
+    # 10 bps are 100 ticks: what grows 50 ticks behind the old touch is 250 ticks behind the new one.
+    change = [(touch + 50 * away, 9, Action.UPDATE), (touch - 200 * away, 4, Action.ADD)]
+    for at, (price, size, action) in enumerate(change[::-1] if turned else change):
+        rows.append((2 * second, 2 * second, 0, price, size, Kind.BOOK, action, side, 16 + 128 * at))
+    features = OrderBookFeatures(price_increment=0.1, size_increment=1.0)
+    features.absorb(np.array(rows, EVENT))
+    out = np.empty(len(features.specs))
+    for ts in range(3, 8):
+        features.sample(ts * second, out)
+    name = "bid_intensity" if side == Side.BUY else "ask_intensity"
+    assert out[features.names.index(name)] == 1 / 5
