@@ -393,7 +393,7 @@ def _place(
     n: int,
     distance: int,
     ts_event: int,
-) -> int:
+) -> Any:
     # Returns the place of the order, or -1 where none was opened.
     head = orders.head
     row = orders.additions[n]
