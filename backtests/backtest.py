@@ -12,11 +12,12 @@ import numpy as np
 
 from fathom.backtests.account import equity, figures, ledger, tables
 from fathom.backtests.account.liquidation import liquidation_of
-from fathom.backtests.account.marks import Marks, read_marks
+from fathom.backtests.account.marks import Held, Marks, read_marks
 from fathom.backtests.account.periods import Period, period_ends
 from fathom.backtests.account.summary import Summary
 from fathom.backtests.engine import decisions
 from fathom.backtests.engine.component_notes import notes_of
+from fathom.backtests.engine.records import Records
 from fathom.backtests.engine.simulation import Finished, Tick, peak_rss_mib, simulate
 from fathom.backtests.setup import run_files as artifacts
 from fathom.backtests.setup.config import Resolved, fitting_interval, load
@@ -128,7 +129,8 @@ def _account(resolved: Resolved, feed: Feed, finished: Finished) -> tuple[tables
         times = [order.ts_init for order in records.orders if order.instrument_id == name]
         times += [fill.ts_event for fill in records.fills if fill.order.instrument_id == name]
         wanted = np.union1d(grid, np.array(times, np.int64))
-        marks[name], rows = read_marks(feed.catalog, instrument, config.data, wanted, feed.start_ns, feed.end_ns)
+        span = feed.start_ns, feed.end_ns
+        marks[name], rows = read_marks(feed.catalog, instrument, config.data, wanted, *span, _held(records, name))
         counts = {kind: counts.get(kind, 0) + rows.get(kind, 0) for kind in counts.keys() | rows.keys()}
     arrival = {
         order.client_order_id: float(marks[order.instrument_id].at(np.array([order.ts_init]))[0])
@@ -152,6 +154,12 @@ def _account(resolved: Resolved, feed: Feed, finished: Finished) -> tuple[tables
         "prices": equity.price_columns(curve, marks),
     }
     return ground, contents, interval
+
+
+def _held(records: Records, instrument: str) -> Held:
+    fills = [fill for fill in records.fills if fill.order.instrument_id == instrument]
+    sizes = np.cumsum([fill.signed for fill in fills], dtype=np.float64)
+    return Held(np.array([fill.ts_event for fill in fills], np.int64), np.round(sizes, 12))
 
 
 def _versions(resolved: Resolved, feed: Feed, code: CodeIdentity) -> dict[str, Any]:

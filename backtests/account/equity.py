@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fathom.backtests.account.depths import DepthMeter, Depths, Known, moments
 from fathom.backtests.account.ledger import Books
 from fathom.backtests.account.liquidation import Liquidation, insured
 from fathom.backtests.account.marks import Marks
-from fathom.backtests.account.statistics import drawdown
 from fathom.backtests.engine.records import Records
 from fathom.backtests.errors import RunError
 
@@ -76,7 +76,7 @@ def trace(
     earned = np.zeros(times_ns.size)
     holdings = {}
     for name, priced in marks.items():
-        holding, cash = _hold(times_ns, name, books, priced, multipliers[name])
+        holding, cash = _hold(times_ns, name, books, _on_grid(priced, priced.mark, times_ns), multipliers[name])
         holdings[name] = holding
         unrealized += holding.unrealized
         gross += np.abs(holding.exposure)
@@ -97,6 +97,7 @@ def trace(
         )
     borne = insured(times_ns, equity, liquidation)
     equity, balance = equity + borne, balance + borne
+    depths = _depths(times_ns, records, books, marks, multipliers, liquidation)
     columns = {
         "equity": equity,
         "balance": balance,
@@ -107,9 +108,30 @@ def trace(
         "pnl_slippage": slippage,
         "gross_exposure": gross,
         "net_exposure": net,
-        "drawdown": drawdown(equity),
+        "drawdown": depths.share,
+        "drawdown_money": depths.money,
     }
     return Curve(times_ns, columns, holdings, largest)
+
+
+def _depths(
+    times_ns: Times,
+    records: Records,
+    books: Books,
+    marks: Mapping[str, Marks],
+    multipliers: Mapping[str, float],
+    liquidation: Liquidation | None,
+) -> Depths:
+    balances = [(np.iinfo(np.int64).min, records.balances[0][1]), *records.balances]
+    known = {name: Known.of(priced) for name, priced in marks.items()}
+    changed = [at for at, _ in records.balances] + [entry.fill.ts_event for entry in books.entries]
+    meter = DepthMeter(times_ns)
+    for times in moments(times_ns, marks, np.array(changed, np.int64)):
+        equity = _last_before(times, balances)
+        for name, priced in known.items():
+            equity += _hold(times, name, books, priced.at(times), multipliers[name])[0].unrealized
+        meter.add(times, equity + insured(times, equity, liquidation))
+    return meter.depths
 
 
 def price_columns(curve: Curve, marks: Mapping[str, Marks]) -> dict[str, Any]:
@@ -129,7 +151,7 @@ def price_columns(curve: Curve, marks: Mapping[str, Marks]) -> dict[str, Any]:
     return columns
 
 
-def _hold(times_ns: Times, name: str, books: Books, marks: Marks, multiplier: float) -> tuple[Holding, Floats]:
+def _hold(times_ns: Times, name: str, books: Books, mark: Floats, multiplier: float) -> tuple[Holding, Floats]:
     by_strategy: dict[str, list[tuple[int, float, float]]] = {}
     for entry in books.entries:
         if entry.fill.order.instrument_id == name:
@@ -142,7 +164,6 @@ def _hold(times_ns: Times, name: str, books: Books, marks: Marks, multiplier: fl
     mine = [entry for entry in books.entries if entry.fill.order.instrument_id == name]
     cash = _sums(times_ns, [(e.fill.ts_event, -e.signed * e.fill.price * multiplier) for e in mine])
     position = np.round(position, 12) + 0.0  # what the sum of the strategies' leaves below is the floats' rounding
-    mark = _on_grid(marks, marks.mark, times_ns)
     exposure = np.where(position == 0.0, 0.0, position * mark * multiplier)
     # Strategies that are long and short by the same size are flat together: what lies between their prices stays.
     unrealized = exposure - cost * multiplier

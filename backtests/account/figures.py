@@ -30,7 +30,8 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
     equity = curve.columns["equity"]
     span_ns = feed.end_ns - feed.start_ns
     start = ground.records.balances[0][1]
-    account, periods = _curve(curve.times_ns, equity, span_ns)
+    depths = curve.columns["drawdown"], curve.columns["drawdown_money"]
+    account, periods = _curve(curve.times_ns, equity, span_ns, depths)
     refused = annual_return_refused(span_ns) or _not_positive(curve)
     parts: list[Actor | Strategy] = [*resolved.actors, *resolved.strategies]
     return summary.Summary(
@@ -116,10 +117,12 @@ def _risk(curve: CurveFigures, refused: str, span_ns: int, periods: int, undefin
     )
 
 
-def _curve(times: NDArray[np.int64], values: Floats, span_ns: int) -> tuple[CurveFigures, int]:
+def _curve(
+    times: NDArray[np.int64], values: Floats, span_ns: int, depths: tuple[Floats, Floats] | None = None
+) -> tuple[CurveFigures, int]:
     period = fitting_period(span_ns)
     returns = statistics.simple_returns(sample(times, values, period_ends(int(times[0]), int(times[-1]), period)))
-    return figures(times, values, returns, period), int(returns.size)
+    return figures(times, values, returns, period, depths), int(returns.size)
 
 
 def _trades(rows: list[dict[str, Any]], undefined: dict[str, str]) -> summary.Trades:

@@ -134,6 +134,16 @@ class Performance:
     code: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def depths(self) -> Floats:
+        """Deepest drawdown from every mark since the row before, of each row of the finest grid."""
+        return np.asarray(self.equity_table["drawdown"], np.float64)
+
+    @property
+    def spells(self) -> list[statistics.Spell]:
+        """The drawdowns, the deepest first."""
+        return sorted(statistics.drawdown_spells(self.equity, self.depths), key=lambda spell: spell.depth)
+
+    @property
     def span_ns(self) -> int:
         """Length of the run."""
         return int(self.times_ns[-1] - self.times_ns[0])
@@ -207,7 +217,7 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
         fills=columns(files.table("fills")),
         positions=columns(files.table("positions")),
         orders=columns(files.table("orders")),
-        strategy=figures(times_ns, equity, returns, period),
+        strategy=figures(times_ns, equity, returns, period, (table["drawdown"], table["drawdown_money"])),
         hold=figures(times_ns, benchmark, benchmark_returns, period),
         kept={name: columns(kept) for name in _KEPT if (kept := files.kept_table(name)) is not None},
         trials=trials_sentence(files),
@@ -215,27 +225,40 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
     )
 
 
-def figures(times_ns: Times, equity: Floats, returns: Floats, period: Period) -> CurveFigures:
-    """Return the figures of a curve from its finest grid and from its returns per period."""
+def figures(
+    times_ns: Times,
+    equity: Floats,
+    returns: Floats,
+    period: Period,
+    depths: tuple[Floats, Floats] | None = None,
+) -> CurveFigures:
+    """Return the figures of a curve from its finest grid, from its returns per period, and from its depths.
+
+    The depths are those of every mark, as a share and in money (`fathom.backtests.account.depths`); without them, or
+    where a run is from before they were kept, the drawdown is that of the grid.
+    """
     span_ns = int(times_ns[-1] - times_ns[0])
     years = span_ns / YEAR_NS
     ratios, annual = not ratios_refused(span_ns), not annual_return_refused(span_ns)
     yearly = period.periods_per_year
-    peak = np.maximum.accumulate(equity)
+    share, money = depths if depths is not None else (statistics.drawdown(equity), np.full(equity.size, np.nan))
+    if np.isnan(money).any():
+        money = equity - np.maximum.accumulate(equity)
+    deepest = float(np.min(share))
     known = bool(np.all(np.isfinite(equity))) and returns.size > 0
-    spells = statistics.drawdown_spells(equity) if known else []
+    spells = statistics.drawdown_spells(equity, share) if known else []
     lengths = [times_ns[spell.recovery] - times_ns[spell.peak] for spell in spells]
     return CurveFigures(
         total_return=statistics.total_return(equity),
         annual_return=statistics.annual_return(equity, years) if annual else np.nan,
-        max_drawdown=statistics.max_drawdown(equity),
-        max_drawdown_money=float(np.min(equity - peak)),
+        max_drawdown=deepest,
+        max_drawdown_money=float(np.min(money)),
         longest_drawdown_secs=float(max(lengths, default=0)) / 1e9 if known else np.nan,
         volatility=statistics.volatility(returns, yearly) if ratios else np.nan,
         sharpe=statistics.sharpe(returns, yearly) if ratios else np.nan,
         sharpe_error=statistics.sharpe_standard_error(returns, yearly) if ratios else np.nan,
         sortino=statistics.sortino(returns, yearly) if ratios else np.nan,
-        calmar=statistics.calmar(equity, years) if annual else np.nan,
+        calmar=statistics.annual_return(equity, years) / -deepest if annual and deepest < 0.0 else np.nan,
         period_volatility=statistics.volatility(returns, 1.0),
         period_sharpe=statistics.sharpe(returns, 1.0),
         best=float(np.max(returns)) if known else np.nan,

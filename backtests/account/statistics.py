@@ -159,13 +159,13 @@ def max_drawdown(equity: Floats) -> float:
     return float(np.min(drawdown(equity))) if equity.size else np.nan
 
 
-def drawdown_spells(equity: Floats) -> list[Spell]:
-    """Return every drawdown of the curve in order of time.
+def drawdown_spells(equity: Floats, depths: Floats | None = None) -> list[Spell]:
+    """Return every drawdown of the curve in order of time; `depths` are those of a finer curve, if there is one.
 
     >>> [spell.depth for spell in drawdown_spells(np.array([100.0, 50.0, 100.0, 75.0]))]
     [-0.5, -0.25]
     """
-    depths = drawdown(equity)
+    depths = drawdown(equity) if depths is None else depths
     below = np.concatenate(([False], depths < 0.0, [False]))
     edges = np.flatnonzero(below[1:] != below[:-1])
     spells = []

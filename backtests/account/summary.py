@@ -41,7 +41,8 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
         Mean over standard deviation (or over the root mean square of the negative returns), times sqrt(periods a year);
         risk-free rate 0.
     max_drawdown, max_drawdown_money
-        Largest fall from a running maximum of the finest grid, as a fraction (0 or negative) and in money.
+        Largest fall from a running maximum, as a fraction (0 or negative) and in money. Every mark of every position
+        counts, not the grid alone.
     longest_drawdown_secs
         Longest time below a running maximum.
     """

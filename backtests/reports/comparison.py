@@ -158,7 +158,7 @@ def _curves(runs: Sequence[Performance]) -> Section:
         color = PALETTE[at % len(PALETTE)]
         times = run.times_ns if together else run.times_ns - run.times_ns[0]
         rebased.append(Curve(label, times, run.equity / run.equity[0] * 100.0, color))
-        below.append(Curve(label, times, statistics.drawdown(run.equity) * 100.0, color))
+        below.append(Curve(label, times, run.depths * 100.0, color))
     charts = (
         Chart("rebased", "Equity of the runs from 100", rebased, height=360, digits=3, elapsed=not together),
         Chart("below", "Drawdown", below, height=180, unit="%", digits=3, ceiling=0.0, elapsed=not together),

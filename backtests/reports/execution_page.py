@@ -122,7 +122,7 @@ def account(run: Performance) -> Section:
     exposure = [Curve("Net exposure", run.times_ns, net, BLUE, "area", step=True)]
     if not np.array_equal(gross, np.abs(net)):
         exposure.append(Curve("Gross exposure", run.times_ns, gross, AMBER, step=True))
-    depth = statistics.drawdown(run.equity) * 100.0
+    depth = run.depths * 100.0
     charts = (
         money_chart,
         Chart(

@@ -18,7 +18,7 @@ import numpy as np
 
 from fathom.backtests.account.performance import Performance
 from fathom.backtests.account.periods import ratios_refused
-from fathom.backtests.account.statistics import Floats, Times, drawdown_spells, simple_returns
+from fathom.backtests.account.statistics import Floats, Times, simple_returns
 from fathom.pages.charts import BAD
 from fathom.pages.figures import SIZE, look, svg
 from fathom.pages.formats import duration
@@ -101,7 +101,7 @@ def _underwater(run: Performance) -> Section:
 
 
 def _worst(run: Performance) -> Section:
-    spells = sorted(drawdown_spells(run.equity), key=lambda spell: spell.depth)[:_WORST]
+    spells = run.spells[:_WORST]
     if not spells:
         return Section("worst", "Worst drawdowns", empty("The equity never fell below an earlier high."))
     at = keep(run.equity, _POINTS)

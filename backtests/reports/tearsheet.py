@@ -8,7 +8,7 @@ import numpy as np
 from fathom.backtests.account import statistics
 from fathom.backtests.account.performance import CurveFigures, Performance
 from fathom.backtests.account.periods import PERIODS, annual_return_refused, period_ends, ratios_refused, sample
-from fathom.backtests.account.statistics import Floats, drawdown_spells, simple_returns
+from fathom.backtests.account.statistics import Floats, simple_returns
 from fathom.backtests.reports import first_screen
 from fathom.pages import Page, Section
 from fathom.pages.formats import UNDEFINED, duration, integer, number, percent, utc
@@ -59,8 +59,8 @@ def metrics(run: Performance) -> Section:
 
 
 def worst_drawdowns(run: Performance) -> Section:
-    """Return the table of the ten deepest drawdowns of the finest grid."""
-    spells = sorted(drawdown_spells(run.equity), key=lambda spell: spell.depth)[:_WORST]
+    """Return the table of the ten deepest drawdowns."""
+    spells = run.spells[:_WORST]
     if not spells:
         return Section("drawdowns", "Worst drawdowns", empty("None."), narrow=True)
     rows: list[Row] = []

@@ -116,6 +116,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             ("gross_exposure", _F64, False),
             ("net_exposure", _F64, False),
             ("drawdown", _F64, False),
+            ("drawdown_money", _F64, True),
         ]
     ),
     "prices": _schema(

@@ -193,6 +193,7 @@ def make_run(
         "gross_exposure": gross,
         "net_exposure": net,
         "drawdown": equity / np.maximum.accumulate(equity) - 1.0,
+        "drawdown_money": equity - np.maximum.accumulate(equity),
     }
     write_table(folder, "equity", to_table("equity", curve))
     write_whole(folder / "config.toml", config)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fathom.backtests.account.marks import read_marks
+from fathom.backtests.account.depths import Known
+from fathom.backtests.account.marks import Held, read_marks
 from fathom.backtests.setup.config import Data
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.instruments import default_instruments
@@ -62,6 +63,31 @@ def test_marks_of_a_wild_market_are_those_of_a_naive_book(tmp_path: Path, seed: 
     assert np.count_nonzero(~both) > 0
     exact = marks.bid[~np.isnan(marks.bid)]
     assert all(len(repr(price).partition(".")[2]) == 1 for price in exact.tolist())  # the nearest float of a decimal
+
+
+def test_every_change_of_the_mark_is_kept_while_there_is_a_position(tmp_path: Path) -> None:
+    rows = random_market(7, seconds=40.0)
+    catalog, instrument = Catalog(tmp_path / "catalog"), default_instruments()["BTCUSDT"]
+    with catalog.book_writer(instrument) as writer:
+        writer.write(rows[rows["kind"] == Kind.BOOK])
+    trades = rows[rows["kind"] == Kind.TRADE]
+    with catalog.trade_writer(instrument) as writer:
+        writer.write(trades, [str(number) for number in range(len(trades))])
+    first, last = int(rows["ts_init"][0]), int(rows["ts_init"][-1])
+    opened, closed = first + 10 * SECOND, first + 25 * SECOND
+    held = Held(np.array([opened, closed]), np.array([2.0, 0.0]))
+    data = Data(catalog=str(catalog.path), instruments=[BTC])
+    marks, _ = read_marks(catalog, instrument, data, np.array([last]), first, last, held)
+    times = np.unique(rows["ts_init"])
+    dense, _ = read_marks(catalog, instrument, data, times, first, last)
+    assert dense.path_ns.size == 0
+    inside = (times >= opened) & (times < closed)
+    known = Known.of(marks)
+    start = int(np.searchsorted(times, marks.path_ns[0]))
+    np.testing.assert_array_equal(known.at(times[start:])[inside[start:]], dense.mark[start:][inside[start:]])
+    assert marks.path_ns.size > 50
+    assert opened <= marks.path_ns[0]
+    assert marks.path_ns[-1] < closed
 
 
 def test_a_book_that_begins_without_a_snapshot_says_so(tmp_path: Path) -> None:
