@@ -5,7 +5,8 @@ and less. So a column leaks if it follows
 
 - a later step more closely than the next step and than all past steps, or
 - the next step closely, and more closely than all past steps, or
-- the return over the coming steps so closely that no honest predictor was ever seen to.
+- the return over the coming steps so closely that no honest predictor was ever seen to, and more closely than the
+  market's own past returns do: where prices trend, honest inputs know much of the coming return.
 
 "How closely" is Spearman's rank correlation, with a z score that counts the independent observations (Bartlett 1935,
 doi:10.2307/2983611): a column that hardly changes, or a return that overlaps the next one, holds fewer of them. Each
@@ -127,6 +128,9 @@ def _looks(arrays: Arrays, segment: Segment, horizon: int) -> Iterator[tuple[Sus
     returns = np.array([prices[rows + span] - prices[rows] for span in spans]).reshape(len(spans), len(rows))
     targets = np.concatenate([ranks(steps), ranks(np.abs(steps)), ranks(returns)]) / len(rows)
     count = len(lags)
+    pasts = ranks(np.array([prices[rows] - prices[rows - span] for span in spans]).reshape(len(spans), len(rows)))
+    trends = np.abs(pasts @ targets[2 * count :].T) if spans else np.zeros((1, 1))
+    limit = max(LIMIT, float(trends.max()) + MARGIN)
     for column, name in enumerate(arrays.facts.schema.names):
         level = arrays.features[rows, column].astype(np.float64)
         change = level - arrays.features[rows - 1, column]
@@ -143,7 +147,7 @@ def _looks(arrays: Arrays, segment: Segment, horizon: int) -> Iterator[tuple[Sus
             for look in (
                 *_step_looks(correlations[:count], horizon, len(rows), "the step"),
                 *_step_looks(correlations[count : 2 * count], horizon, len(rows), "the size of the step"),
-                *_return_looks(correlations[2 * count :], spans, form),
+                *_return_looks(correlations[2 * count :], spans, form, limit),
             )
         ]
         what, ahead, behind, guilty = max(looks, key=lambda look: (look[3], abs(look[1])))
@@ -174,13 +178,15 @@ def _step_looks(correlations: NDArray[np.float64], horizon: int, rows: int, noun
         yield f"{noun} {later + 1} rows ahead", float(correlations[horizon + later]), honest, guilty
 
 
-def _return_looks(correlations: NDArray[np.float64], spans: list[int], form: NDArray[np.float64]) -> Iterator[_Look]:
+def _return_looks(
+    correlations: NDArray[np.float64], spans: list[int], form: NDArray[np.float64], limit: float
+) -> Iterator[_Look]:
     if not len(spans):
         return
     most = int(np.argmax(np.abs(correlations)))
     close = abs(float(correlations[most]))
-    guilty = close > LIMIT and close > MIN_Z / np.sqrt(independent(form, spans[most]))
-    yield f"the return over the next {spans[most]} rows", float(correlations[most]), LIMIT, guilty
+    guilty = close > limit and close > MIN_Z / np.sqrt(independent(form, spans[most]))
+    yield f"the return over the next {spans[most]} rows", float(correlations[most]), limit, guilty
 
 
 def independent(form: NDArray[np.float64], span: int) -> float:

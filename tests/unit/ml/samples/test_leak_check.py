@@ -18,6 +18,7 @@ from fathom.ml.features import FeatureConfig
 from fathom.ml.samples.datasets import Arrays
 from fathom.ml.samples.from_table import write_arrays
 from fathom.ml.samples.leak_check import check
+from fathom.ml.samples.leak_timing import LIMIT
 from fathom.ml.tables.build import build
 from fathom.ml.tables.config import TableConfig
 from tests.conftest import PROJECT
@@ -153,6 +154,34 @@ def test_planted_leaks_are_found_in_arrays_alone(leak: str, where: str, horizon:
         features[own, 3] = np.where(wanted, planted, honest)
     report = check(dataclasses.replace(arrays, features=features), horizon=horizon)
     assert [suspect.name for suspect in report.suspects] == [arrays.facts.schema.names[3]]
+
+
+def trending(seed: int) -> Arrays:
+    """Return a market that drifts for some 200 rows at a time; columns 1 and 2 are honest: a mean, and the drift."""
+    arrays = walk(12_000, columns=4, seed=seed)
+    rng = np.random.default_rng(seed)
+    drift = np.repeat(rng.choice([-1.0, 1.0], 60), 200)
+    steps = 0.35 * drift + rng.normal(size=12_000)
+    mid = 100.0 * np.exp(np.concatenate([[0.0], np.cumsum(steps[:-1])]) * 1e-4)
+    past = np.concatenate([[0.0], np.diff(np.log(mid))])
+    features = np.array(arrays.features)
+    features[:, 0] = rng.normal(size=12_000)
+    features[:, 1] = np.convolve(past, np.ones(20) / 20)[:12_000]
+    features[:, 2] = drift + rng.normal(size=12_000) * 0.5
+    return dataclasses.replace(arrays, mid=mid, features=features)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_honest_inputs_of_a_trending_market_are_no_leak(seed: int) -> None:
+    arrays = trending(seed)
+    report = check(arrays, horizon=60)
+    assert report.strongest is not None
+    assert abs(report.strongest.ahead) > LIMIT  # or the market does not trend enough to show anything
+    assert report.passed, report.sentence()
+    features = np.array(arrays.features)
+    features[:, 3] = later(arrays.mid, 60) / arrays.mid - 1.0
+    leaking = check(dataclasses.replace(arrays, features=features), horizon=60)
+    assert [suspect.name for suspect in leaking.suspects] == [arrays.facts.schema.names[3]]
 
 
 @pytest.mark.parametrize("arguments", [{}, {"micro_price": True}, {"bars": True}])
