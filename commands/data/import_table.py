@@ -43,11 +43,21 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
 
 @command(kept=_KEPT)
 @click.option(
-    "--book", type=KNOWN_FILE, help="Book changes: ts_init, side, price, size; optionally ts_event, sequence."
+    "--book",
+    type=KNOWN_FILE,
+    help="Book changes: ts_init, side, price, size; optionally ts_event, sequence, is_snapshot, previous.",
 )
 @click.option(
     "--trades", type=KNOWN_FILE, help="Trades: ts_init, side, price, size, trade_id; optionally ts_event, rpi."
 )
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    metavar="VENDOR:FILE",
+    help="A vendor's file as it comes, one for --book, one for --trades (see above).",
+)
+@click.option("--strict", is_flag=True, help="Refuse a file with a fault that else is only told (see above).")
 @click.option("--continues", is_flag=True, help="The first message changes the book of earlier data in the catalog.")
 @_options
 def table(
@@ -61,20 +71,34 @@ def table(
     book: Path | None,
     trades: Path | None,
     continues: bool,
+    presets: tuple[str, ...],
+    strict: bool,
 ) -> None:
     """Import book changes and trades from Parquet, CSV or CSV.gz files.
 
     ts_init is the time at which your system knew of the row; ts_event, if there is one, is the venue's. A row of the
     book table states the new size of a level, 0 deletes it; side is bid or ask (buy, sell). Rows with equal ts_init
-    (and sequence) are one message; the first message is taken for the whole book. The side of a trade is its
-    aggressor's: buy or sell. Prices and sizes must be multiples of the instrument's tick and lot.
+    (and sequence) are one message; the first message is taken for the whole book, unless a column is_snapshot marks
+    snapshots. A column previous states the sequence of the message before. The side of a trade is its aggressor's: buy
+    or sell. Prices and sizes must be multiples of the instrument's tick and lot.
 
-    A file with a wrong value is refused with its place; the catalog then stays as it was.
+    A file with a wrong value is refused with its place; the catalog then stays as it was. A snapshot that is crossed or
+    has one side only, a gap in previous, a snapshot in mid-file (a reconnection), trade ids that stand twice and
+    sequences that go back are told with line and value. The book is unsure then until the next good snapshot: see
+    `fathom data import bybit --help`. --strict refuses such a file.
+
+    \b
+    Presets, for files as the vendor gives them:
+      tardis:incremental_book_L2, tardis:book_snapshot (5, 25, ...), tardis:trades
+      databento:mbp-10
+      binance:depthUpdate (messages, as JSON lines or a table), binance:T_DEPTH, binance:aggTrades
+    A level that leaves a ladder of N levels is deleted, as nobody knows whether it still stands.
 
     \b
     Example:
       fathom data import table --book book.parquet --trades trades.parquet --instrument BTCUSD.BITSTAMP --catalog C
       fathom data import table --trades t.csv.gz --map ts_init=time --map trade_id=id --time-unit ms ...
+      fathom data import table --preset tardis:incremental_book_L2 --book BTCUSDT.csv.gz --instrument BTCUSDT ...
     """
     from fathom.data_catalog.catalog import Catalog
     from fathom.data_catalog.ingest.table import import_table
@@ -90,11 +114,15 @@ def table(
             naming=_naming(mapping, ignore),
             time_unit=time_unit,
             continues=continues,
+            strict=strict,
+            presets=presets,
             on_progress=lambda what, share: bars(what, share, 1.0),
         )
     terminal.answer({"catalog": catalog, "imported": done})
     for already in done.already:
         terminal.say(f"{already} had been imported before: nothing to do.")
+    for warning in done.warnings:
+        terminal.warn(warning)
     terminal.say(f"{catalog}: {done.changes:,} book changes in {done.messages:,} messages, {done.trades:,} trades.")
 
 

@@ -39,6 +39,8 @@ TRADE_SIDES: Final = {"buy": Side.BUY, "b": Side.BUY, "1": Side.BUY} | {
 
 YES_NO: Final = {"true": 1, "1": 1, "false": 0, "0": 0}
 
+SNAPSHOT_WORDS: Final = YES_NO | {"snap": 1, "snapshot": 1, "set": 0, "update": 0, "delta": 0}
+
 _NANOSECONDS: Final = pa.timestamp("ns", tz="UTC")
 _EARLIEST_NS: Final = 946_684_800 * 10**9  # the year 2000
 _LARGEST_FLOAT_COUNT: Final = 2.0**52
@@ -175,20 +177,20 @@ def words(column: Any, meaning: Mapping[str, int], name: str) -> NDArray[np.uint
     return np.asarray(found)
 
 
-def whole_numbers(column: Any, name: str) -> NDArray[np.int64]:
-    """Return whole numbers >= 0.
+def whole_numbers(column: Any, name: str, least: int = 0) -> NDArray[np.int64]:
+    """Return whole numbers >= `least`.
 
     Raises
     ------
     BadCellError
-        A cell is empty, not whole, or negative.
+        A cell is empty, not whole, or less.
     """
     column = _plain(column)
     _refuse_null(column, f"a {name}")
     found = _cast(column, pa.int64(), f"a {name} as a whole number").to_numpy(zero_copy_only=False)
-    wrong = np.flatnonzero(found < 0)
+    wrong = np.flatnonzero(found < least)
     if len(wrong):
-        raise BadCellError(int(wrong[0]), f"Expected a {name} >= 0, was {column[int(wrong[0])]}.")
+        raise BadCellError(int(wrong[0]), f"Expected a {name} >= {least}, was {column[int(wrong[0])]}.")
     return np.asarray(found)
 
 

@@ -1,6 +1,6 @@
 """An import that happens once: the ledger knows the file by its content, and appears together with its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,11 @@ class Once:
         self._key = Entry.key_of(self._hash, kind, instrument_id, settings)
         self.earlier = self._ledger.find(self._key)
 
-    def record(self, writer: SpanWriter, notes: Mapping[str, Any]) -> None:
+    def record(self, writer: SpanWriter, notes: Mapping[str, Any], warnings: Sequence[str] = ()) -> None:
         """Let the ledger's entry appear together with the writer's file; notes are read when that happens."""
-        writer.also(self._ledger.place(self._key), lambda: Ledger.encode(self._entry(writer, notes)))
+        writer.also(self._ledger.place(self._key), lambda: Ledger.encode(self._entry(writer, notes, warnings)))
 
-    def _entry(self, writer: SpanWriter, notes: Mapping[str, Any]) -> Entry:
+    def _entry(self, writer: SpanWriter, notes: Mapping[str, Any], warnings: Sequence[str]) -> Entry:
         assert writer.first_ns is not None
         assert writer.last_ns is not None
         return Entry(
@@ -66,4 +66,5 @@ class Once:
             last_ns=writer.last_ns,
             place=f"{writer.folder}/{interval_name(writer.first_ns, writer.last_ns)}",
             notes=dict(notes),
+            warnings=list(warnings),
         )

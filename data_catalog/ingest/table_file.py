@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from fathom.data_catalog.errors import BadInputError, CatalogError
+from fathom.data_catalog.errors import BadInputError, CatalogError, EmptyFileError
 from fathom.data_catalog.ingest.cells import BadCellError
 from fathom.data_catalog.ingest.csv_errors import malformed_csv
 from fathom.settings.nearest import nearest, nearest_name
@@ -128,6 +129,19 @@ class TableFile:
         The columns wanted.
     naming : Naming
         How the file calls them.
+    header : sequence of str
+        Names of the columns of a CSV file that has no header: one whose first cell is a number.
+    ignores_rest : bool, default False
+        Leave out every column that is not wanted.
+
+    Attributes
+    ----------
+    columns : dict
+        Our name to the file's, of every wanted column that the file has.
+    header : list of str
+        All columns of the file.
+    first_line : int
+        What the first row is called: its line in a CSV file, 1 in a Parquet file.
 
     Examples
     --------
@@ -139,17 +153,32 @@ class TableFile:
     """
 
     def __init__(
-        self, path: Path, required: Sequence[str], optional: Sequence[str], naming: Naming | None = None
+        self,
+        path: Path,
+        required: Sequence[str],
+        optional: Sequence[str],
+        naming: Naming | None = None,
+        *,
+        header: Sequence[str] = (),
+        ignores_rest: bool = False,
     ) -> None:
         self.path = path
+        self._names: list[str] | None = None
+        self._symbol: Any = None
         self._is_csv = ".csv" in path.suffixes
         if not self._is_csv and path.suffix != ".parquet":
             raise BadInputError("Expected a .parquet, .csv or .csv.gz file.", file=path)
         try:
-            header = self._header()
+            self.header = self._header()
         except _READ_ERRORS as error:
             raise self._unreadable(error) from error
-        self.columns = (naming or Naming()).find(path, required, optional, header)
+        if self._is_csv and header and self.header[0].isascii() and self.header[0].isdigit():
+            self.header = self._names = list(header[: len(self.header)])
+        self.first_line = 1 + (self._is_csv and self._names is None)
+        naming = naming or Naming()
+        if ignores_rest:
+            naming = Naming(naming.mapping, [*naming.ignore, "*"])
+        self.columns = naming.find(path, required, optional, self.header)
 
     def batches(self, on_progress: OnProgress | None = None) -> Iterator[tuple[int, Any]]:
         """Yield (index of the batch's first row, record batch with our names); text stays text in a CSV file."""
@@ -157,6 +186,8 @@ class TableFile:
         try:
             for batch, share in self._csv_batches() if self._is_csv else self._parquet_batches():
                 if batch.num_rows:
+                    if "symbol" in self.columns:
+                        self._refuse_symbols(first, batch.column(self.columns["symbol"]))
                     columns = [batch.column(theirs) for theirs in self.columns.values()]
                     yield first, pa.RecordBatch.from_arrays(columns, names=list(self.columns))
                     first += batch.num_rows
@@ -165,14 +196,22 @@ class TableFile:
         except _READ_ERRORS as error:
             raise self._unreadable(error, first) from error
         if not first:
-            raise BadInputError("Expected at least one row, was none.", file=self.path)
+            raise EmptyFileError("Expected at least one row, was none.", file=self.path)
 
     def bad(self, row: int, column: str, problem: str) -> BadInputError:
         """Return the error that names a row (counted from 0 here) and a column of the file."""
         where = f"column '{self.columns.get(column, column)}'"
         if self._is_csv:
-            return BadInputError(f"{where}: {problem}", file=self.path, line=row + 2)  # from 1, and the header
+            return BadInputError(f"{where}: {problem}", file=self.path, line=row + self.first_line)
         return BadInputError(f"row {row + 1}, {where}: {problem}", file=self.path)
+
+    def _refuse_symbols(self, first: int, column: Any) -> None:
+        self._symbol = self._symbol if first else column[0]
+        others = pc.not_equal(column, self._symbol)
+        if pc.any(others).as_py():
+            index = pc.index(others, True).as_py()
+            problem = f"Expected one symbol, was {self._symbol} and {column[index]}. Split the file by symbol."
+            raise self.bad(first + index, "symbol", problem)
 
     def convert[T](self, first: int, batch: Any, column: str, conversion: Callable[[Any], T]) -> T:
         """Return a converted column of a batch; a bad cell raises `BadInputError` with its place."""
@@ -192,8 +231,9 @@ class TableFile:
         with self.path.open("rb") as raw:
             stream: Any = pa.PythonFile(raw, mode="r")
             if self.path.suffix != ".csv":
-                stream = pa.CompressedInputStream(stream, self.path.suffix.removeprefix(".").replace("gz", "gzip"))
-            for batch in _open_csv(stream, list(self.columns.values())):
+                codec = {".gz": "gzip", ".zst": "zstd"}.get(self.path.suffix, self.path.suffix.removeprefix("."))
+                stream = pa.CompressedInputStream(stream, codec)
+            for batch in _open_csv(stream, list(self.columns.values()), self._names):
                 yield batch, raw.tell() / size
 
     def _parquet_batches(self) -> Iterator[tuple[Any, float]]:
@@ -211,11 +251,11 @@ class TableFile:
         return BadInputError(problem, file=self.path)
 
 
-def _open_csv(stream: Any, columns: Sequence[str] | None = None) -> Any:
+def _open_csv(stream: Any, columns: Sequence[str] | None = None, header: list[str] | None = None) -> Any:
     names = columns or []
     return pa_csv.open_csv(
         stream,
-        read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+        read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False, column_names=header),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), include_columns=names, strings_can_be_null=False
         ),

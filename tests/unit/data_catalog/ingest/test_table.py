@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.errors import BadInputError, CatalogError, OverlapError
-from fathom.data_catalog.ingest.table import as_messages, import_table
+from fathom.data_catalog.ingest.table import import_table
 from fathom.data_catalog.ingest.table_file import Naming
+from fathom.data_catalog.ingest.table_messages import as_messages
 from fathom.data_catalog.instruments import Instrument, InstrumentSpec
 from fathom.market.events import EVENT, Action, Flag, Kind, Side, TradeFlag
 
