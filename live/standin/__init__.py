@@ -3,4 +3,8 @@
 It is an exchange of its own and knows no engine, so that it can judge one.
 """
 
-__all__: list[str] = []
+from fathom.live.standin.config import AccountConfig, FaultConfig, StandInConfig
+from fathom.live.standin.exchange.ledger import Entry, Ledger
+from fathom.live.standin.wire.server import StandIn
+
+__all__ = ["AccountConfig", "Entry", "FaultConfig", "Ledger", "StandIn", "StandInConfig"]

@@ -1,0 +1,208 @@
+"""The heart of the server: it lets exchange time pass and brings every message to those who asked for it."""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from fathom.live.standin.clock import Clock
+from fathom.live.standin.config import StandInConfig
+from fathom.live.standin.exchange.account import Account
+from fathom.live.standin.exchange.exchange import Exchange
+from fathom.live.standin.market.contracts import load_contracts
+from fathom.live.standin.market.recording import Message, Recording
+from fathom.live.standin.market.symbol import Symbol
+from fathom.live.standin.wire.auth import Gatekeeper
+from fathom.live.standin.wire.limits import Limits
+from fathom.settings.times import MINUTE, SECOND
+
+_SLICE: Final = 200
+_TICK_SECS: Final = 0.002
+
+
+class Connection:
+    """One WebSocket of a client.
+
+    Parameters
+    ----------
+    channel : {"public", "private", "trade"}
+    number : int
+    """
+
+    def __init__(self, channel: str, number: int) -> None:
+        self.channel, self.id = channel, f"rehearsal-{number}"
+        self.queue: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self.topics: dict[str, None] = {}
+        self.account: Account | None = None
+        self.request_ids: set[str] = set()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message."""
+        self.queue.put_nowait(orjson.dumps(message).decode())
+
+
+class Hub:
+    """Recording, exchange and connections.
+
+    Parameters
+    ----------
+    config : StandInConfig
+
+    Raises
+    ------
+    LiveError
+        The catalog cannot be replayed.
+    """
+
+    def __init__(self, config: StandInConfig) -> None:
+        self.config = config
+        contracts = load_contracts(config)
+        self._recording = Recording(Path(config.catalog), contracts.values())
+        firsts = self._recording.first_books()
+        self._first_ns = min(first.ts_init for first in firsts)
+        self.clock = Clock(self._first_ns, config.speed, config.stamps)
+        rate, recorded = Decimal(config.funding_rate), config.cadence == "recorded"
+        self.symbols = {
+            name: Symbol(contract, self.clock, rate, recorded_cadence=recorded) for name, contract in contracts.items()
+        }
+        self.time = self.clock.now()
+        self.exchange = Exchange(config, self.symbols, lambda: self.time, self._send_private)
+        self.gatekeeper = Gatekeeper(self.exchange.accounts, self.clock)
+        self.limits = Limits(enabled=config.limits, now=lambda: self.time / SECOND)
+        self.connections: dict[str, Connection] = {}
+        self.subscribers: dict[str, dict[str, Connection]] = defaultdict(dict)
+        self._topics: dict[str, list[str]] = {name: [] for name in self.symbols}
+        self._numbers = itertools.count(1)
+        self.events = 0
+        self.ended = False
+        for first in firsts:
+            self.exchange.apply(first)
+        self._messages: Iterator[Message] = iter(())
+        self._next: Message | None = None
+        self._funding_ns = {name: symbol.next_funding_ns for name, symbol in self.symbols.items()}
+        if not config.start_on_connect:
+            self.start()
+
+    def start(self) -> None:
+        """Let the replay begin, once."""
+        if not self.clock.running:
+            self.clock.start()
+            self._messages = self._recording.messages()
+            self._next = next(self._messages, None)
+
+    def advance(self, most: int | None = _SLICE) -> None:
+        """Let exchange time pass until now, or for `most` messages."""
+        now, left = self.clock.now(), most
+        while self._next is not None and (left is None or left > 0):
+            time_ns = self.clock.stamp(self._next.ts_init)
+            if time_ns > now:
+                break
+            self.time = max(self.time, time_ns)
+            self._apply(self._next)
+            self._next = next(self._messages, None)
+            left = None if left is None else left - 1
+            if self._next is None:
+                self._end()
+        if left is None or left > 0:
+            self.time = max(self.time, now)
+        self._pay_funding()
+        for name, topics in self._topics.items():
+            self.symbols[name].due(topics, self.time, self.publish)
+
+    async def pace(self) -> None:
+        """Let time pass until the server ends."""
+        while True:
+            before = self.events
+            self.advance()
+            behind = self.events - before >= _SLICE
+            await asyncio.sleep(0 if behind else _TICK_SECS)
+
+    def publish(self, topic: str, message: dict[str, Any]) -> None:
+        """Send a public message to all who subscribed to its topic."""
+        subscribers = self.subscribers.get(topic)
+        if subscribers:
+            text = orjson.dumps(message).decode()
+            for connection in subscribers.values():
+                connection.queue.put_nowait(text)
+
+    def connect(self, channel: str) -> Connection:
+        """Return a new connection."""
+        connection = Connection(channel, next(self._numbers))
+        self.connections[connection.id] = connection
+        self.exchange.ledger.add(self.time, "socket", 0, {"event": "open", "channel": channel, "id": connection.id})
+        return connection
+
+    def disconnect(self, connection: Connection) -> None:
+        """Forget a connection."""
+        for topic in list(connection.topics):
+            self.unsubscribe(connection, topic)
+        self.connections.pop(connection.id, None)
+        uid = connection.account.uid if connection.account else 0
+        data = {"event": "closed", "channel": connection.channel, "id": connection.id}
+        self.exchange.ledger.add(self.time, "socket", uid, data)
+
+    def subscribe(self, connection: Connection, topic: str) -> None:
+        """Add a topic to a connection; a book's replay may begin with it."""
+        alone = not self.subscribers[topic]
+        connection.topics[topic] = None
+        self.subscribers[topic][connection.id] = connection
+        symbol = self.symbols.get(topic.rpartition(".")[2])
+        if symbol is None or connection.channel != "public":
+            return
+        self._topics[symbol.contract.symbol] = self._topics_of(symbol.contract.symbol)
+        if topic.startswith("orderbook."):
+            self.start()
+        for message in symbol.first_messages(topic, self.time, alone=alone):
+            connection.send(message)
+
+    def unsubscribe(self, connection: Connection, topic: str) -> None:
+        """Take a topic from a connection."""
+        connection.topics.pop(topic, None)
+        self.subscribers[topic].pop(connection.id, None)
+        name = topic.rpartition(".")[2]
+        if name in self._topics:
+            self._topics[name] = self._topics_of(name)
+
+    def _topics_of(self, name: str) -> list[str]:
+        return [topic for topic, those in self.subscribers.items() if those and topic.endswith(f".{name}")]
+
+    def _apply(self, message: Message) -> None:
+        self.events += 1
+        symbol, topics = self.symbols[message.symbol], self._topics[message.symbol]
+        symbol.due(topics, self.time, self.publish)
+        public = self.exchange.apply(message)
+        if public is not None:
+            self.publish(public["topic"], public)
+        symbol.due(topics, self.time, self.publish)
+
+    def _end(self) -> None:
+        if self.config.repeat:
+            self.clock.rewind(self._first_ns)
+            self._messages = self._recording.messages()
+            self._next = next(self._messages, None)
+        self.ended = not self.config.repeat
+
+    def _pay_funding(self) -> None:
+        for name, due in self._funding_ns.items():
+            if self.time >= due:
+                symbol = self.symbols[name]
+                self._funding_ns[name] = due + symbol.contract.funding_minutes * MINUTE
+                self.exchange.fund(name, symbol.funding_rate)
+
+    def _send_private(self, uid: int, topic: str, message: dict[str, Any]) -> None:
+        for name in (topic, f"{topic}.linear"):
+            for connection in self.subscribers[name].values():
+                if connection.account is not None and connection.account.uid == uid:
+                    connection.send({**message, "topic": name})
+        if topic == "execution" and message["data"][0]["execType"] == "Trade":
+            names = ("category", "symbol", "execId", "execPrice", "execQty", "orderId", "isMaker", "orderLinkId")
+            rows = [{name: row[name] for name in (*names, "side", "execTime", "seq")} for row in message["data"]]
+            head = {"topic": "execution.fast", "creationTime": message["creationTime"]}
+            for connection in self.subscribers["execution.fast"].values():
+                if connection.account is not None and connection.account.uid == uid:
+                    connection.send({**head, "data": rows})

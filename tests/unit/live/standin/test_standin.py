@@ -1,0 +1,101 @@
+"""A stand-in as a whole: it starts, serves, ends, and does the same thing twice."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fathom.live.errors import LiveError
+from fathom.live.standin import StandIn, StandInConfig
+from fathom.settings.errors import FathomError
+from fathom.settings.toml import read
+from tests.unit.live.standin.wire.client import Socket, call, result
+
+LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
+
+
+def rehearse(catalog: Path, seed: int) -> list[dict[str, Any]]:
+    """Trade by exchange time for twenty seconds; return the ledger."""
+    config = StandInConfig(str(catalog), speed=0, stamps="recorded", seed=seed)
+    with StandIn(config) as exchange:
+        for second in range(20):
+            exchange.advance(1.0)
+            book = result(exchange, "GET", "/v5/market/orderbook", **LINEAR)
+            side = "Buy" if second % 3 else "Sell"
+            price = book["b" if side == "Buy" else "a"][0][0]
+            order = {"side": side, "orderType": "Limit", "qty": "0.01", "price": price, "orderLinkId": f"s{second}"}
+            call(exchange, "POST", "/v5/order/create", LINEAR | order)
+            if second % 4 == 3:
+                call(exchange, "POST", "/v5/order/cancel-all", LINEAR)
+        return [entry._asdict() for entry in exchange.ledger]
+
+
+def test_the_same_seed_and_catalog_give_the_same_ledger(catalog: Path) -> None:
+    first = rehearse(catalog, 7)
+    assert first == rehearse(catalog, 7)
+    assert {"command", "order", "execution", "position", "wallet"} <= {entry["kind"] for entry in first}
+    other = rehearse(catalog, 8)
+    ids = [[entry["data"]["orderId"] for entry in ledger if entry["kind"] == "order"] for ledger in (first, other)]
+    assert len(ids[0]) == len(ids[1])
+    assert not set(ids[0]) & set(ids[1])
+
+
+def test_the_replay_waits_for_a_book_where_it_is_told_to(catalog: Path) -> None:
+    config = StandInConfig(str(catalog), speed=0, stamps="recorded", start_on_connect=True)
+    with StandIn(config) as exchange:
+        exchange.advance(5.0)
+        assert exchange.events == 0
+        with Socket(exchange, "public", "orderbook.50.BTCUSDT"):
+            exchange.advance(5.0)
+            assert exchange.events > 0
+
+
+def test_a_fast_replay_ends_and_a_repeated_one_does_not(catalog: Path) -> None:
+    for repeat in (False, True):
+        with StandIn(StandInConfig(str(catalog), speed=1e6, repeat=repeat)) as exchange:
+            deadline = time.monotonic() + 30
+            while exchange.events < 1000 and not exchange.ended and time.monotonic() < deadline:
+                result(exchange, "GET", "/v5/market/time")
+            assert exchange.ended is not repeat
+            assert exchange.events == 520 if not repeat else exchange.events >= 1000
+
+
+def test_messages_carry_the_wall_clock_unless_told_otherwise(catalog: Path) -> None:
+    with StandIn(StandInConfig(str(catalog))) as exchange, Socket(exchange, "public", "orderbook.1.BTCUSDT") as book:
+        assert abs(book.read()["ts"] - time.time_ns() // 1_000_000) < 5000
+
+
+def test_the_command_prints_its_urls_and_serves(catalog: Path) -> None:
+    command = [sys.executable, "-m", "fathom.live.standin", "--catalog", str(catalog), "--speed", "2", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            urls = json.loads(process.stdout.readline())
+            assert set(urls) == {"http", "ws_public", "ws_private", "ws_trade"}
+            assert urls["ws_public"].endswith("/v5/public/linear")
+        finally:
+            process.terminate()
+
+
+def test_a_wrong_command_says_what_was_expected(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fathom.live.standin", "--catalog", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Expected a catalog with linear perpetuals")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_refused(held: StandIn, catalog: Path) -> None:
+    port = int(held.urls["http"].rpartition(":")[2])
+    with pytest.raises(LiveError, match="free port"), StandIn(StandInConfig(str(catalog), port=port)):
+        pass
+
+
+@pytest.mark.parametrize("change", ["speed=0", "accounts=[]", "port=70000", "stamps='local'", "latency=1", "speed=-1"])
+def test_a_wrong_setting_is_refused(change: str) -> None:
+    with pytest.raises(FathomError, match=r"[Ee]xpected"):
+        read(StandInConfig, [], ["catalog='c'", change])
