@@ -21,6 +21,8 @@ from fathom.data_catalog.store.layout import (
     TRADE_FLAGS,
     TRADES,
     Span,
+    folder_of,
+    identifier_of,
     parse_interval,
 )
 from fathom.data_catalog.store.merge import merge_by_time
@@ -271,13 +273,14 @@ class Catalog:
             folder = path.parent.relative_to(data)
             if folder.parts[0] not in _DATA_FOLDERS:
                 continue  # definitions of instruments
-            found.setdefault((folder.parent.as_posix(), folder.name), []).append(path)
+            found.setdefault((folder.parent.as_posix(), identifier_of(folder.name)), []).append(path)
         return dict(sorted(found.items()))
 
     def files(self, data_type: str, identifier: str) -> list[Path]:
         """Return the files of a data type and identifier, in order of time."""
         recover(self.path)
-        return sorted((self.path / ENGINE_DATA / data_type / identifier).glob("*.parquet"), key=parse_interval)
+        folder = self.path / ENGINE_DATA / data_type / folder_of(identifier)
+        return sorted(folder.glob("*.parquet"), key=parse_interval)
 
 
 def _row_count(path: Path) -> int:

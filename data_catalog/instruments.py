@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fathom.data_catalog.errors import InstrumentError
 from fathom.data_catalog.products import bybit_product, refusal_of
+from fathom.settings.decimals import decimal_of, is_plain
 from fathom.settings.nearest import nearest
 from fathom.settings.toml import shipped
 
@@ -36,6 +37,11 @@ FIXED_PRECISION: Final = 16
 MAX_PRICE_RAW: Final = 17_014_118_346_046 * 10**FIXED_PRECISION
 MAX_SIZE_RAW: Final = 34_028_236_692_093 * 10**FIXED_PRECISION
 """The largest price and size that the engine can hold, raw."""
+
+
+_LONGEST_NAME: Final = 40
+_BAD_LETTERS: Final = frozenset(" /\\%#?")
+_NUMBERS: Final = ("tick", "lot", "min_size", "max_size", "min_notional", "margin_init", "margin_maint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +125,12 @@ class Grid:
     def _multiple(self, value: str | Decimal, unit: int, most_raw: int, name: str, step: str) -> int:
         most = min(most_raw // unit, 2**63 - 1)
         try:
-            raw = Decimal(value).scaleb(FIXED_PRECISION)
+            exact = decimal_of(value) if isinstance(value, str) else value
+            raw = exact.scaleb(FIXED_PRECISION)
             count, rest = divmod(int(raw), unit)
         except (InvalidOperation, ValueError, OverflowError):
-            raise InstrumentError(f"Expected a {name} as a decimal number, was '{value}'.") from None
+            shown = str(value) if len(str(value)) <= 60 else f"{str(value)[:60]}..."
+            raise InstrumentError(f"Expected a {name} as a decimal number, was '{shown}'.") from None
         if abs(count) > most:
             raise InstrumentError(f"Expected a {name} of at most {most * unit // 10**FIXED_PRECISION}, was '{value}'.")
         if rest or raw != int(raw):
@@ -206,6 +214,7 @@ class InstrumentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InstrumentError(f"Expected valid increments and limits for {self.symbol}, was: {error}") from error
 
     def _build(self) -> Instrument:
+        self._check()
         tick, lot = Price.from_str(self.tick), Quantity.from_str(self.lot)
         if tick.raw <= 0 or lot.raw <= 0:
             raise InstrumentError(f"Expected tick and lot above 0 for {self.symbol}, was '{self.tick}', '{self.lot}'.")
@@ -237,6 +246,22 @@ class InstrumentSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.kind == "spot":
             return CurrencyPair(**identity)
         return CryptoPerpetual(**identity, settlement_currency=quote, is_inverse=False)
+
+    def _check(self) -> None:
+        for name in ("symbol", "base", "quote", "venue"):
+            text = getattr(self, name)
+            if not (0 < len(text) <= _LONGEST_NAME and text.isprintable() and _BAD_LETTERS.isdisjoint(text)):
+                shown = text if len(text) <= _LONGEST_NAME else f"{text[:20]}... of {len(text):,} letters"
+                raise InstrumentError(
+                    f"Expected {name} of 1 to {_LONGEST_NAME} letters, without blanks and / \\ % # ?, was '{shown}'."
+                )
+        for name in _NUMBERS:
+            text = getattr(self, name)
+            if text is not None and not is_plain(text, negative=name in ("tick", "lot")):
+                raise InstrumentError(
+                    f"Expected valid increments and limits for {self.symbol}, was: {name} '{text[:60]}'. Write a plain "
+                    "decimal number, such as '0.10'."
+                )
 
 
 class Instruments(Mapping[str, Any]):
@@ -434,7 +459,7 @@ def _bybit_specs(response: Any) -> list[InstrumentSpec]:
 
 def _is_fraction(text: str) -> bool:
     try:
-        return -1 < Decimal(text) < 1
+        return is_plain(text, negative=True) and -1 < Decimal(text) < 1
     except InvalidOperation:  # also of a comparison with NaN
         return False
 

@@ -37,9 +37,9 @@ _KINDS: Final = (
     (re.compile(rf"(?P<base>.+)USDT-{_DATE}"), "a dated futures contract", "USDT", _DATED),
     (re.compile(rf"(?P<base>.+)-{_DATE}"), "a dated futures contract", "USDC", _DATED),
     (re.compile(r"(?P<base>.+)USD[FGHJKMNQUVXZ]\d{2}"), "a dated inverse contract", "USD", _INVERSE),
-    (re.compile(r"(?P<base>.+)USD"), "an inverse contract", "USD", _INVERSE),
-    (re.compile(r"(?P<base>.+)USDT"), "a linear perpetual", "USDT", ""),
-    (re.compile(r"(?P<base>.+)PERP"), "a linear perpetual", "USDC", ""),
+    (re.compile(r"(?P<base>[^-]+)USD"), "an inverse contract", "USD", _INVERSE),
+    (re.compile(r"(?P<base>[^-]+)USDT"), "a linear perpetual", "USDT", ""),
+    (re.compile(r"(?P<base>[^-]+)PERP"), "a linear perpetual", "USDC", ""),
 )
 
 

@@ -22,7 +22,7 @@ SHORTEST_ANNUALISED: Final = 30 * DAY
 
 _UNITS: Final = {"ms": MS, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 
 
 def periods_per_year(period_ns: float, span_ns: float) -> float:

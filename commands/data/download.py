@@ -31,7 +31,7 @@ def download() -> None:
 
 def _depths(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     parts = [part.strip() for part in value.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
         raise click.BadParameter(f"Expected depths such as 500,200, was '{value}'.")
     return tuple(int(part) for part in parts)
 

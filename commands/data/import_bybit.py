@@ -131,6 +131,9 @@ def _print(terminal: Terminal, imported: "list[Imported]") -> None:
         speed = ("already imported", "") if each.already else (f"{each.secs:.2f} s", f"{each.rows_per_sec:,.0f}")
         rows.append((entry.file, f"{entry.rows:,}", time_text(entry.first_ns), time_text(entry.last_ns), *speed))
     terminal.table(("file", "rows", "from", "to", "took", "rows/s"), rows)
+    for name in dict.fromkeys(each.entry.instrument_id for each in imported):
+        kind = {"LINEAR": ", a linear perpetual", "SPOT": ", a spot pair"}.get(name[:-6].rpartition("-")[2], "")
+        terminal.say(f"Bybit's files do not say their product: these were taken for {name}{kind}.")
     for each in imported:
         for warning in each.entry.warnings:
             terminal.warn(f"{each.entry.file}: {warning}")

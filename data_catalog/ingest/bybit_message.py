@@ -47,7 +47,7 @@ def read_message(
     message = _json(line)
     topic = _field(message, "topic", str)
     parts = topic.split(".")
-    if len(parts) != 3 or parts[0] != "orderbook" or not parts[1].isdigit():
+    if len(parts) != 3 or parts[0] != "orderbook" or not (parts[1].isascii() and parts[1].isdigit()):
         raise MessageError(f"Expected topic 'orderbook.DEPTH.{symbol}', was '{topic}'.")
     kind = _field(message, "type", str)
     if kind not in ("snapshot", "delta"):

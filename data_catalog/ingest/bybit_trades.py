@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.store.arrow import TRADE_ID, TRADE_ID_WORDS
 from fathom.market.events import EVENT, Kind, Side, TradeFlag
 from fathom.pages.formats import counted
+from fathom.settings.decimals import decimal_of
 from fathom.settings.nearest import nearest
 from fathom.settings.times import time_text
 
@@ -259,13 +260,14 @@ class TradeFile:
         while bad >= 0:
             text = str(column[bad])
             try:
-                exact = Decimal(text).scaleb(9)
+                exact = decimal_of(text).scaleb(9)
                 good = 0 <= exact <= _MAX_NS and exact == int(exact)
             except (InvalidOperation, ValueError, OverflowError):
                 good = False
             if not good:
                 raise BadInputError(
-                    f"Expected 'timestamp' in seconds with up to 9 decimals, such as 1723161256.523, was '{text}'.",
+                    "Expected 'timestamp' in seconds with up to 9 decimals, such as 1723161256.523, "
+                    f"was '{text[:60]}'.",
                     file=self.path,
                     line=line + bad,
                 )

@@ -11,7 +11,7 @@ from nautilus_trader.persistence import ParquetDataCatalog
 
 from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.messages.detections import ManipulationAlert
-from fathom.data_catalog.store.layout import ENGINE_DATA, parse_interval
+from fathom.data_catalog.store.layout import ENGINE_DATA, folder_of, parse_interval
 from fathom.settings.times import HOUR, interval_name
 
 # That wait, and for how long: a live actor runs for months, and may end without being asked.
@@ -55,7 +55,7 @@ class AlertStore:
             raise CatalogError(f"Expected the folder of a catalog, was {catalog}: {error}") from error
         kind = ManipulationAlert.__name__
         self.data_type = DataType(kind, identifier=f"{instrument_id}.{source}")
-        self.folder = self.catalog / ENGINE_DATA / "custom" / kind / f"{instrument_id}.{source}"
+        self.folder = self.catalog / ENGINE_DATA / "custom" / kind / folder_of(f"{instrument_id}.{source}")
         self._start_ns = start_ns
         self._waiting: list[ManipulationAlert] = []
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from nautilus_trader.persistence import ParquetDataCatalog
 
 from fathom.data_catalog.errors import InstrumentError
-from fathom.data_catalog.store.layout import ENGINE_DATA
+from fathom.data_catalog.store.layout import ENGINE_DATA, folder_of
 
 _COMPARED: Final = (
     *("raw_symbol", "base_currency", "quote_currency", "price_increment", "size_increment", "price_precision"),
@@ -49,7 +49,8 @@ def stage_instrument(folder: Path, instrument: Any) -> dict[str, str]:
     name = "instrument"
     (folder / name).mkdir()
     (written,) = ParquetDataCatalog(str(folder / name)).write_instruments([instrument])
-    return {f"{name}/{written}": str(written)}
+    place = "/".join(folder_of(part) for part in str(written).split("/"))
+    return {f"{name}/{place}": place}
 
 
 def _definition(instrument: Any) -> dict[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, unquote
 
 from fathom.data_catalog.errors import CatalogError
 from fathom.settings.times import SECOND
@@ -53,6 +54,28 @@ class Span:
     def secs(self) -> float:
         """Length of the span in seconds."""
         return (self.last_ns - self.first_ns) / 1e9
+
+
+def folder_of(identifier: str) -> str:
+    """Return the name of an identifier's folder, as the engine has it: letters beyond ASCII are written as `%XX`.
+
+    Examples
+    --------
+    >>> folder_of("BTCUSDT-LINEAR.BYBIT"), folder_of("ÉCUUSDT-LINEAR.BYBIT")
+    ('BTCUSDT-LINEAR.BYBIT', '%C3%89CUUSDT-LINEAR.BYBIT')
+    """
+    return "".join(letter if letter.isascii() else quote(letter) for letter in identifier)
+
+
+def identifier_of(folder: str) -> str:
+    """Return the identifier of a folder's name.
+
+    Examples
+    --------
+    >>> identifier_of("%C3%89CUUSDT-LINEAR.BYBIT")
+    'ÉCUUSDT-LINEAR.BYBIT'
+    """
+    return unquote(folder)
 
 
 def parse_interval(path: Path) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from fathom.data_catalog.store.arrow import (
     trade_schema,
 )
 from fathom.data_catalog.store.definitions import is_held, stage_instrument
-from fathom.data_catalog.store.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, parse_interval
+from fathom.data_catalog.store.layout import BARS, BOOK, ENGINE_DATA, TRADE_FLAGS, TRADES, folder_of, parse_interval
 from fathom.data_catalog.store.staging import Staging, recover
 from fathom.market.events import EVENT, Kind
 from fathom.market.kernel_cache import cached
@@ -121,7 +121,7 @@ class SpanWriter(ABC):
     @property
     def folder(self) -> str:
         """Folder of the file, relative to the catalog."""
-        return f"{ENGINE_DATA}/{self.data_type}/{self.identifier}"
+        return f"{ENGINE_DATA}/{self.data_type}/{folder_of(self.identifier)}"
 
     def also(self, place: str, content: Callable[[], bytes]) -> None:
         """Let a small file appear together with this one.
@@ -309,7 +309,7 @@ class RowWriter(SpanWriter):
         table = pa.Table.from_batches(self._flags)
         first, last = (int(table["ts_init"][i].value) for i in (0, -1))
         pq.write_table(table, staging.file("flags.parquet"), compression="zstd", compression_level=1)
-        folder = f"{ENGINE_DATA}/{TRADE_FLAGS}/{self.identifier}"
+        folder = f"{ENGINE_DATA}/{TRADE_FLAGS}/{folder_of(self.identifier)}"
         return {"flags.parquet": f"{folder}/{interval_name(first, last)}"}
 
 

@@ -1,5 +1,6 @@
 """Settings of a feature set: which features, on which grid, from which bars."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -17,6 +18,10 @@ GROUPS: Final = Registry(
     },
 )
 """Classes by the name of a top group; see `fathom.ml.features.Group`."""
+
+
+def _repeats(names: Sequence[str]) -> bool:
+    return len(set(names)) < len(names)
 
 
 class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +69,8 @@ class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(f"Expected depth of 0 (every change) or more, was {self.depth}")
         if not self.groups or len(set(self.groups)) != len(self.groups):
             raise ValueError(f"Expected groups to be distinct and not empty, was {list(self.groups)}")
+        if not self.features or (self.features not in ("all", "stationary") and _repeats(self.features)):
+            raise ValueError(f"Expected features to be distinct and not empty, was {list(self.features)}")
         for name in self.groups:
             GROUPS.place(name)
 

@@ -16,7 +16,7 @@ from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.messages.detections import BUILT_IN, Detection, ManipulationAlert
 from fathom.data_catalog.messages.findings import SureAlerts, message_kinds, messages_of, messages_table
 from fathom.data_catalog.store.engine_path import engine_path
-from fathom.data_catalog.store.layout import BOOK, ENGINE_DATA
+from fathom.data_catalog.store.layout import BOOK, ENGINE_DATA, folder_of
 from fathom.detectors import MarketWatch, RpiReading
 from fathom.market import EVENT, Action, Kind
 from fathom.market.follow import BookFollower
@@ -243,7 +243,7 @@ def store(catalog: Path | str, markets: list[Market]) -> int:
     """
     for market in markets:
         for kind in market.found:
-            folder = Path(catalog) / ENGINE_DATA / "custom" / kind.__name__ / market.grid.instrument_id
+            folder = Path(catalog) / ENGINE_DATA / "custom" / kind.__name__ / folder_of(market.grid.instrument_id)
             if any(folder.glob("*.parquet")):
                 raise CatalogError(
                     f"Expected no {kind.__name__} of {market.grid.instrument_id} in the catalog yet, was some in "

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ from fathom.data_catalog.instruments import (
 )
 from fathom.data_catalog.store.fixed_point import decode_fixed, encode_fixed
 
+X_SPEC = {"symbol": "XUSDT", "base": "X", "quote": "USDT", "tick": "0.1", "lot": "0.1"}
 BTC = Grid("BTCUSDT-LINEAR.BYBIT", tick_raw=10**15, lot_raw=10**13, price_precision=2, size_precision=3)
 
 
@@ -111,6 +113,44 @@ def test_a_contract_that_is_not_imported_is_refused_with_the_reason(symbol: str,
     with pytest.raises(InstrumentError, match=rf"{symbol} of Bybit is {product} .*, which Fathom does not import\."):
         default_instruments().of(symbol, venue="BYBIT")
     assert toml_example(symbol) == toml_example("ETHBTC")
+
+
+def test_no_template_has_a_base_that_is_no_coin() -> None:
+    assert "base" not in toml_example("BTC-USDT").partition(":")[2].partition("symbol")[0]
+    assert "[[instrument]]\n" not in toml_example("BTC-USDT")
+    assert 'base = "1000PEPE"' in toml_example("1000PEPEUSDT")
+
+
+@pytest.mark.parametrize("name", ["tick", "lot", "min_size", "max_size", "min_notional", "margin_init", "margin_maint"])
+@pytest.mark.parametrize("text", ["1e-1", "٠.١", "０.１", "0.1_0", " 0.1", "+0.1", "0x1", "nan", "1" * 5_000, ""])
+def test_numbers_are_what_they_look_like(name: str, text: str) -> None:
+    fields: dict[str, Any] = {"symbol": "XUSDT", "base": "X", "quote": "USDT", "tick": "0.1", "lot": "0.1"} | {
+        name: text
+    }
+    with pytest.raises(InstrumentError, match=f"limits for XUSDT, was: {name} '.*Write a plain") as caught:
+        InstrumentSpec(**fields).build()
+    assert len(str(caught.value)) < 250
+    with pytest.raises(InstrumentError, match="Expected maker_fee of XUSDT as a fraction"):
+        InstrumentSpec(**(fields | {name: "0.1", "maker_fee": text})).build()
+
+
+@pytest.mark.parametrize("name", ["symbol", "base", "quote", "venue"])
+@pytest.mark.parametrize("text", ["B" * 5_000, "B C", "B/C", "..\\B", "50%", "B\n", ""])
+def test_names_are_short_and_fit_a_path(name: str, text: str) -> None:
+    fields: dict[str, Any] = {"symbol": "XUSDT", "base": "X", "quote": "USDT", "tick": "0.1", "lot": "0.1"} | {
+        name: text
+    }
+    with pytest.raises(InstrumentError, match=f"Expected {name} of 1 to 40 letters") as caught:
+        InstrumentSpec(**fields).build()
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("text", ["٦١٨٠٠.٢", "６１８００.２", "61_800.2", " 61800.2", "1e999999", "1" * 5_000])
+def test_digits_of_other_scripts_and_endless_numbers_are_no_price(text: str) -> None:
+    grid = Grid.of(default_instruments()["BTCUSDT"])
+    with pytest.raises(InstrumentError, match="Expected a price as a decimal number, was") as caught:
+        grid.ticks(text)
+    assert len(str(caught.value)) < 200
 
 
 def test_a_symbol_that_names_two_instruments_is_refused() -> None:

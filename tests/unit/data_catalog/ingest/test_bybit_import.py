@@ -120,6 +120,26 @@ def test_a_bad_line_leaves_nothing(files: tuple[Path, Path], tmp_path: Path) -> 
     assert list((tmp_path / "catalog" / "fathom" / "staging").iterdir()) == []
 
 
+def test_symbols_beyond_ascii_and_what_was_assumed(tmp_path: Path) -> None:
+    symbol = "币安人生USDT"
+    name = f"{symbol}-LINEAR.BYBIT"
+    known = tmp_path / "known.toml"
+    fields = {"symbol": symbol, "base": "币安人生", "quote": "USDT", "tick": "0.10", "lot": "0.001"}
+    known.write_text("\n".join(["[[instrument]]", *(f'{field} = "{value}"' for field, value in fields.items())]))
+    snapshot = line(message(kind="snapshot", bids=[("61800.20", "2")], asks=[("61800.30", "1")], symbol=symbol))
+    book = book_zip(tmp_path, [snapshot.encode().decode("unicode_escape")], name=f"2024-08-08_{symbol}_ob500.data.zip")
+    trades = trades_gz(tmp_path, [trade().replace("BTCUSDT", symbol)])
+    trades = trades.rename(trades.with_name(trades.name.replace("BTCUSDT", symbol)))
+    result = run(book, trades, "--instruments", known, "--catalog", tmp_path / "catalog")
+    assert result.exit_code == 0, result.output
+    assert f"do not say their product: these were taken for {name}, a linear perpetual" in result.output
+    catalog = Catalog(tmp_path / "catalog")
+    assert [(span.identifier, span.rows) for span in catalog.spans()] == [(name, 3), (name, 1)]
+    assert len(ParquetDataCatalog(str(catalog.path)).query_trade_ticks([name])) == 1  # the engine finds them too
+    assert [str(instrument.id) for instrument in catalog.instruments()] == [name]
+    assert "is sound" in CliRunner().invoke(main, ["data", "check", "--catalog", str(catalog.path)]).output
+
+
 @pytest.mark.parametrize("kind", ["header", "nothing", "book"])
 def test_an_empty_day_is_told_and_the_batch_goes_on(files: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
     if kind == "book":

@@ -221,3 +221,9 @@ def test_a_foreign_state_is_refused() -> None:
 def test_settings_are_checked(text: str, message: str) -> None:
     with pytest.raises((ValueError, msgspec.ValidationError), match=message):
         msgspec.json.decode(text, type=FeatureConfig)
+
+
+@pytest.mark.parametrize("features", [(), ("mid_price", "mid_price")])
+def test_no_features_and_the_same_twice_are_refused(features: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="Expected features to be distinct and not empty, was"):
+        FeatureConfig(features=features)
