@@ -35,3 +35,11 @@ def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
         pass
     with owned(tmp_path / "a", "name another folder"):
         pass
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "fills.parquet"
+    with pytest.raises(OSError, match="No space left on device") as caught, whole_file(path):
+        raise OSError(28, "No space left on device")  # as a write does
+    assert caught.value.filename == str(path)
+    assert list(path.parent.iterdir()) == []
