@@ -222,6 +222,9 @@ class _BookTable:
             self._file = _table_file(path, preset, BOOK_COLUMNS, BOOK_OPTIONAL, naming)
         self._marked = self._file is None or preset.ladder is not None or "is_snapshot" in self._file.columns
         self._continues = continues
+        self._by_one = False
+        if self._file is not None and preset.ladder is None and "previous" not in self._file.columns:
+            self._by_one = _counts_by_one(path, self._file)
         self._guard = Guard(grid, keeps_first=not self._marked)
         self._early = 0
         self._gaps: Odd | None = None
@@ -321,6 +324,22 @@ class _BookTable:
         if "previous" in batch.schema.names:
             stated = file.convert(first, batch, "previous", lambda cells: whole_numbers(cells, "previous", least=-1))
             rows["flags"][at[change & (stated[at] != before)]] |= np.uint8(GAP)
+        elif self._by_one:
+            rows["flags"][at[change & (sequence > before + 1)]] |= np.uint8(GAP)
+
+
+def _counts_by_one(path: Path, file: TableFile) -> bool:
+    """Return whether the sequence of a table counts messages: more than half of its steps are steps of one."""
+    if "sequence" not in file.columns:
+        return False
+    ones = steps = last = 0
+    naming = Naming({"sequence": file.columns["sequence"]})
+    alone = TableFile(path, ("sequence",), (), naming, ignores_rest=True)
+    for first, batch in alone.batches():
+        numbers = alone.convert(first, batch, "sequence", lambda cells: whole_numbers(cells, "sequence"))
+        moves = np.diff(numbers, prepend=last if first else numbers[:1])
+        ones, steps, last = ones + int(np.sum(moves == 1)), steps + int(np.count_nonzero(moves)), int(numbers[-1])
+    return 2 * ones > steps
 
 
 def _trade_rows(

@@ -41,6 +41,7 @@ from fathom.market.lifecycle import (
     MALFORMED,
     UNKNOWN_DELETES,
     UNMATCHED_LOTS,
+    UNSURE,
     Cause,
     book_row,
     grown,
@@ -248,3 +249,37 @@ def test_lots_are_what_was_born_and_added_less_what_went(depth: int) -> None:
     assert book.sides[BID, TOTAL] + book.sides[ASK, TOTAL] == book.pool[used, LOTS].sum()
     causes = {Cause(end[CAUSE]) for end in ends}
     assert causes == {Cause.TRADED, Cause.CANCELLED} | ({Cause.EXIT} if depth else set())
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks", "unsure"),
+    [
+        ({100: 1}, {101: 1}, False),
+        ({100: 1}, {100: 1}, False),  # locked: some venues show it all the time
+        ({101: 1, 99: 5}, {100: 1, 105: 5}, True),
+        ({100: 1}, {}, True),
+        ({}, {100: 1}, True),
+    ],
+)
+def test_a_snapshot_that_cannot_be_leaves_the_book_unsure(
+    bids: dict[int, int], asks: dict[int, int], unsure: bool
+) -> None:
+    market = Market()
+    assert market.book.head[UNSURE] == 0
+    market.snapshot(bids, asks)
+    assert market.book.head[UNSURE] == unsure
+    market.message(bids={98: 4}, asks={110: 4})
+    market.message(asks={100: 0})
+    assert market.book.head[UNSURE] == unsure  # changes do not mend it
+    market.snapshot({100: 1}, {101: 1})
+    assert market.book.head[UNSURE] == 0
+    market.message(bids={102: 4})
+    assert market.book.head[UNSURE] == 0  # a crossing by a change is the feed's own
+
+
+def test_an_empty_snapshot_leaves_the_book_unsure() -> None:
+    market = Market()
+    book_row(market.book, 0, 0, Action.CLEAR, 0, Flag.SNAPSHOT | Flag.LAST, market.now + 1)
+    assert market.book.head[UNSURE] == 1
+    market.message(bids={100: 1}, asks={101: 1})
+    assert market.book.head[UNSURE] == 1

@@ -82,3 +82,25 @@ def test_without_a_book_nothing_is_said_of_it(made: RunFiles, tmp_path: Path) ->
     assert set(bare.table("fills")["book_state"].to_pylist()) == {None}
     assert "Books that the fills met" not in (bare.path / "execution.html").read_text()
     assert not [note for note in bare.summary()["notes"] if "fills met" in note]
+
+
+def test_a_fill_in_an_unsure_book_is_told(tmp_path: Path) -> None:
+    book = book_rows(60.0, lambda second: 600_000)
+    seconds = (book["ts_init"] - START) / SECOND
+    bids = (seconds >= 10) & (seconds < 20) & (book["side"] == Side.BUY)  # snapshots of asks alone, for ten seconds
+    instrument, catalog = default_instruments()["BTCUSDT"], Catalog(tmp_path / "catalog")
+    with catalog.book_writer(instrument) as writer:
+        writer.write(book[~bids])
+    trades = trade_rows(60.0, lambda second: 600_000)
+    with catalog.trade_writer(instrument) as writer:
+        writer.write(trades, [str(number) for number in range(len(trades))])
+    script = 'orders = [[5, "BUY", "0.100"], [15, "BUY", "0.100"]]'
+    config = config_file(tmp_path, catalog.path, strategy=SCRIPT, more=script)
+    files = RunFiles(run([config], out=tmp_path / "runs").path)
+    assert files.table("fills")["book_state"].to_pylist() == ["sound", "unsure"]
+    first, second = [note for note in files.summary()["notes"] if "unsure" in note]
+    assert first == (
+        f"The book of {BTC} was unsure 1 time after gaps or bad snapshots, first at 2024-08-09T00:00:10.000Z, for "
+        "10.0 s in all: no feature and no alert then."
+    )
+    assert second.startswith("1 of 2 fills met an unsure book")

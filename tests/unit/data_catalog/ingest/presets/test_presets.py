@@ -208,6 +208,19 @@ def test_a_table_with_snapshots_marks_them_itself(tmp_path: Path) -> None:
     assert list(books(tmp_path).values())[-1] == ({}, {600_010: 2000})
 
 
+@pytest.mark.parametrize(("numbers", "gap"), [((1, 2, 3, 7, 8), True), ((10, 87, 90, 300, 421), False)])
+def test_a_sequence_that_counts_messages_shows_its_gaps(tmp_path: Path, numbers: tuple[int, ...], gap: bool) -> None:
+    lines = ["ts_init,sequence,side,price,size", f"{T0},{numbers[0]},ask,60001.0,2", f"{T0},{numbers[0]},bid,60000.0,9"]
+    lines += [f"{T0 + n},{number},bid,60000.0,{n}" for n, number in enumerate(numbers) if n]
+    path = tmp_path / "book.csv"
+    path.write_text("\n".join(lines))
+    told = run(tmp_path, "--book", path, "--time-unit", "us")
+    expected = "1 gap in the sequence (messages are missing), first at line 6: before sequence 7"
+    assert (expected in told.output) == gap
+    assert list(books(tmp_path).values())[-1] == (({}, {}) if gap else ({600_000: 4000}, {600_010: 2000}))
+    assert run(tmp_path / "strict", "--book", path, "--time-unit", "us", "--strict").exit_code == gap
+
+
 DEPTH = [
     {"lastUpdateId": 160, "bids": [["60000.0", "2"]], "asks": [["60001.0", "2"], ["60002.0", "1"]]},
     {"e": "depthUpdate", "E": 1723161600000, "T": 1723161599990, "s": "BTCUSDT", "U": 150, "u": 155, "pu": 149,
