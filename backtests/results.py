@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from fathom.backtests.account.intervals import interval_text
 from fathom.backtests.account.performance import basket_name
 from fathom.backtests.backtest import run
 from fathom.backtests.setup.run_files import RunFiles
@@ -118,6 +119,7 @@ class Run:
                 f"{pnl['net']:+,.2f} {money}",
                 ", ".join(f"{part} {pnl[part]:+,.2f}" for part in ("price", "fees", "funding", "slippage")),
             ),
+            ("", "", interval_text(summary.get("net_interval"), money)),
             ("Max drawdown", _percent(risk["max_drawdown"]), f"{risk['max_drawdown_money']:,.2f} {money}"),
             (
                 "Sharpe",
@@ -129,6 +131,7 @@ class Run:
                 f"{trades['closed']} closed",
                 f"{trades['wins']} won, {trades['long']} long, {trades['short']} short, {trades['open']} open",
             ),
+            ("A round trip", _money(trades["expectancy"], money), interval_text(summary.get("trade_interval"), money)),
             (
                 "Fills",
                 f"{fills['count']} of {summary['orders']['count']} orders",
@@ -219,6 +222,10 @@ def backtest(
 def _frame(table: Any) -> "DataFrame":
     frame: DataFrame = table.to_pandas()
     return frame
+
+
+def _money(value: float | None, currency: str) -> str:
+    return "-" if value is None else f"{value:+,.2f} {currency}"
 
 
 def _percent(value: float | None) -> str:

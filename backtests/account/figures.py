@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fathom.backtests.account import met_books, statistics, summary
+from fathom.backtests.account import intervals, met_books, statistics, summary
 from fathom.backtests.account.equity import Curve
 from fathom.backtests.account.performance import CurveFigures, basket, figures
 from fathom.backtests.account.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
@@ -51,6 +51,8 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
         ),
         equity_interval=equity_interval,
         pnl=_pnl_of_curve(curve),
+        net_interval=intervals.of_net(curve.times_ns, equity, config.seed),
+        trade_interval=intervals.of_trade(_results(ground.rows), config.seed),
         risk=_risk(account, ratios_refused(span_ns) or _not_positive(curve), span_ns, periods, undefined),
         trades=_trades(ground.rows, undefined),
         orders=_orders(ground.records),
@@ -64,6 +66,10 @@ def summarize(ground: Ground, equity_interval: str) -> summary.Summary:
         notes=_notes(ground),
         undefined=dict(sorted(undefined.items())),
     )
+
+
+def _results(rows: list[dict[str, Any]]) -> Floats:
+    return np.array([row["pnl_net"] for row in rows if row["ts_closed"] is not None], np.float64)
 
 
 def _instrument(ground: Ground, name: str) -> summary.Instrument:
@@ -127,7 +133,7 @@ def _curve(
 
 def _trades(rows: list[dict[str, Any]], undefined: dict[str, str]) -> summary.Trades:
     shut = [row for row in rows if row["ts_closed"] is not None]
-    net = np.array([row["pnl_net"] for row in shut], np.float64)
+    net = _results(rows)
     held = np.array([row["holding_secs"] for row in shut], np.float64)
     won, lost = net[net > 0.0], net[net < 0.0]
     none = "no closed trade"

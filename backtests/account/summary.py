@@ -145,6 +145,15 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     last_mark: float | None
 
 
+class ResultInterval(msgspec.Struct, frozen=True, kw_only=True):
+    """The interval of a result at a level; without bounds, `note` says why there is none."""
+
+    level: float
+    low: float | None
+    high: float | None
+    note: str
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Everything in `summary.json`; the same config and data give the same bytes.
 
@@ -161,6 +170,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         `total_return` = final / starting - 1.
     annual_return
         Compound, 365 days; null for spans under 360 days, where it would be noise.
+    net_interval, trade_interval
+        Of the net result, and of the mean result of a closed round trip.
     equity_interval
         Step of the grid of `equity.parquet` and `prices.parquet`, such as `1s`.
     events
@@ -187,6 +198,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     annual_return: float | None
     equity_interval: str
     pnl: Pnl
+    net_interval: ResultInterval
+    trade_interval: ResultInterval
     risk: Risk
     trades: Trades
     orders: Orders

@@ -21,7 +21,7 @@ from fathom.backtests.setup.counted_trial import most_trials
 from fathom.backtests.setup.data_feed import open_feed
 from fathom.backtests.setup.in_sample import in_sample_notes
 from fathom.backtests.setup.run_files import RunFiles, digest
-from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
+from fathom.ml.scores.bootstrap import Interval, Resampler
 from fathom.settings.toml import dump_toml
 from fathom.settings.whole_files import write_whole
 
@@ -29,9 +29,6 @@ LEVEL: Final = 0.95
 """Level of the intervals."""
 RESAMPLES: Final = 2_000
 """Resamples of the bootstrap."""
-BLOCKS: Final = 12
-"""The bootstrap's blocks are a twelfth of the span: longer than trades are held, and enough of them to tell luck."""
-
 _BUCKETS: Final = 1_200
 
 type OnProgress = Callable[[str, bool], None]
@@ -73,12 +70,11 @@ class Row(NamedTuple):
 
 
 class Ablation(NamedTuple):
-    """A finished ablation: folder, rows (the full backtest first), the full run, and the length of a block (s)."""
+    """A finished ablation: folder, rows (the full backtest first), and the full run."""
 
     folder: Path
     rows: list[Row]
     full: Performance
-    block_secs: float
 
     @property
     def in_sample(self) -> list[str]:
@@ -195,7 +191,6 @@ def compared(folder: Path, variants: Sequence[Variant], done: dict[str, RunFiles
     """
     runs = {variant.name: load(done[variant.name]) for variant in variants}
     full = runs[variants[0].name]
-    block_ns = full.span_ns / BLOCKS
     rows = []
     for variant in variants:
         one = runs[variant.name]
@@ -211,7 +206,7 @@ def compared(folder: Path, variants: Sequence[Variant], done: dict[str, RunFiles
                 effect=effect(full, one, seed=seed) if variant.part else Interval(np.nan, np.nan, np.nan),
             )
         )
-    return Ablation(folder, rows, full, block_ns / 1e9)
+    return Ablation(folder, rows, full)
 
 
 def effect(full: Performance, without: Performance, *, seed: int) -> Interval:
@@ -232,11 +227,8 @@ def effect(full: Performance, without: Performance, *, seed: int) -> Interval:
     steps = np.stack([_gains(run, edges) for run in (full, without)], axis=1)
     bucket_ns = max(1, round((end - start) / (len(edges) - 1)))
     times = np.arange(len(steps), dtype=np.int64) * bucket_ns
-    block_ns = round((end - start) / BLOCKS)
-    resampler = Resampler(times, bucket_ns=bucket_ns, block_ns=block_ns, resamples=RESAMPLES, seed=seed)
-    _, drawn = resampler.bucket_sums(steps)
-    ends = [float(run.equity[-1] - run.equity[0]) for run in (full, without)]
-    return percentile_interval(ends[0] - ends[1], drawn[:, 0] - drawn[:, 1], LEVEL)
+    resampler = Resampler(times, bucket_ns=bucket_ns, block_ns=bucket_ns, resamples=RESAMPLES, seed=seed)
+    return resampler.difference(steps[:, 0], steps[:, 1], LEVEL)
 
 
 def _gains(run: Performance, edges: Floats) -> Floats:
@@ -291,6 +283,5 @@ def as_json(ablation: Ablation) -> dict[str, Any]:
         "folder": str(ablation.folder),
         "in_sample": ablation.in_sample,
         "level": LEVEL,
-        "block_secs": ablation.block_secs,
         "rows": rows,
     }

@@ -6,10 +6,10 @@ from markupsafe import Markup
 from fathom.backtests.account.performance import load
 from fathom.backtests.experiments.ablation import LEVEL, RESAMPLES, Ablation, Row
 from fathom.backtests.reports import first_screen
-from fathom.ml.scores.bootstrap import Interval
+from fathom.ml.scores.bootstrap import LEAST_BLOCKS, Interval
 from fathom.pages import Page, Section, Tile
 from fathom.pages.charts import PALETTE, Chart, Curve
-from fathom.pages.formats import UNDEFINED, counted, duration, integer, number, percent
+from fathom.pages.formats import UNDEFINED, counted, integer, number, percent
 from fathom.pages.tables import Cell, signed, table
 from fathom.pages.tables import Row as TableRow
 from fathom.pages.whiskers import whiskers
@@ -57,8 +57,8 @@ def ablation_html(ablation: Ablation) -> str:
             ("Method", "the same backtest on the same data, each time with one part taken out"),
             (
                 "Intervals",
-                f"{LEVEL:.0%}, paired block bootstrap, {RESAMPLES:,} resamples, "
-                f"blocks of {duration(ablation.block_secs)}",
+                f"{LEVEL:.0%}, paired block bootstrap, {RESAMPLES:,} resamples, blocks ten times as long as the "
+                f"difference remembers itself; none where it counts as fewer than {LEAST_BLOCKS} independent blocks",
             ),
             *([("Trials", ablation.trials)] if ablation.trials else []),
         ),

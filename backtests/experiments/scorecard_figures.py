@@ -8,7 +8,7 @@ from scipy.stats import t as student
 
 from fathom.backtests.account.performance import Performance
 from fathom.backtests.account.statistics import Floats
-from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
+from fathom.ml.scores.bootstrap import LEAST_BLOCKS, Interval, Resampler
 from fathom.settings.times import periods_per_year
 
 FEWEST_TRADES: Final = 2
@@ -155,13 +155,18 @@ def score(
         raise ValueError("Expected at least one run in each span, was none.")
     bucket_ns = round(bucket_secs * 1e9)
     sums = np.concatenate([_sums(runs, bucket_ns) for runs in accounts])
-    drawn = _resampler(len(sums), bucket_ns, block_secs, resamples, seed).bucket_sums(sums)[1]
     total = sums.sum(axis=0)
+    parts = [sums[:, _AT["gain"]] - total[_AT["gain"]] / len(sums)]
+    for above in ("wins", "bps", "won"):
+        share = total[_AT[above]] / total[_AT["trades"]] if total[_AT["trades"]] else 0.0
+        parts.append(sums[:, _AT[above]] - share * sums[:, _AT["trades"]])
+    resampler = _resampler(len(sums), bucket_ns, block_secs, resamples, seed).fitted(*parts)
+    drawn = resampler.bucket_sums(sums)[1]
     found = [trades_of(run) for runs in accounts for run in runs]
     per_year = periods_per_year(bucket_ns, sum(runs[0].span_ns for runs in accounts))
 
     def interval(value: float, values: Floats) -> Interval:
-        return percentile_interval(value, values, level)
+        return resampler.interval(value, values, level)
 
     def ratio(above: str, below: str) -> Interval:
         return interval(*(_ratio(of[..., _AT[above]], of[..., _AT[below]]) for of in (total, drawn)))  # type: ignore[arg-type]
@@ -212,9 +217,9 @@ def gain(
         sides = [np.sum(_aligned([_gains(run, bucket_ns) for run in runs]), axis=0) for runs in pair]
         rows.append(np.stack(_aligned(sides), axis=1))
     sums = np.concatenate(rows)
-    drawn = _resampler(len(sums), bucket_ns, block_secs, resamples, seed).bucket_sums(sums)[1]
-    net, net_without = sums.sum(axis=0)
-    money = percentile_interval(float(net - net_without), drawn[:, 0] - drawn[:, 1], level)
+    resampler = _resampler(len(sums), bucket_ns, block_secs, resamples, seed)
+    money = resampler.difference(sums[:, 0], sums[:, 1], level)
+    net_without = sums[:, 1].sum()
     base = abs(float(net_without))
     share = Interval(*(value / base for value in money)) if base > 0.0 else Interval(np.nan, np.nan, np.nan)
     return money, share
@@ -254,6 +259,8 @@ def _t_test(values: Floats, level: float) -> tuple[Interval, float]:
         value = float(values.mean()) if values.size else np.nan
         return Interval(value, np.nan, np.nan), np.nan
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
+    if values.size < LEAST_BLOCKS:
+        level = np.nan
     reach = error * float(student.ppf((1.0 + level) / 2.0, values.size - 1))
     p = float(student.sf(mean / error, values.size - 1)) if error > 0.0 else float(mean <= 0.0)
     return Interval(mean, mean - reach, mean + reach), p

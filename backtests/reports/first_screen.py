@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from fathom.backtests.account.intervals import interval_text
 from fathom.backtests.account.performance import FEW_TRADES, Performance
 from fathom.backtests.account.periods import ratios_refused
 from fathom.backtests.reports.simulated import simulated
@@ -59,7 +60,13 @@ def facts(run: Performance) -> tuple[tuple[str, str], ...]:
         ("Data", _data(summary)),
         ("Account", f"{money(float(run.equity[0]), run.currency)} at the start, marked to market {_grid(run)}"),
         ("Returns", f"{run.returns.size:,}, one a {run.period.name}; {_annualised(run)}"),
+        ("Net result", f"{money(float(run.equity[-1] - run.equity[0]), run.currency, signed=True)}{_sure(run, 'net')}"),
         ("Trades", ", ".join(counted(*one) for one in _counts(run))),
+        *(
+            [("A round trip", f"{money(_mean(run), run.currency, signed=True)}{_sure(run, 'trade')}")]
+            if run.closed.any()
+            else []
+        ),
         ("Strategies", ", ".join(summary["strategies"]) or "none"),
         *simulated(run.config, summary),
         *_code(run),
@@ -112,6 +119,15 @@ def _short_name(benchmark: str) -> str:
 
 def _tone(value: float) -> str:
     return "good" if value > 0.0 else "bad" if value < 0.0 else ""
+
+
+def _mean(run: Performance) -> float:
+    return float(np.mean(run.results))
+
+
+def _sure(run: Performance, what: str) -> str:
+    text = interval_text(run.summary.get(f"{what}_interval"), run.currency)
+    return f"; {text}" if text else ""
 
 
 def _annualised(run: Performance) -> str:

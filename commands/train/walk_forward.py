@@ -72,5 +72,5 @@ def _print(terminal: Terminal, summary: "Summary", folder: Path) -> None:
         rows.append((model.name, *cells.values()))
     title = f"{summary.run.config.name}: out of sample, {len(summary.run.folds)} folds"
     terminal.table(("model", "accuracy", "MCC", "AUC", "ECE", "trades", "net bps a trade"), rows, title=title)
-    terminal.say(f"{summary.level:.0%} intervals, block bootstrap. {summary.leak.sentence()}")
+    terminal.say(f"{summary.resampler.sentence(summary.level)} {summary.leak.sentence()}")
     terminal.say(f"{summary.run.trials:,} different things were ever tried on these data. {folder}/report.html")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fathom.ml.samples.datasets import Samples
 from fathom.ml.samples.labels import BUY, CLASSES, SELL
-from fathom.ml.scores.bootstrap import Interval, Resampler, percentile_interval
+from fathom.ml.scores.bootstrap import Interval, Resampler
 from fathom.ml.scores.policy_returns import sides, trades
 from fathom.ml.scores.predictions import Predictions
 from fathom.settings.doors import Registry
@@ -69,6 +69,8 @@ class Scores:
         Shape (3, 3), true classes down, predicted ones across.
     reliability : ndarray of float64
         Shape (BINS, 3): samples, mean probability of the predicted class, share of right ones.
+    resampler : Resampler
+        Which drew the resamples.
 
     Examples
     --------
@@ -88,14 +90,16 @@ class Scores:
     drawn: Mapping[str, NDArray[np.float64]]
     confusion: NDArray[np.int64]
     reliability: NDArray[np.float64]
+    resampler: Resampler
 
     def interval(self, name: str, level: float) -> Interval:
         """Return a score with its interval."""
-        return percentile_interval(self.values[name], self.drawn[name], level)
+        return self.resampler.interval(self.values[name], self.drawn[name], level)
 
     def difference(self, other: "Scores", name: str, level: float) -> Interval:
         """Return how much higher this score is than the other's, with the interval of the paired difference."""
-        return percentile_interval(self.values[name] - other.values[name], self.drawn[name] - other.drawn[name], level)
+        drawn = self.drawn[name] - other.drawn[name]
+        return self.resampler.interval(self.values[name] - other.values[name], drawn, level)
 
 
 def score(
@@ -178,7 +182,7 @@ def score(
     for name in metrics:
         title, metric = name.rpartition(":")[2], METRICS.load(name)
         values[title], resampled[title] = _own(metric, samples, predictions, resampler)
-    return Scores(values, resampled, confusion, reliability)
+    return Scores(values, resampled, confusion, reliability, resampler)
 
 
 def _own(

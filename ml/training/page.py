@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from fathom.ml.samples.labels import CLASSES
-from fathom.ml.scores.bootstrap import Interval
+from fathom.ml.scores.bootstrap import LEAST_BLOCKS, Interval
 from fathom.ml.scores.metrics import LOWER_IS_BETTER, NAMES
 from fathom.ml.training.summary import Summary
 from fathom.pages import Page, Section, Tile
@@ -188,7 +188,7 @@ def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("Split", f"{split.kind}, {len(run.folds)} folds, embargo {embargo:g} s, validation {split.validation:.0%}"),
         (
             "Intervals",
-            f"{summary.resampler.resamples} resamples of blocks of {duration(block)}; seed {run.config.seed}",
+            f"{summary.resampler.sentence(summary.level)} A block: {duration(block)}. Seed {run.config.seed}",
         ),
         ("Leak check", summary.leak.sentence()),
         ("Trials", f"{run.trials:,} different things were ever tried on these data"),
@@ -221,9 +221,8 @@ def _warnings(summary: Summary) -> tuple[str, ...]:
         found.append(f"{summary.leak.sentence()} Nothing below is worth anything.")
     elif summary.leak.warning:
         found.append(f"Leak check: {summary.leak.warning}")
-    blocks = summary.resampler.buckets / summary.resampler.block
-    if blocks < 10:
-        found.append(f"The test spans hold only {blocks:.0f} blocks: the intervals are rough guesses.")
+    if summary.resampler.independent < LEAST_BLOCKS:
+        found.append(summary.resampler.sentence(summary.level))
     return tuple(found)
 
 

@@ -103,8 +103,6 @@ class Summary:
 
     def gain_share(self, model: Judged) -> Interval | None:
         """Return which part of the oracle's gain over the prior in accuracy a model reaches, on the same samples."""
-        from fathom.ml.scores.bootstrap import percentile_interval
-
         known = {one.name for one in self.models}
         if not {ORACLE, "prior"} <= known:
             return None
@@ -116,7 +114,7 @@ class Summary:
             drawn = (model.stitched.drawn["accuracy"] - prior.drawn["accuracy"]) / (
                 best.drawn["accuracy"] - prior.drawn["accuracy"]
             )
-        return percentile_interval(float(value), drawn, self.level)
+        return self.resampler.interval(float(value), drawn, self.level)
 
 
 def summarise(run: WalkForward, leak: LeakReport) -> Summary:
@@ -146,13 +144,18 @@ def summarise(run: WalkForward, leak: LeakReport) -> Summary:
     block_secs = evaluation.block_secs or max(20.0 * horizon, 2.0 * window)
 
     def resampler(samples: Samples) -> Resampler:
-        return Resampler(
+        least = Resampler(
             samples.ts,
             bucket_ns=run.config.label.horizon_ns,
             block_ns=round(block_secs * 1e9),
             resamples=evaluation.resamples,
             seed=run.config.seed,
         )
+        # What models are right about, and what they earn, lasts as long as classes and returns do.
+        counts = np.bincount(least.bucket, minlength=least.buckets)
+        parts = [*(samples.classes == number for number in range(len(CLASSES))), samples.return_bps]
+        sums = [np.bincount(least.bucket, part, least.buckets) for part in parts]
+        return least.fitted(*(values - values.sum() / counts.sum() * counts for values in sums))
 
     tests = [run.samples.take(fold.test) for fold in run.folds]
     by_fold = [resampler(test) for test in tests]
@@ -228,6 +231,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "resamples": summary.resampler.resamples,
             "bucket_secs": summary.resampler.bucket_ns / 1e9,
             "block_secs": summary.resampler.block * summary.resampler.bucket_ns / 1e9,
+            "independent_blocks": summary.resampler.independent,
         },
         "leak_check": {
             "passed": summary.leak.passed,

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    problem.arrays(600, columns=3).save(folder / "arrays")
+    problem.arrays(600, columns=3, edge=0.2).save(folder / "arrays")
     (folder / "training.toml").write_text(
         f"""
 name = "tiny"
