@@ -58,9 +58,10 @@ class Exchange:
             for name, symbol in symbols.items()
         }
         self.guards = Guards(self, now)
-        self.reject_next: list[tuple[int, str]] = []
+        self.before: Callable[[Account, str, Mapping[str, Any], int | None], None] = lambda *each: None
+        """Called before each command with the account, the operation, its arguments and its place in a batch."""
 
-    def run(self, account: Account, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, account: Account, op: str, args: Mapping[str, Any], place: int | None = None) -> dict[str, Any]:
         """Run a command of an account and write it down; raises `RefusedError` as the venue would refuse it."""
         commands: dict[str, Callable[[Account, Mapping[str, Any]], dict[str, Any]]] = {
             "order.create": self._create,
@@ -73,8 +74,7 @@ class Exchange:
         entry: dict[str, Any] = {"op": op, "args": dict(args), "code": 0, "text": "OK"}
         self.ledger.add(self._now(), "command", account.uid, entry)
         try:
-            if op in ORDER_OPS and self.reject_next:
-                raise RefusedError(*self.reject_next.pop(0))
+            self.before(account, op, args, place)
             if args.get("category", "linear") != "linear":
                 raise RefusedError(10404 if op in ORDER_OPS else 10001, "category is not correct: linear only")
             answer = commands[op](account, args)
@@ -102,11 +102,11 @@ class Exchange:
     def batch(self, account: Account, op: str, requests: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Run the orders of a batch one by one; returns `list` of answers and `codes`."""
         answers, codes = [], []
-        for args in requests:
+        for place, args in enumerate(requests):
             row = {"category": "linear", "symbol": args.get("symbol", ""), "orderLinkId": args.get("orderLinkId", "")}
             try:
                 answers.append(
-                    {**row, "orderId": "", "createAt": str(self._now() // MS), **self.run(account, op, args)}
+                    {**row, "orderId": "", "createAt": str(self._now() // MS), **self.run(account, op, args, place)}
                 )
                 codes.append({"code": 0, "msg": "OK"})
             except RefusedError as refusal:

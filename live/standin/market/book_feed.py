@@ -67,6 +67,18 @@ class BookFeed:
         bids = self._rows(sorted(self._bids.items(), reverse=True))
         return self._message("snapshot", now, bids, self._rows(sorted(self._asks.items())))
 
+    def cross(self, now: int, ticks: int) -> dict[str, Any] | None:
+        """Return a message with a bid above the best ask; the next `poll` takes the bid back."""
+        if not self._asks:
+            return None
+        price = min(self._asks) + ticks
+        self._bids[price] = 1
+        self.update_id += 1
+        self.dirty = True
+        if self.depth == 1:
+            return self.snapshot(now)
+        return self._message("delta", now, self._rows([(price, 1)]), [])
+
     def _change(self, shown: dict[int, int], side: BookSide) -> list[tuple[int, int]]:
         sizes = side.sizes
         top = {price: sizes[price] for price in side.recorded(self.depth)}

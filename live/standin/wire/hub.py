@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -14,36 +14,20 @@ from fathom.live.standin.clock import Clock
 from fathom.live.standin.config import StandInConfig
 from fathom.live.standin.exchange.account import Account
 from fathom.live.standin.exchange.exchange import Exchange
+from fathom.live.standin.exchange.refusals import RefusedError
 from fathom.live.standin.market.contracts import load_contracts
 from fathom.live.standin.market.recording import Message, Recording
 from fathom.live.standin.market.symbol import Symbol
 from fathom.live.standin.wire.auth import Gatekeeper
+from fathom.live.standin.wire.connection import Connection
+from fathom.live.standin.wire.fault_kinds import KINDS, fill_now
+from fathom.live.standin.wire.faults import Faults
 from fathom.live.standin.wire.limits import Limits
+from fathom.live.standin.wire.timers import Timers
 from fathom.settings.times import MINUTE, SECOND
 
 _SLICE: Final = 200
 _TICK_SECS: Final = 0.002
-
-
-class Connection:
-    """One WebSocket of a client.
-
-    Parameters
-    ----------
-    channel : {"public", "private", "trade"}
-    number : int
-    """
-
-    def __init__(self, channel: str, number: int) -> None:
-        self.channel, self.id = channel, f"rehearsal-{number}"
-        self.queue: asyncio.Queue[str | bytes | None] = asyncio.Queue()
-        self.topics: dict[str, None] = {}
-        self.account: Account | None = None
-        self.request_ids: set[str] = set()
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Queue a message."""
-        self.queue.put_nowait(orjson.dumps(message).decode())
 
 
 class Hub:
@@ -78,6 +62,12 @@ class Hub:
         self.subscribers: dict[str, dict[str, Connection]] = defaultdict(dict)
         self._topics: dict[str, list[str]] = {name: [] for name in self.symbols}
         self._numbers = itertools.count(1)
+        self.timers = Timers()
+        self.faults = Faults(self, KINDS, config.seed)
+        for fault in config.faults:
+            self.faults.check(fault)
+        self.exchange.before = self._before
+        self._half: dict[str, Any] | None = None
         self.events = 0
         self.ended = False
         for first in firsts:
@@ -94,6 +84,7 @@ class Hub:
             self.clock.start()
             self._messages = self._recording.messages()
             self._next = next(self._messages, None)
+            self.faults.plan(self.config.faults, self.clock.now())
 
     def advance(self, most: int | None = _SLICE) -> None:
         """Let exchange time pass until now, or for `most` messages."""
@@ -102,15 +93,14 @@ class Hub:
             time_ns = self.clock.stamp(self._next.ts_init)
             if time_ns > now:
                 break
-            self.time = max(self.time, time_ns)
+            self._pass(time_ns)
             self._apply(self._next)
             self._next = next(self._messages, None)
             left = None if left is None else left - 1
             if self._next is None:
                 self._end()
         if left is None or left > 0:
-            self.time = max(self.time, now)
-        self._pay_funding()
+            self._pass(now)
         for name, topics in self._topics.items():
             self.symbols[name].due(topics, self.time, self.publish)
 
@@ -125,10 +115,14 @@ class Hub:
     def publish(self, topic: str, message: dict[str, Any]) -> None:
         """Send a public message to all who subscribed to its topic."""
         subscribers = self.subscribers.get(topic)
-        if subscribers:
+        if subscribers and self.faults.meets("topic_stale", topic=topic) is None:
             text = orjson.dumps(message).decode()
             for connection in subscribers.values():
-                connection.queue.put_nowait(text)
+                connection.send_text(text)
+
+    def subscribed(self, symbol: str) -> list[str]:
+        """Return the subscribed topics of a symbol."""
+        return self._topics[symbol]
 
     def connect(self, channel: str) -> Connection:
         """Return a new connection."""
@@ -164,6 +158,8 @@ class Hub:
         """Take a topic from a connection."""
         connection.topics.pop(topic, None)
         self.subscribers[topic].pop(connection.id, None)
+        if topic == _DCP and connection.account is not None:
+            self._watch(connection.account)
         name = topic.rpartition(".")[2]
         if name in self._topics:
             self._topics[name] = self._topics_of(name)
@@ -187,22 +183,68 @@ class Hub:
             self._next = next(self._messages, None)
         self.ended = not self.config.repeat
 
-    def _pay_funding(self) -> None:
+    def _pass(self, now: int) -> None:
+        # Let time pass until `now`, stopping where something is due.
+        while (due := self.timers.next_ns) is not None and due <= now:
+            self.time = max(self.time, due)
+            self.timers.run(self.time)
+        self.time = max(self.time, now)
         for name, due in self._funding_ns.items():
             if self.time >= due:
                 symbol = self.symbols[name]
                 self._funding_ns[name] = due + symbol.contract.funding_minutes * MINUTE
                 self.exchange.fund(name, symbol.funding_rate)
 
+    def _watch(self, account: Account) -> None:
+        # The last socket that an account keeps for disconnected-cancel-all is gone.
+        def is_connected() -> bool:
+            return any(each.account is account for each in self.subscribers[_DCP].values())
+
+        def cancel() -> None:
+            if not is_connected():
+                orders = [order for order in account.open.values() if order.status != "Untriggered"]
+                self.exchange.cancel_many(account, orders, "CancelByDCP")
+
+        if account.dcp_window and not is_connected():
+            self.timers.at(self.time + account.dcp_window * SECOND, cancel)
+
+    def _before(self, account: Account, op: str, args: Mapping[str, Any], place: int | None) -> None:
+        faults = self.faults
+        if place == 0:
+            self._half = faults.meets("batch_half_refused")
+        if place is not None and place % 2 and self._half is not None:
+            raise RefusedError(int(self._half["code"]))
+        if op in ("order.amend", "order.cancel") and faults.meets("fill_race", op=op) is not None:
+            named = account.orders.get(str(args.get("orderId"))) or account.by_link.get(str(args.get("orderLinkId")))
+            if named is not None:
+                fill_now(faults, named, named.left)
+        faults.refuse("reject", op=op)
+
     def _send_private(self, uid: int, topic: str, message: dict[str, Any]) -> None:
-        for name in (topic, f"{topic}.linear"):
+        faults = self.faults
+        if faults.meets("stream_lost", topic=topic) is not None:
+            return
+        late = faults.meets("stream_late", topic=topic)
+        if late is not None:
+            self.timers.at(self.time + round(late["wait"] * SECOND), lambda: self._deliver(uid, topic, message))
+            return
+        for _ in range(2 if faults.meets("duplicate", topic=topic) is not None else 1):
+            self._deliver(uid, topic, message)
+
+    def _deliver(self, uid: int, topic: str, message: dict[str, Any]) -> None:
+        messages = {topic: message, f"{topic}.linear": {**message, "topic": f"{topic}.linear"}}
+        if topic == "execution" and message["data"][0]["execType"] == "Trade":
+            rows = [{name: row[name] for name in _FAST} for row in message["data"]]
+            fast = {"topic": "execution.fast", "creationTime": message["creationTime"], "data": rows}
+            messages["execution.fast"] = fast
+        for name, each in messages.items():
             for connection in self.subscribers[name].values():
                 if connection.account is not None and connection.account.uid == uid:
-                    connection.send({**message, "topic": name})
-        if topic == "execution" and message["data"][0]["execType"] == "Trade":
-            names = ("category", "symbol", "execId", "execPrice", "execQty", "orderId", "isMaker", "orderLinkId")
-            rows = [{name: row[name] for name in (*names, "side", "execTime", "seq")} for row in message["data"]]
-            head = {"topic": "execution.fast", "creationTime": message["creationTime"]}
-            for connection in self.subscribers["execution.fast"].values():
-                if connection.account is not None and connection.account.uid == uid:
-                    connection.send({**head, "data": rows})
+                    connection.send(each)
+
+
+_DCP: Final = "dcp.future"
+_FAST: Final = (
+    *("category", "symbol", "execId", "execPrice", "execQty", "orderId", "isMaker", "orderLinkId"),
+    *("side", "execTime", "seq"),
+)

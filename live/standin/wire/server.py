@@ -12,11 +12,12 @@ from aiohttp import WSMsgType, web
 
 from fathom.live.errors import LiveError
 from fathom.live.standin.clock import Clock
-from fathom.live.standin.config import StandInConfig
+from fathom.live.standin.config import FaultConfig, StandInConfig
 from fathom.live.standin.exchange.exchange import Exchange
 from fathom.live.standin.exchange.ledger import Ledger
 from fathom.live.standin.exchange.refusals import RefusedError
-from fathom.live.standin.wire.hub import Connection, Hub
+from fathom.live.standin.wire.connection import ABORT, Connection
+from fathom.live.standin.wire.hub import Hub
 from fathom.live.standin.wire.rest import Rest
 from fathom.live.standin.wire.sockets import Sockets
 from fathom.settings.times import MS, SECOND
@@ -110,6 +111,17 @@ class StandIn:
             raise LiveError(f"Expected speed = 0 to advance by hand, was {self.config.speed}.")
         self._on_loop(self._advance(secs))
 
+    def inject(self, fault: FaultConfig | str, **args: Any) -> None:
+        """Let a fault happen now: one of a schedule, or a kind and its arguments.
+
+        Raises
+        ------
+        LiveError
+            Unknown kind or argument.
+        """
+        chosen = FaultConfig(0.0, fault, args) if isinstance(fault, str) else fault
+        self._on_loop(self._inject(chosen))
+
     def wait(self) -> None:
         """Wait for the end of the server, as a command does."""
         self._thread.join()
@@ -122,6 +134,10 @@ class StandIn:
 
     async def _start(self) -> None:
         self._hub.start()
+
+    async def _inject(self, fault: FaultConfig) -> None:
+        self._hub.advance()
+        self._hub.faults.inject(fault)
 
     async def _advance(self, secs: float) -> None:
         self._hub.clock.hold(self._hub.time + round(secs * SECOND))
@@ -165,23 +181,37 @@ class StandIn:
             return web.Response(status=403, text="access too frequent")
         await self._travel(request.path)
         self._hub.advance()
+        faults, path = self._hub.faults, request.path
+        broken = faults.meets("http_status", path=path)
+        if broken is not None:
+            return web.Response(status=int(broken["status"]), text="upstream error")
+        if faults.meets("http_html", path=path) is not None:
+            return web.Response(text="<html><body>maintenance</body></html>", content_type="text/html")
         result: dict[str, Any] = {}
         extra, left, code, text = {}, None, 0, "OK"
         try:
-            answer = self._answer(request.method, request.path, *await _content(request), request.headers)
+            faults.refuse("refused", path=path)
+            answer = self._answer(request.method, path, *await _content(request), request.headers)
             result, extra, left = answer.result, answer.extra, answer.left
         except RefusedError as refusal:
             code, text = refusal.code, str(refusal)
         except KeyError:
             return web.Response(status=404)
+        if "nextPageCursor" in result and faults.meets("cursor_loop", path=path) is not None:
+            result = {**result, "nextPageCursor": "0"}
         now = self._hub.time // MS
-        body = {"retCode": code, "retMsg": text, "result": result, "retExtInfo": extra, "time": now}
+        body = orjson.dumps({"retCode": code, "retMsg": text, "result": result, "retExtInfo": extra, "time": now})
+        if faults.meets("http_truncated", path=path) is not None:
+            body = body[: len(body) // 2]
+        silent = faults.meets("http_timeout", path=path)
+        if silent is not None:
+            await asyncio.sleep(float(silent["wait"]))
         headers = {
             "X-Bapi-Limit-Status": str(left or 0),
             "X-Bapi-Limit-Reset-Timestamp": str(now),
             "X-Bapi-Limit": "10",
         }
-        return web.Response(body=orjson.dumps(body), content_type="application/json", headers=headers)
+        return web.Response(body=body, content_type="application/json", headers=headers)
 
     def _answer(self, method: str, path: str, args: Mapping[str, Any], payload: str, headers: Mapping[str, str]) -> Any:
         account = None
@@ -194,13 +224,18 @@ class StandIn:
             await asyncio.sleep(self.config.latency_ms / 1000)
 
     async def _socket(self, request: web.Request, channel: str) -> web.StreamResponse:
-        socket = web.WebSocketResponse(autoping=True, max_msg_size=1 << 20, compress=False)
+        if self._hub.faults.meets("socket_refuse", channel=channel) is not None:
+            return web.Response(status=503)
+        socket = web.WebSocketResponse(autoping=False, max_msg_size=1 << 20, compress=False)
         await socket.prepare(request)
         connection = self._hub.connect(channel)
-        sender = asyncio.create_task(_send_all(connection, socket))
+        sender = asyncio.create_task(_send_all(connection, socket, request.transport))
         try:
             async for message in socket:
-                if message.type is WSMsgType.TEXT:
+                if message.type is WSMsgType.PING:
+                    if not (connection.dead or self._hub.faults.meets("pong_missing", channel=channel) is not None):
+                        await socket.pong(message.data)
+                elif message.type is WSMsgType.TEXT:
                     await self._travel("order" if channel == "trade" else "")
                     self._hub.advance()
                     self._sockets.receive(connection, message.data)
@@ -218,9 +253,15 @@ def _socket_handler(handler: Any, channel: str) -> Any:
     return handle
 
 
-async def _send_all(connection: Connection, socket: web.WebSocketResponse) -> None:
+async def _send_all(connection: Connection, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
     while (text := await connection.queue.get()) is not None:
-        await (socket.send_bytes(text) if isinstance(text, bytes) else socket.send_str(text))
+        if text == ABORT:
+            if transport is not None:
+                transport.abort()
+            return
+        if connection.bytes_per_sec:
+            await asyncio.sleep(len(text) / connection.bytes_per_sec)
+        await socket.send_str(str(text))
     await socket.close()
 
 

@@ -8,8 +8,9 @@ import orjson
 from fathom.live.standin.exchange.exchange import ORDER_OPS
 from fathom.live.standin.exchange.refusals import RefusedError
 from fathom.live.standin.market.symbol import topic_error
-from fathom.live.standin.wire.hub import Connection, Hub
-from fathom.settings.times import MS
+from fathom.live.standin.wire.connection import Connection
+from fathom.live.standin.wire.hub import Hub
+from fathom.settings.times import MS, SECOND
 
 _PRIVATE: Final = ("order", "execution", "position", "wallet")
 PRIVATE_TOPICS: Final = (*_PRIVATE, *(f"{name}.linear" for name in _PRIVATE), "execution.fast", "dcp.future")
@@ -29,7 +30,9 @@ class Sockets:
         self._hub = hub
 
     def receive(self, connection: Connection, text: str) -> None:
-        """Answer one message of a client."""
+        """Answer one message of a client; a half-open connection hears nothing."""
+        if connection.dead:
+            return
         try:
             message = orjson.loads(text)
             op = message["op"]
@@ -48,6 +51,8 @@ class Sockets:
             self._tell(connection, message, success=False, text=f"error:op not found,op:{op}")
 
     def _ping(self, connection: Connection, message: Mapping[str, Any]) -> None:
+        if self._hub.faults.meets("pong_missing", channel=connection.channel) is not None:
+            return
         now = str(self._hub.time // MS)
         if connection.channel == "trade":
             connection.send(
@@ -62,6 +67,7 @@ class Sockets:
     def _auth(self, connection: Connection, message: Mapping[str, Any]) -> None:
         code, text = 0, ""
         try:
+            self._hub.faults.refuse("auth_refused", channel=connection.channel)
             connection.account = self._hub.gatekeeper.socket(message.get("args"))
         except RefusedError as refusal:
             code, text = refusal.code, str(refusal)
@@ -88,6 +94,8 @@ class Sockets:
             self._hub.subscribe(connection, topic)
 
     def _topic_error(self, connection: Connection, topic: str) -> str | None:
+        if self._hub.faults.meets("subscribe_refused", topic=topic) is not None:
+            return f"error:handler not found,topic:{topic}"
         if connection.channel == "public":
             return topic_error(topic, self._hub.symbols)
         return None if topic in PRIVATE_TOPICS else f"error:handler not found,topic:{topic}"
@@ -111,7 +119,14 @@ class Sockets:
             **{"Traceid": connection.id, "Timenow": now},
         }
         answer = {**_id(message), "retCode": code, "retMsg": text, "op": op, "data": data, "retExtInfo": extra}
-        connection.send({**answer, "header": header, "connId": connection.id})
+        answer = {**answer, "header": header, "connId": connection.id}
+        if self._hub.faults.meets("ack_lost", op=op) is not None:
+            return
+        late = self._hub.faults.meets("ack_late", op=op)
+        if late is None:
+            connection.send(answer)
+        else:
+            self._hub.timers.at(self._hub.time + round(late["wait"] * SECOND), lambda: connection.send(answer))
 
     def _run(
         self, connection: Connection, op: str, message: Mapping[str, Any]
@@ -127,6 +142,7 @@ class Sockets:
         hub.gatekeeper.check_time(str(header.get("X-BAPI-TIMESTAMP", "")), str(header.get("X-BAPI-RECV-WINDOW", "")))
         if account.config.read_only:
             raise RefusedError(10005)
+        hub.faults.refuse("refused", path=op)
         args = (message.get("args") or [{}])[0]
         if op in ORDER_OPS:
             left = hub.limits.use(account.uid, op)
