@@ -71,7 +71,7 @@ class Exchange:
             "position.trading-stop": self.guards.set,
             "position.set-leverage": self._set_leverage,
         }
-        entry: dict[str, Any] = {"op": op, "args": dict(args), "code": 0, "text": "OK"}
+        entry: dict[str, Any] = {"op": op, "args": dict(args), "code": 0, "text": "OK", "batch": place is not None}
         self.ledger.add(self._now(), "command", account.uid, entry)
         try:
             self.before(account, op, args, place)
@@ -367,18 +367,18 @@ class Exchange:
 
 
 def is_chosen(order: Order, args: Mapping[str, Any]) -> bool:
-    """Tell whether an order is among those that a request names by symbol, coin, id and `orderFilter`.
+    """Tell whether an order is among those that a request names: by id, else symbol, else coin; and by `orderFilter`.
 
     Without a filter all kinds are chosen; `StopOrder` chooses what waits for a trigger, TP/SL orders included, unless
     `stopOrderType` is "Stop".
     """
     row = order.contract.row
-    tests = {
-        **{"symbol": order.symbol, "baseCoin": row["baseCoin"], "settleCoin": row["settleCoin"]},
-        **{"orderId": order.order_id, "orderLinkId": order.link_id},
+    names = {
+        **{"orderId": order.order_id, "orderLinkId": order.link_id, "symbol": order.symbol},
+        **{"baseCoin": row["baseCoin"], "settleCoin": row["settleCoin"]},
     }
     waiting = order.stop_type if order.status in ("Untriggered", "Deactivated") else ""
     kinds = {"Order": ("",), "StopOrder": ("Stop", *TPSL), "tpslOrder": TPSL}.get(str(args.get("orderFilter")))
     if kinds is not None and (waiting not in kinds or (args.get("stopOrderType") or waiting) != waiting):
         return False
-    return all(args.get(name) in (None, "", value) for name, value in tests.items())
+    return next((args[name] == value for name, value in names.items() if args.get(name)), True)

@@ -120,6 +120,16 @@ class Hub:
             for connection in subscribers.values():
                 connection.send_text(text)
 
+    def admit(self, account: Account, op: str, args: Mapping[str, Any], count: int = 1) -> int:
+        """Let a command through the rate limits; returns how many are left, and writes down one that is refused."""
+        try:
+            self.faults.refuse("refused", path=op)
+            return self.limits.use(account.uid, op, count)
+        except RefusedError as refusal:
+            data = {"op": op, "args": dict(args), "code": refusal.code, "text": str(refusal), "batch": count > 1}
+            self.exchange.ledger.add(self.time, "command", account.uid, data)
+            raise
+
     def subscribed(self, symbol: str) -> list[str]:
         """Return the subscribed topics of a symbol."""
         return self._topics[symbol]

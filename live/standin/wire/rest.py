@@ -82,7 +82,7 @@ class Rest:
         if path in BATCHES:
             return self._batch(account, path, args)
         if path in OPS:
-            left = self._hub.limits.use(account.uid, OPS[path])
+            left = self._hub.admit(account, OPS[path], args)
             return Answer(self._hub.exchange.run(account, OPS[path], args), {}, left)
         left = self._hub.limits.use(account.uid, path)
         return Answer(self.private[path](account, args), {}, left)
@@ -91,7 +91,7 @@ class Rest:
         requests = args.get("request") or []
         if not 0 < len(requests) <= BATCH_LIMIT or args.get("category") != "linear":
             raise RefusedError(10001)
-        left = self._hub.limits.use(account.uid, f"{BATCHES[path]}-batch", len(requests))
+        left = self._hub.admit(account, f"{BATCHES[path]}-batch", args, len(requests))
         result = self._hub.exchange.batch(account, BATCHES[path], requests)
         return Answer({"list": result["list"]}, {"list": result["codes"]}, left)
 
@@ -161,7 +161,8 @@ class Rest:
             raise RefusedError(10005)
         if not 3 <= window <= 300:
             raise RefusedError(10001, "timeWindow invalid")
-        account.dcp_window = window
+        if args.get("product", "OPTIONS") == "DERIVATIVES":
+            account.dcp_window = window
         return {}
 
     def _open_orders(self, account: Account, args: Args) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl
@@ -11,6 +11,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from fathom.live.errors import LiveError
+from fathom.live.standin.auditor import Auditor, AuditRules, Finding
 from fathom.live.standin.clock import Clock
 from fathom.live.standin.config import FaultConfig, StandInConfig
 from fathom.live.standin.exchange.exchange import Exchange
@@ -100,6 +101,11 @@ class StandIn:
     def count(self, op: str) -> int:
         """Return how many commands of an operation arrived."""
         return self.ledger.count(op)
+
+    def audit(self, rules: AuditRules | None = None, journal: Iterable[str] | None = None) -> list[Finding]:
+        """Return what the auditor finds in the ledger until now; `journal` holds the ids of all orders sent."""
+        balances = {account.uid: account.balance for account in self.config.accounts}
+        return Auditor(balances, rules or AuditRules(), journal).audit(self.ledger, self._hub.time)
 
     def start(self) -> None:
         """Let the replay begin, where it waits for a subscription."""

@@ -142,17 +142,16 @@ class Sockets:
         hub.gatekeeper.check_time(str(header.get("X-BAPI-TIMESTAMP", "")), str(header.get("X-BAPI-RECV-WINDOW", "")))
         if account.config.read_only:
             raise RefusedError(10005)
-        hub.faults.refuse("refused", path=op)
         args = (message.get("args") or [{}])[0]
         if op in ORDER_OPS:
-            left = hub.limits.use(account.uid, op)
+            left = hub.admit(account, op, args)
             return hub.exchange.run(account, op, args), {}, left
         if op not in _BATCH_OPS:
             raise RefusedError(10404)
         requests = args.get("request") or []
         if not 0 < len(requests) <= BATCH_LIMIT or args.get("category") != "linear":
             raise RefusedError(10001)
-        left = hub.limits.use(account.uid, op, len(requests))
+        left = hub.admit(account, op, args, len(requests))
         result = hub.exchange.batch(account, _BATCH_OPS[op], requests)
         return {"list": result["list"]}, {"list": result["codes"]}, left
 

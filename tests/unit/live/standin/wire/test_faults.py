@@ -275,7 +275,7 @@ def test_an_unknown_fault_is_refused_before_the_start(
 
 
 def test_disconnected_cancel_all(held: StandIn) -> None:
-    result(held, "POST", "/v5/order/disconnected-cancel-all", timeWindow=10)
+    result(held, "POST", "/v5/order/disconnected-cancel-all", timeWindow=10, product="DERIVATIVES")
     assert result(held, "GET", "/v5/account/query-dcp-info")["dcpInfos"][0]["timeWindow"] == "10"
     stop = {**MARKET, "side": "Sell", "triggerPrice": "50000", "triggerDirection": 2}
     assert [code(held, LIMIT), code(held, stop)] == [0, 0]

@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ccxt  # type: ignore[import-untyped]
@@ -9,7 +10,7 @@ import pybit.unified_trading  # type: ignore[import-untyped]
 import pytest
 from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
 
-from fathom.live.standin import StandIn
+from fathom.live.standin import StandIn, StandInConfig
 from tests.unit.live.standin.wire.client import KEY, SECRET
 
 LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
@@ -52,26 +53,32 @@ def test_pybit_trades_over_rest(held: StandIn, session: Any) -> None:
     assert session.get_fee_rates(**LINEAR)["result"]["list"][0]["takerFeeRate"] == "0.00055"
 
 
-def test_pybit_reads_and_trades_over_sockets(held: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, url in (("PUBLIC", "ws_public"), ("PRIVATE", "ws_private"), ("TRADE", "ws_trade")):
-        for module in (pybit.unified_trading, pybit._websocket_trading):
-            if hasattr(module, f"{name}_WSS") or name == "TRADE":
-                word = "TRADE_WSS" if name == "TRADE" else f"{name}_WSS"
-                monkeypatch.setattr(module, word, held.urls[url], raising=False)
+@pytest.fixture
+def distant(catalog: Path) -> Iterator[StandIn]:
+    """Serve from a distance: pybit loses an answer that comes before it has noted the question."""
+    with StandIn(StandInConfig(str(catalog), latency_ms=200.0)) as exchange:
+        yield exchange
+
+
+def test_pybit_reads_and_trades_over_sockets(distant: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pybit.unified_trading, "PUBLIC_WSS", distant.urls["ws_public"])
+    monkeypatch.setattr(pybit.unified_trading, "PRIVATE_WSS", distant.urls["ws_private"])
+    monkeypatch.setattr(pybit._websocket_trading, "TRADE_WSS", distant.urls["ws_trade"])
+    keys = {"api_key": KEY, "api_secret": SECRET, "private_auth_expire": 60}
     books: queue.Queue[Any] = queue.Queue()
     orders: queue.Queue[Any] = queue.Queue()
     answers: queue.Queue[Any] = queue.Queue()
     public = WebSocket(testnet=True, channel_type="linear")
-    private = WebSocket(testnet=True, channel_type="private", api_key=KEY, api_secret=SECRET)
-    trading = WebSocketTrading(testnet=True, api_key=KEY, api_secret=SECRET)
+    private = WebSocket(testnet=True, channel_type="private", **keys)
+    trading = WebSocketTrading(testnet=True, **keys)
     try:
         public.orderbook_stream(50, "BTCUSDT", books.put)
         private.order_stream(orders.put)
-        assert len(books.get(timeout=10)["data"]["b"]) == 8
+        assert len(books.get(timeout=30)["data"]["b"]) == 8
         trading.place_order(answers.put, **LINEAR, side="Buy", orderType="Limit", qty="0.01", price="59900")
-        answer = answers.get(timeout=10)
+        answer = answers.get(timeout=30)
         assert answer["retCode"] == 0
-        assert orders.get(timeout=10)["data"][0]["orderId"] == answer["data"]["orderId"]
+        assert orders.get(timeout=30)["data"][0]["orderId"] == answer["data"]["orderId"]
     finally:
         for socket in (public, private, trading):
             socket.exit()
