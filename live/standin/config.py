@@ -71,6 +71,8 @@ class StandInConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Recorded seconds in a second; 0 lets the market stand still until `StandIn.advance`.
     stamps : {"wall", "recorded"}
         Messages carry the time of the wall clock, or that of the recording.
+    skip_secs : float
+        Seconds of the recording that are history when the replay begins: candles and trades know them.
     start_on_connect : bool
         The replay waits for the first subscription to a book.
     repeat : bool
@@ -96,6 +98,7 @@ class StandInConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     symbols: list[str] = []
     speed: NotNegative = 1.0
     stamps: Literal["wall", "recorded"] = "wall"
+    skip_secs: NotNegative = 0.0
     start_on_connect: bool = False
     repeat: bool = False
     cadence: Literal["venue", "recorded"] = "venue"

@@ -106,7 +106,7 @@ def quantity_of(contract: Contract, text: Any, kind: str) -> int:
 def check_price(order: Order, matcher: Matcher) -> None:
     """Refuse a limit price beyond the price limit, and an order of too small a value."""
     contract, price = order.contract, order.price
-    limit = matcher.price_limit(order.is_buy)
+    limit = matcher.symbol.price_limit(order.is_buy)
     beyond = price is not None and limit is not None and ((price > limit) if order.is_buy else (price < limit))
     if beyond and not order.trigger_direction:
         raise RefusedError(110003)
@@ -121,7 +121,7 @@ def check_funds(order: Order, account: Account, matcher: Matcher) -> None:
     """Refuse an order that the account cannot pay for."""
     if order.reduce_only:
         return
-    price = order.price or matcher.price_limit(order.is_buy) or 0
+    price = order.price or matcher.symbol.price_limit(order.is_buy) or 0
     if account.needed(order, price) > account.available:
         raise RefusedError(110007)
 

@@ -124,16 +124,8 @@ class Matcher:
                 else:
                     self.submit(order)
 
-    def price_limit(self, is_buy: bool) -> int | None:
-        """Return the highest price to buy at, or the lowest to sell at, in ticks; None without a mark price."""
-        mark = self.symbol.mark
-        if mark is None:
-            return None
-        ratio = float(self.symbol.contract.row["riskParameters"]["priceLimitRatioX"])
-        return int(mark * (1 + ratio)) if is_buy else -int(-mark * (1 - ratio))
-
     def _limit(self, order: Order) -> int | None:
-        return order.price if order.kind == "Limit" else self.price_limit(order.is_buy)
+        return order.price if order.kind == "Limit" else self.symbol.price_limit(order.is_buy)
 
     def _match_trade(self, hits_bids: bool, price: int, size: int) -> None:
         own = 0

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
+from fathom.data_catalog.store.layout import BOOK
 from fathom.live.errors import LiveError
 from fathom.live.standin.config import StandInConfig
 
@@ -131,10 +132,15 @@ def load_contracts(config: StandInConfig) -> dict[str, Contract]:
     """
     folder = Path(config.catalog) / "data" / _DEFINITIONS
     held = [pq.read_table(path).to_pylist()[-1] for path in sorted(folder.glob("*/*.parquet"))]
-    known = {row["raw_symbol"]: row for row in held if not row["is_inverse"]}
+    books = Path(config.catalog) / "data" / BOOK
+    held = [row for row in held if not row["is_inverse"] and (books / row["id"]).is_dir()]
+    known = {row["raw_symbol"]: row for row in held}
+    if len(known) < len(held):
+        names = ", ".join(row["id"] for row in held)
+        raise LiveError(f"Expected each symbol of one venue in {config.catalog}, was {names}: make a catalog for one.")
     if not known:
         raise LiveError(
-            f"Expected a catalog with linear perpetuals, was {config.catalog}: import or simulate a market."
+            f"Expected a catalog with books of linear perpetuals, was {config.catalog}: import or simulate a market."
         )
     missing = [symbol for symbol in config.symbols if symbol not in known]
     if missing:

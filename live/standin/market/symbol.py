@@ -1,5 +1,6 @@
 """One symbol of the replayed market: its book, last trade, prices and candles, and the public messages of them."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +16,7 @@ from fathom.settings.times import MINUTE, MS, SECOND
 
 _TICKER_NS: Final = 100 * MS
 _KLINE_NS: Final = SECOND
+_PRICE_LIMIT_NS: Final = 300 * MS
 _SIDE_TEXT: Final = {Side.BUY: "Buy", Side.SELL: "Sell"}
 
 
@@ -38,7 +40,7 @@ class Symbol:
         self._prices: list[int] = []
         self.sequence, self.cts = 1_000_000, 0
         self._direction = "PlusTick"
-        self.recent: list[dict[str, Any]] = []
+        self.recent: deque[dict[str, Any]] = deque(maxlen=1000)
         self._volume, self._turnover = 0, 0
         self._feeds: dict[str, BookFeed] = {}
         self._tickers: dict[str, str] = {}
@@ -51,6 +53,19 @@ class Symbol:
         if bid is None or ask is None:
             return self.last
         return (bid + ask) // 2
+
+    def price_limit(self, is_buy: bool) -> int | None:
+        """Return the highest price to buy at, or the lowest to sell at, in ticks; None without a mark price."""
+        mark = self.mark
+        if mark is None:
+            return None
+        ratio = float(self.contract.row["riskParameters"]["priceLimitRatioX"])
+        return int(mark * (1 + ratio)) if is_buy else -int(-mark * (1 - ratio))
+
+    def price_limits(self) -> dict[str, str]:
+        """Return both price limits as `priceLimit` shows them."""
+        buy, sell = (self.contract.price_text(self.price_limit(is_buy) or 0) for is_buy in (True, False))
+        return {"symbol": self.contract.symbol, "buyLmt": buy, "sellLmt": sell}
 
     def price(self, trigger_by: str) -> int | None:
         """Return the price that triggers a conditional order, in ticks."""
@@ -88,7 +103,7 @@ class Symbol:
             self.candles.add(now, price, size)
             self._volume += size
             self._turnover += size * price
-        self.recent = [*self.recent, *rows][-1000:]
+        self.recent.extend(rows)
         return {"topic": f"publicTrade.{contract.symbol}", "type": "snapshot", "ts": now // MS, "data": rows}
 
     def first_messages(self, topic: str, now: int, *, alone: bool) -> list[dict[str, Any]]:
@@ -117,6 +132,9 @@ class Symbol:
             elif kind == "tickers" and now >= self._sent.get(topic, 0) + _TICKER_NS:
                 self._sent[topic] = now
                 message = self._ticker_change(now)
+            elif kind == "priceLimit" and now >= self._sent.get(topic, 0) + _PRICE_LIMIT_NS:
+                self._sent[topic] = now
+                message = {"topic": topic, "data": self.price_limits(), "ts": now // MS}
             elif kind == "kline" and now >= self._sent.get(topic, 0) + _KLINE_NS:
                 self._sent[topic] = now
                 message = self.candles.message(rest.partition(".")[0], now)
@@ -191,6 +209,9 @@ class Symbol:
         return {"topic": topic, "type": kind, "data": fields, "cs": self.sequence, "ts": now // MS}
 
 
+_PLAIN: Final = ("publicTrade", "tickers", "priceLimit", "allLiquidation")
+
+
 def topic_error(topic: str, symbols: Iterable[str]) -> str | None:
     """Return why a public topic is refused, None for a valid one.
 
@@ -201,5 +222,5 @@ def topic_error(topic: str, symbols: Iterable[str]) -> str | None:
     """
     kind, *middle = topic.split(".")[:-1] or [""]
     words = {"orderbook": (*(str(depth) for depth in CADENCE_NS), "rpi"), "kline": tuple(INTERVALS)}.get(kind, ())
-    known = not middle if kind in ("publicTrade", "tickers") else len(middle) == 1 and middle[0] in words
+    known = not middle if kind in _PLAIN else len(middle) == 1 and middle[0] in words
     return None if known and topic.rpartition(".")[2] in symbols else f"error:handler not found,topic:{topic}"

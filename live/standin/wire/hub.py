@@ -49,7 +49,8 @@ class Hub:
         self._recording = Recording(Path(config.catalog), contracts.values())
         firsts = self._recording.first_books()
         self._first_ns = min(first.ts_init for first in firsts)
-        self.clock = Clock(self._first_ns, config.speed, config.stamps)
+        self._begin_ns = self._first_ns + round(config.skip_secs * SECOND)
+        self.clock = Clock(self._begin_ns, config.speed, config.stamps)
         rate, recorded = Decimal(config.funding_rate), config.cadence == "recorded"
         self.symbols = {
             name: Symbol(contract, self.clock, rate, recorded_cadence=recorded) for name, contract in contracts.items()
@@ -74,6 +75,7 @@ class Hub:
             self.exchange.apply(first)
         self._messages: Iterator[Message] = iter(())
         self._next: Message | None = None
+        self._rewind()
         self._funding_ns = {name: symbol.next_funding_ns for name, symbol in self.symbols.items()}
         if not config.start_on_connect:
             self.start()
@@ -82,14 +84,12 @@ class Hub:
         """Let the replay begin, once."""
         if not self.clock.running:
             self.clock.start()
-            self._messages = self._recording.messages()
-            self._next = next(self._messages, None)
             self.faults.plan(self.config.faults, self.clock.now())
 
     def advance(self, most: int | None = _SLICE) -> None:
         """Let exchange time pass until now, or for `most` messages."""
         now, left = self.clock.now(), most
-        while self._next is not None and (left is None or left > 0):
+        while self.clock.running and self._next is not None and (left is None or left > 0):
             time_ns = self.clock.stamp(self._next.ts_init)
             if time_ns > now:
                 break
@@ -186,11 +186,21 @@ class Hub:
             self.publish(public["topic"], public)
         symbol.due(topics, self.time, self.publish)
 
+    def _rewind(self) -> None:
+        # Go to the beginning; what is skipped is history.
+        self._messages = self._recording.messages()
+        self._next = next(self._messages, None)
+        while self._next is not None and self._next.ts_init < self._begin_ns:
+            if not self.clock.running:
+                self.time = self.clock.stamp(self._next.ts_init)
+            self.exchange.apply(self._next)
+            self._next = next(self._messages, None)
+        self.time = max(self.time, self.clock.now())
+
     def _end(self) -> None:
         if self.config.repeat:
-            self.clock.rewind(self._first_ns)
-            self._messages = self._recording.messages()
-            self._next = next(self._messages, None)
+            self.clock.rewind(self._begin_ns)
+            self._rewind()
         self.ended = not self.config.repeat
 
     def _pass(self, now: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fathom.live.errors import LiveError
 from fathom.live.standin.exchange.account import Account
 from fathom.live.standin.exchange.exchange import ORDER_OPS, is_chosen
 from fathom.live.standin.exchange.orders import Order
@@ -22,6 +23,10 @@ OPS: Final = {
     "/v5/position/set-leverage": "position.set-leverage",
 }
 BATCHES: Final = {f"/v5/order/{op.partition('.')[2]}-batch": op for op in ORDER_OPS}
+
+
+class UnknownPathError(LiveError):
+    """No call of this method and path exists here."""
 
 
 @dataclass
@@ -50,6 +55,7 @@ class Rest:
             "/v5/market/orderbook": self._orderbook,
             "/v5/market/recent-trade": self._trades,
             "/v5/market/kline": self._klines,
+            "/v5/market/price-limit": self._price_limit,
             "/v5/market/funding/history": lambda args: {"category": args.get("category", "linear"), "list": []},
         }
         self.private: dict[str, Callable[[Account, Args], dict[str, Any]]] = {
@@ -64,19 +70,20 @@ class Rest:
             "/v5/position/list": self._positions,
             "/v5/position/closed-pnl": lambda account, args: _page([], args),
             "/v5/position/switch-mode": self._switch_mode,
+            "/v5/account/set-margin-mode": self._set_margin_mode,
             "/v5/user/query-api": self._key,
             "/v5/asset/coin/query-info": lambda account, args: {"rows": []},
         }
 
     def call(self, method: str, path: str, args: Args, account: Account | None) -> Answer:
-        """Return the answer to a call; raises `RefusedError`, and KeyError for an unknown path."""
+        """Return the answer to a call; raises `RefusedError` or `UnknownPathError`."""
         if path in self.public and method == "GET":
             return Answer(self.public[path](args), {})
         if account is None:
             raise RefusedError(10003)
         writes = path in OPS or path in BATCHES or path in _SETTERS
-        if writes != (method == "POST"):
-            raise KeyError(path)
+        if writes != (method == "POST") or not (writes or path in self.private):
+            raise UnknownPathError(path)
         if writes and account.config.read_only:
             raise RefusedError(10005)
         if path in BATCHES:
@@ -117,9 +124,13 @@ class Rest:
                 **{"execId": row["i"], "symbol": row["s"], "price": row["p"], "size": row["v"], "side": row["S"]},
                 **{"time": str(row["T"]), "isBlockTrade": row["BT"], "isRPITrade": row["RPI"], "seq": str(row["seq"])},
             }
-            for row in self._symbol(args).recent[: -_number(args, "limit", 500, 1000) - 1 : -1]
+            for row in reversed(self._symbol(args).recent)
         ]
+        rows = rows[: _number(args, "limit", 500, 1000)]
         return {"category": "linear", "list": rows}
+
+    def _price_limit(self, args: Args) -> dict[str, Any]:
+        return {**self._symbol(args).price_limits(), "ts": str(self._hub.time // MS)}
 
     def _klines(self, args: Args) -> dict[str, Any]:
         symbol, interval = self._symbol(args), str(args.get("interval"))
@@ -211,6 +222,11 @@ class Rest:
             raise RefusedError(10001, "Expected mode 0 (one-way): the stand-in has no hedge mode")
         raise RefusedError(110025, "Position mode is not modified")
 
+    def _set_margin_mode(self, account: Account, args: Args) -> dict[str, Any]:
+        if args.get("setMarginMode") != "REGULAR_MARGIN":
+            raise RefusedError(10001, "Expected REGULAR_MARGIN: the stand-in has no other margin mode")
+        return {"reasons": []}
+
     def _key(self, account: Account, args: Args) -> dict[str, Any]:
         config = account.config
         permissions: dict[str, list[str]] = {name: [] for name in _PERMISSIONS}
@@ -249,7 +265,7 @@ _PERMISSIONS: Final = (
     *("Affiliate", "Earn", "FiatP2P", "FiatBybitPay", "FiatConvertBroker", "FiatGlobalPay", "FiatBitPay", "BitCard"),
     "ByXPost",
 )
-_SETTERS: Final = ("/v5/order/disconnected-cancel-all", "/v5/position/switch-mode")
+_SETTERS: Final = ("/v5/order/disconnected-cancel-all", "/v5/position/switch-mode", "/v5/account/set-margin-mode")
 
 
 def _need(args: Args, *names: str) -> None:

@@ -19,7 +19,7 @@ from fathom.live.standin.exchange.ledger import Ledger
 from fathom.live.standin.exchange.refusals import RefusedError
 from fathom.live.standin.wire.connection import ABORT, Connection
 from fathom.live.standin.wire.hub import Hub
-from fathom.live.standin.wire.rest import Rest
+from fathom.live.standin.wire.rest import Rest, UnknownPathError
 from fathom.live.standin.wire.sockets import Sockets
 from fathom.settings.times import MS, SECOND
 
@@ -201,7 +201,9 @@ class StandIn:
             result, extra, left = answer.result, answer.extra, answer.left
         except RefusedError as refusal:
             code, text = refusal.code, str(refusal)
-        except KeyError:
+        except (ValueError, TypeError, ArithmeticError):
+            code, text = 10001, "params error"
+        except UnknownPathError:
             return web.Response(status=404)
         if "nextPageCursor" in result and faults.meets("cursor_loop", path=path) is not None:
             result = {**result, "nextPageCursor": "0"}

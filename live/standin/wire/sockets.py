@@ -39,6 +39,15 @@ class Sockets:
         except (ValueError, TypeError, KeyError):
             connection.send({"success": False, "ret_msg": "error:invalid request", "conn_id": connection.id, "op": ""})
             return
+        try:
+            self._answer(connection, op, message)
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+            if connection.channel == "trade":
+                connection.send({"retCode": 10001, "retMsg": "params error", "op": op, "connId": connection.id})
+            else:
+                self._tell(connection, message, success=False, text="error:invalid request")
+
+    def _answer(self, connection: Connection, op: Any, message: Mapping[str, Any]) -> None:
         answers: dict[str, Callable[[Connection, Mapping[str, Any]], None]] = {
             **{"ping": self._ping, "auth": self._auth},
             **{"subscribe": self._subscribe, "unsubscribe": self._unsubscribe},

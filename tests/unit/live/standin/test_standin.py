@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from fathom.data_catalog.catalog import Catalog
+from fathom.data_catalog.instruments import default_instruments
 from fathom.live.errors import LiveError
 from fathom.live.standin import StandIn, StandInConfig
+from fathom.live.standin.market.contracts import instrument_row
 from fathom.settings.errors import FathomError
 from fathom.settings.toml import read
+from tests.makers.small_market import make_market
 from tests.unit.live.standin.wire.client import Socket, call, result
 
 LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
@@ -54,6 +58,44 @@ def test_the_replay_waits_for_a_book_where_it_is_told_to(catalog: Path) -> None:
             assert exchange.events > 0
 
 
+def test_what_is_skipped_is_history(catalog: Path) -> None:
+    ages = {}
+    for skip in (0.0, 30.0):
+        config = StandInConfig(str(catalog), speed=0, stamps="recorded", skip_secs=skip)
+        with StandIn(config) as exchange:
+            trades = result(exchange, "GET", "/v5/market/recent-trade", **LINEAR, limit=1000)["list"]
+            candles = result(exchange, "GET", "/v5/market/kline", **LINEAR, interval="1")["list"]
+            now = exchange.clock.now() // 1_000_000
+            ages[skip] = (len(trades), len(candles), bool(trades) and now - int(trades[0]["time"]), exchange.events)
+    # Two messages are due at the begin itself; a trade each 400 ms, the last one at 29,607 ms.
+    assert ages == {0.0: (0, 0, False, 2), 30.0: (75, 1, 393, 2)}
+
+
+def test_instruments_without_a_book_are_left_out(catalog: Path, tmp_path: Path) -> None:
+    both = Catalog(tmp_path)
+    both.put_instrument(default_instruments()["XRPUSDT"])
+    make_market(tmp_path, seconds=1.0)
+    with StandIn(StandInConfig(str(tmp_path), speed=0, stamps="recorded")) as exchange:
+        rows = result(exchange, "GET", "/v5/market/instruments-info", category="linear")["list"]
+    assert [row["symbol"] for row in rows] == ["BTCUSDT"]
+
+
+def test_an_instruments_response_states_the_rules(catalog: Path, tmp_path: Path) -> None:
+    row = instrument_row("BTCUSDT", "BTC", "USDT", "0.10", "0.001", notional="100")
+    file = tmp_path / "instruments.json"
+    file.write_text(json.dumps({"result": {"list": [row]}}))
+    config: dict[str, Any] = {"speed": 0, "stamps": "recorded", "symbols": ["BTCUSDT"], "instruments": str(file)}
+    with StandIn(StandInConfig(str(catalog), **config)) as exchange:
+        order = {"side": "Buy", "orderType": "Limit", "qty": "0.001", "price": "59900"}
+        assert call(exchange, "POST", "/v5/order/create", LINEAR | order).json()["retCode"] == 110094
+    file.write_text(json.dumps({"result": {"list": [row | {"priceFilter": {"tickSize": "0.5"}}]}}))
+    with pytest.raises(LiveError, match="another grid"):
+        StandIn(StandInConfig(str(catalog), **config))
+    file.write_text("{}")
+    with pytest.raises(LiveError, match="instruments-info"):
+        StandIn(StandInConfig(str(catalog), **config))
+
+
 def test_a_fast_replay_ends_and_a_repeated_one_does_not(catalog: Path) -> None:
     for repeat in (False, True):
         with StandIn(StandInConfig(str(catalog), speed=1e6, repeat=repeat)) as exchange:
@@ -85,7 +127,7 @@ def test_a_wrong_command_says_what_was_expected(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fathom.live.standin", "--catalog", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("Expected a catalog with linear perpetuals")
+    assert done.stderr.startswith("Expected a catalog with books of linear perpetuals")
     assert done.stderr.count("\n") == 1
 
 

@@ -1,6 +1,8 @@
 """Clients that others wrote for the venue do their work here: pybit and ccxt."""
 
-import queue
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import ccxt  # type: ignore[import-untyped]
 import pybit.unified_trading  # type: ignore[import-untyped]
 import pytest
-from pybit.unified_trading import HTTP, WebSocket, WebSocketTrading
+from pybit.unified_trading import HTTP
 
 from fathom.live.standin import StandIn, StandInConfig
 from tests.unit.live.standin.wire.client import KEY, SECRET
@@ -60,28 +62,36 @@ def distant(catalog: Path) -> Iterator[StandIn]:
         yield exchange
 
 
-def test_pybit_reads_and_trades_over_sockets(distant: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pybit.unified_trading, "PUBLIC_WSS", distant.urls["ws_public"])
-    monkeypatch.setattr(pybit.unified_trading, "PRIVATE_WSS", distant.urls["ws_private"])
-    monkeypatch.setattr(pybit._websocket_trading, "TRADE_WSS", distant.urls["ws_trade"])
-    keys = {"api_key": KEY, "api_secret": SECRET, "private_auth_expire": 60}
-    books: queue.Queue[Any] = queue.Queue()
-    orders: queue.Queue[Any] = queue.Queue()
-    answers: queue.Queue[Any] = queue.Queue()
-    public = WebSocket(testnet=True, channel_type="linear")
-    private = WebSocket(testnet=True, channel_type="private", **keys)
-    trading = WebSocketTrading(testnet=True, **keys)
-    try:
-        public.orderbook_stream(50, "BTCUSDT", books.put)
-        private.order_stream(orders.put)
-        assert len(books.get(timeout=30)["data"]["b"]) == 8
-        trading.place_order(answers.put, **LINEAR, side="Buy", orderType="Limit", qty="0.01", price="59900")
-        answer = answers.get(timeout=30)
-        assert answer["retCode"] == 0
-        assert orders.get(timeout=30)["data"][0]["orderId"] == answer["data"]["orderId"]
-    finally:
-        for socket in (public, private, trading):
-            socket.exit()
+PYBIT = """
+import json, os, queue, sys
+import pybit.unified_trading, pybit._websocket_trading
+from pybit.unified_trading import WebSocket, WebSocketTrading
+
+urls, key, secret = json.loads(sys.argv[1])
+pybit.unified_trading.PUBLIC_WSS, pybit.unified_trading.PRIVATE_WSS = urls["ws_public"], urls["ws_private"]
+pybit._websocket_trading.TRADE_WSS = urls["ws_trade"]
+keys = {"testnet": True, "api_key": key, "api_secret": secret, "private_auth_expire": 60}
+books, orders, answers = queue.Queue(), queue.Queue(), queue.Queue()
+public, private = WebSocket(testnet=True, channel_type="linear"), WebSocket(channel_type="private", **keys)
+trading = WebSocketTrading(**keys)
+public.orderbook_stream(50, "BTCUSDT", books.put)
+private.order_stream(orders.put)
+book = books.get(timeout=60)
+order = dict(category="linear", symbol="BTCUSDT", side="Buy", orderType="Limit", qty="0.01", price="59900")
+trading.place_order(answers.put, **order)
+print(json.dumps([book["data"], answers.get(timeout=60), orders.get(timeout=60)["data"][0]]), flush=True)
+os._exit(0)  # its threads would talk on
+"""
+
+
+def test_pybit_reads_and_trades_over_sockets(distant: StandIn) -> None:
+    command = [sys.executable, "-c", PYBIT, json.dumps([distant.urls, KEY, SECRET])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    book, answer, state = json.loads(done.stdout)
+    assert len(book["b"]) == len(book["a"]) == 8
+    assert (answer["retCode"], state["orderStatus"]) == (0, "New")
+    assert state["orderId"] == answer["data"]["orderId"]
 
 
 def test_ccxt_trades(held: StandIn) -> None:

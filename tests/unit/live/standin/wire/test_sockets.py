@@ -1,7 +1,12 @@
 """The three WebSockets: public topics, orders, and the private stream."""
 
+from typing import Any
+
+import pytest
+
 from fathom.live.standin import StandIn
-from tests.unit.live.standin.wire.client import Socket, result
+from fathom.live.standin.wire.rest import BATCHES, OPS
+from tests.unit.live.standin.wire.client import Socket, call, result
 
 ORDER = {"symbol": "BTCUSDT", "side": "Buy", "orderType": "Limit", "qty": "0.01", "price": "59900"}
 
@@ -91,3 +96,59 @@ def test_lists_come_in_pages_and_by_coin(held: StandIn) -> None:
     for path, coin, count in (("position", "USDT", 1), ("position", "USDC", 0), ("execution", "USDT", 1)):
         assert len(result(held, "GET", f"/v5/{path}/list", category="linear", settleCoin=coin)["list"]) == count
     assert len(result(held, "GET", "/v5/order/history", category="linear")["list"]) == 1
+
+
+NONSENSE: list[Any] = [
+    None,
+    5,
+    "x",
+    [],
+    {},
+    [5],
+    ["x"],
+    [[]],
+    [None],
+    [{}],
+    {"a": 1},
+    [{"request": 5}],
+    [{"request": [5]}],
+]
+
+
+@pytest.mark.parametrize("channel", ["public", "private", "trade"])
+def test_no_arguments_end_a_connection(held: StandIn, channel: str) -> None:
+    ops = ["subscribe", "unsubscribe", "auth", "order.create", "order.cancel-batch", 5, None]
+    with Socket(held, channel) as socket:
+        for op in ops:
+            for args in NONSENSE:
+                header = {"X-BAPI-TIMESTAMP": str(held.clock.server_ms())}
+                answer = socket.ask(op=op, args=args, header=header)
+                refused = answer.get("success") is False or answer.get("retCode", 0) != 0
+                codes = [row["code"] for row in answer.get("retExtInfo", {}).get("list", [])]
+                assert refused or (codes and 0 not in codes) or args in (None, [], {}, 5) or op == "unsubscribe"
+    assert held.ledger.of("order") == []
+
+
+def test_no_arguments_break_a_call(held: StandIn) -> None:
+    rest = held._rest
+    for path in [*rest.public, *rest.private, *OPS, *BATCHES]:
+        writes = path in OPS or path in BATCHES or path.endswith(("cancel-all", "switch-mode", "set-margin-mode"))
+        for value in ("x", "-1", "nan"):
+            names = ("category", "symbol", "limit", "cursor", "startTime", "start", "qty", "side", "mode", "request")
+            for args in ({name: value} | {"settleCoin": "USDT"} for name in names):
+                answer = call(held, "POST" if writes else "GET", path, args)
+                assert answer.status_code == 200, (path, args)
+                assert isinstance(answer.json()["retCode"], int)
+    assert held.ledger.of("order") == []
+
+
+def test_price_limits_and_margin_mode(held: StandIn) -> None:
+    limits = result(held, "GET", "/v5/market/price-limit", symbol="BTCUSDT")
+    assert float(limits["sellLmt"]) < 59_980 < float(limits["buyLmt"])
+    with Socket(held, "public", "priceLimit.BTCUSDT", "allLiquidation.BTCUSDT") as public:
+        held.advance(1.0)
+        data = public.until("priceLimit.BTCUSDT")["data"]
+        assert set(data) == {"symbol", "buyLmt", "sellLmt"}
+    mode = "/v5/account/set-margin-mode"
+    assert result(held, "POST", mode, setMarginMode="REGULAR_MARGIN") == {"reasons": []}
+    assert call(held, "POST", mode, {"setMarginMode": "ISOLATED_MARGIN"}).json()["retCode"] == 10001
