@@ -176,13 +176,19 @@ class SpanWriter(ABC):
             start, end = parse_interval(path)
             if first_ns <= end and start <= last_ns:
                 # Days may share the stamp at midnight: one file ends with it, the next begins with it.
-                shared = first_ns if start < first_ns == end else last_ns if first_ns < last_ns == start else None
-                if shared is not None and not (rows and _share_rows(rows, path, shared)):
+                shared = first_ns if first_ns == end else last_ns if last_ns == start else None
+                if rows and (start, end) == (first_ns, last_ns):
+                    shared = None
+                again = _shared_row(rows, path, shared) if rows and shared is not None else ""
+                if shared is not None and not again:
                     continue
+                remedy = f"Use another catalog, or delete {path} first."
+                if again:
+                    remedy = f"Both hold {again}: take it out of one of the files."
                 raise OverlapError(
                     f"Expected a span of {self.identifier} without {self.data_type}, was {time_text(first_ns)} to "
                     f"{time_text(last_ns)}, and the catalog holds {time_text(start)} to {time_text(end)} already. "
-                    f"Use another catalog, or delete {path} first."
+                    f"{remedy}"
                 )
 
     def _put(self, batch: pa.RecordBatch) -> None:
@@ -195,12 +201,16 @@ class SpanWriter(ABC):
         self.rows += batch.num_rows
 
 
-def _share_rows(ours: Path, theirs: Path, stamp_ns: int) -> bool:
-    """Return whether two files hold the same trade, or the same book change, at a stamp."""
+def _shared_row(ours: Path, theirs: Path, stamp_ns: int) -> str:
+    """Return the trade, or the book change, that two files hold at a stamp, in words; empty where there is none."""
     rows = [_rows_at(path, stamp_ns) for path in (ours, theirs)]
     names = ["trade_id"] if "trade_id" in rows[0].column_names else rows[0].column_names
     known = {tuple(row.items()) for row in rows[1].select(names).to_pylist()}
-    return any(tuple(row.items()) in known for row in rows[0].select(names).to_pylist())
+    both = (row for row in rows[0].select(names).to_pylist() if tuple(row.items()) in known)
+    row = next(both, None)
+    if row is None:
+        return ""
+    return f"the trade {row['trade_id']}" if "trade_id" in row else f"the same row at {time_text(stamp_ns)}"
 
 
 def _rows_at(path: Path, stamp_ns: int) -> pa.Table:

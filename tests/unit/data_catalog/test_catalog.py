@@ -327,8 +327,27 @@ def test_days_may_share_the_stamp_between_them_but_no_trade(tmp_path: Path, late
 
     first, second = ("b", "a") if later_first else ("a", "b")
     write(first, ["x1", "x2"])
-    with pytest.raises(OverlapError):
+    with pytest.raises(OverlapError, match=r"Both hold the trade x[12]: take it out of one of the files"):
         write(second, ["x2", "x1"])  # the same trade stands in both days
     write(second, ["x3", "x4"])
     [span] = catalog.spans()
     assert (span.first_ns, span.last_ns, span.rows) == (midnight - 5, midnight + 5, 4)
+
+
+def test_a_day_of_one_stamp_may_share_it_with_the_next(tmp_path: Path) -> None:
+    catalog, midnight = Catalog(tmp_path), 1_733_097_600_000_000_000
+
+    def write(times: list[int], ids: list[str]) -> None:
+        rows = np.zeros(len(times), EVENT)
+        rows["kind"], rows["side"], rows["size"], rows["price"] = Kind.TRADE, Side.BUY, 1, 618_002
+        rows["ts_init"] = times
+        with catalog.trade_writer(BTC) as writer:
+            writer.write(rows, ids)
+
+    write([midnight], ["x1"])
+    write([midnight, midnight + 5], ["x2", "x3"])
+    with pytest.raises(OverlapError):
+        write([midnight], ["x4"])  # a file of the same name
+    with pytest.raises(OverlapError):
+        write([midnight + 3, midnight + 9], ["x5", "x6"])
+    assert [span.rows for span in catalog.spans()] == [3]
