@@ -198,8 +198,8 @@ def _table_file(
 ) -> TableFile:
     if preset in _PLAIN.values():
         return TableFile(path, required, optional, naming)
-    columns = {**preset.columns, **naming.mapping}
     header = TableFile(path, (), (), header=preset.header, ignores_rest=True).header
+    columns = {**preset.columns_of(header), **naming.mapping}
     given = [name for name in (*optional, "symbol") if columns.get(name) in header or name in naming.mapping]
     naming = Naming(columns, naming.ignore)
     return TableFile(path, required, given, naming, header=preset.header, ignores_rest=True)

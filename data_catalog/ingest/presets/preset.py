@@ -1,6 +1,6 @@
 """The presets of `fathom data import table`, by the names that the vendors give to their files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -29,6 +29,8 @@ class Preset(NamedTuple):
         What the words of the column of the side mean.
     header : tuple of str, optional
         Columns of a file that comes without a header.
+    others : tuple of Mapping, optional
+        Other names under which the vendor gives the same columns.
 
     Examples
     --------
@@ -46,6 +48,12 @@ class Preset(NamedTuple):
     messages: bool = False
     sides: Mapping[str, Side] | None = None
     header: tuple[str, ...] = ()
+    others: tuple[Mapping[str, str], ...] = ()
+
+    def columns_of(self, header: Sequence[str]) -> Mapping[str, str]:
+        """Return our names to those that a file of this header has."""
+        known = (each for each in (self.columns, *self.others) if set(each.values()) <= {*header, each.get("symbol")})
+        return next(known, self.columns)
 
 
 _TARDIS: Final = {"ts_init": "local_timestamp", "ts_event": "timestamp", "symbol": "symbol"}
@@ -80,6 +88,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                 *("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id"),
                 *("transact_time", "is_buyer_maker", "is_best_match"),
             ),
+            others=({"ts_init": "T", "trade_id": "a", "side": "m", "price": "p", "size": "q", "symbol": "s"},),
         ),
     }
 )

@@ -317,6 +317,14 @@ def test_binance_aggregate_trades_with_and_without_a_header(tmp_path: Path, head
     assert refused.exit_code == 1
 
 
+def test_binance_aggregate_trades_as_the_stream_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "agg.csv"
+    path.write_text("e,E,s,a,p,q,f,l,T,m\naggTrade,1723161600001,BTCUSDT,7,60000.0,0.5,1,1,1723161600000,true\n")
+    assert run(tmp_path, "--preset", "binance:aggTrades", "--trades", path).exit_code == 0
+    [row] = np.concatenate(list(Catalog(tmp_path / "catalog").events(BTC)))
+    assert (int(row["ts_init"]), int(row["side"]), int(row["size"])) == (T0 * 1000, Side.SELL, 500)
+
+
 def test_tardis_trades(tmp_path: Path) -> None:
     path = tmp_path / "trades.csv"
     path.write_text(
