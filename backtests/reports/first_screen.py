@@ -39,7 +39,7 @@ def tiles(run: Performance) -> tuple[Tile, ...]:
             "Return",
             percent(strategy.total_return, signed=True),
             money(result, run.currency, signed=True),
-            _tone(result) if run.traded else "",
+            _tone(result) if run.traded and not _may_be_luck(run) else "",
         ),
         Tile("Benchmark", percent(run.hold.total_return, signed=True), _short_name(run.benchmark_name)),
         Tile("Max drawdown", percent(strategy.max_drawdown), money(strategy.max_drawdown_money, run.currency)),
@@ -123,6 +123,11 @@ def _tone(value: float) -> str:
 
 def _mean(run: Performance) -> float:
     return float(np.mean(run.results))
+
+
+def _may_be_luck(run: Performance) -> bool:
+    held = run.summary.get("net_interval") or {}
+    return bool(held) and (held["low"] is None or held["low"] <= 0.0 <= held["high"])
 
 
 def _sure(run: Performance, what: str) -> str:
