@@ -33,7 +33,8 @@ _LAST_EVENT: Final = 18
 _LAST_INIT: Final = 19
 _LAST_SEQUENCE: Final = 20
 _LEFT_OUT: Final = 21  # messages
-_STATE: Final = 22
+_KEPT: Final = 22  # the first message was a bad snapshot, and was kept
+_STATE: Final = 23
 
 _CLEAR, _BUY, _LAST = int(Action.CLEAR), int(Side.BUY), int(Flag.LAST)
 _HOLE_FLAGS, _BOOK = int(Flag.SNAPSHOT | Flag.LAST), int(Kind.BOOK)
@@ -98,6 +99,11 @@ class Guard:
             count, line, one, two = self._state[_FIELDS * kind : _FIELDS * (kind + 1)].tolist()
             if count:
                 found.append(Odd(count, line, value.format(text(one), text(two))).words(noun, what))
+        if self._state[_KEPT]:
+            found.append(
+                "the first message is taken for the whole book: it is unsure until a column is_snapshot marks another; "
+                "say --continues if it is a change"
+            )
         if self.messages:
             found.append(
                 f"the book is unsure until the next good snapshot: {counted(self.messages, 'message')} of such times "
@@ -129,7 +135,9 @@ def _pass(rows: NDArray[np.void], out: NDArray[np.void], s: NDArray[np.int64], k
         if snapshot:
             good = _is_good(rows, first, end, s)
             head.size = 0
-            if not good and s[_UNSURE] == 0 and not (keeps_first and s[_BEFORE] == 0):
+            if not good and keeps_first and s[_BEFORE] == 0:
+                s[_KEPT] = 1
+            elif not good and s[_UNSURE] == 0:
                 _hole(out[n], head.ts_event, head.ts_init, head.sequence)
                 n += 1
                 s[_UNSURE] = 1

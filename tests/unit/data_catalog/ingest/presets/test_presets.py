@@ -16,6 +16,7 @@ from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.ingest.presets.preset import PRESETS
 from fathom.market.events import Action, Kind, Side
 from fathom.market.follow import BookFollower
+from fathom.market.lifecycle import UNSURE
 from tests.makers.small_market import BTC
 
 T0 = 1_723_161_600_000_000  # us: 2024-08-09
@@ -219,6 +220,20 @@ def test_a_sequence_that_counts_messages_shows_its_gaps(tmp_path: Path, numbers:
     assert (expected in told.output) == gap
     assert list(books(tmp_path).values())[-1] == (({}, {}) if gap else ({600_000: 4000}, {600_010: 2000}))
     assert run(tmp_path / "strict", "--book", path, "--time-unit", "us", "--strict").exit_code == gap
+
+
+def test_a_first_message_of_one_side_is_kept_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "book.csv"
+    path.write_text(f"ts_init,side,price,size\n{T0},bid,60000.0,1\n{T0 + 5},ask,60001.0,2\n")
+    told = run(tmp_path, "--book", path, "--time-unit", "us")
+    assert "1 snapshot without one side, first at line 2: bids 1, asks 0" in told.output
+    assert "it is unsure until a column is_snapshot marks another; say --continues" in told.output
+    assert list(books(tmp_path).values())[-1] == ({600_000: 1000}, {600_010: 2000})
+    follower = BookFollower()
+    follower.update(np.concatenate(list(Catalog(tmp_path / "catalog").events(BTC))))
+    assert follower.book.head[UNSURE] == 1
+    sure = run(tmp_path / "b", "--book", path, "--time-unit", "us", "--continues", "--strict")
+    assert sure.exit_code == 0, sure.output
 
 
 DEPTH = [
