@@ -168,6 +168,7 @@ def _versions(resolved: Resolved, feed: Feed, code: CodeIdentity) -> dict[str, A
         "python": platform.python_version(),
         "platform": platform.platform(),
         "config_hash": resolved.digest,
+        "system": resolved.system,
         "code": msgspec.to_builtins(code),
         "seed": resolved.config.seed,
         "data_fingerprint": feed.fingerprint,

@@ -142,6 +142,8 @@ class Run:
         if trials:
             count = "-" if trials["count"] is None else f"{trials['count']:,}"
             rows.append(("Trials", count, trials["note"] or "different things ever tried on these data"))
+        if system := self._files.versions().get("system"):
+            rows.append(("System", system, "digest of what trades: a live node of this system prints the same"))
         timing = self._files.timing()
         speed = f"{timing['events']:,} events in {timing['elapsed_secs']:.1f} s, {timing['peak_rss_mib']:,.0f} MiB"
         return [*rows, ("Speed", f"{timing['events_per_sec']:,.0f} events/s", speed)]

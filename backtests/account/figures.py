@@ -12,9 +12,9 @@ from fathom.backtests.account.performance import CurveFigures, basket, figures
 from fathom.backtests.account.periods import annual_return_refused, fitting_period, period_ends, ratios_refused, sample
 from fathom.backtests.account.tables import Ground
 from fathom.backtests.engine.records import Records
-from fathom.backtests.setup.config import Actor, Strategy
 from fathom.backtests.setup.in_sample import in_sample
 from fathom.settings.times import iso, moment_ns
+from fathom.strategies.system_config import Actor, Strategy
 
 type Floats = NDArray[np.float64]
 

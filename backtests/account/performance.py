@@ -100,6 +100,8 @@ class Performance:
         How many things were tried on the data, in words; "" for a run from before that was counted.
     code : dict
         The user's own modules and their git commit, as `versions.json` has them.
+    system : str
+        Digest of what trades (`fathom.strategies.system_config`); "" for a run from before there was one.
 
     Examples
     --------
@@ -132,6 +134,7 @@ class Performance:
     kept: dict[str, Columns] = field(default_factory=dict)
     trials: str = ""
     code: dict[str, Any] = field(default_factory=dict)
+    system: str = ""
 
     @property
     def depths(self) -> Floats:
@@ -222,6 +225,7 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
         kept={name: columns(kept) for name in _KEPT if (kept := files.kept_table(name)) is not None},
         trials=trials_sentence(files),
         code=files.versions().get("code", {}),
+        system=files.versions().get("system", ""),
     )
 
 

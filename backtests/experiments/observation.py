@@ -13,12 +13,13 @@ from fathom.actors.detection import DetectionActorConfig
 from fathom.backtests.engine.simulation import simulate
 from fathom.backtests.engine.witness import Witness
 from fathom.backtests.experiments.mounts import show_instead
-from fathom.backtests.setup.config import Actor, load
+from fathom.backtests.setup.config import load
 from fathom.backtests.setup.data_feed import open_feed
 from fathom.data_catalog.messages.features import FEATURES_TOPIC, SCHEMAS_TOPIC
 from fathom.data_catalog.messages.findings import message_kinds
 from fathom.data_catalog.messages.signals import SIGNALS_TOPIC, VALIDATED_TOPIC
 from fathom.data_catalog.store.cut import cut_catalog
+from fathom.strategies.system_config import Actor
 
 
 class Features(NamedTuple):

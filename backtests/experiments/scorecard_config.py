@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from fathom.backtests.setup.config import StrategySpec, Strict, strategy_parameters
 from fathom.settings.toml import ConfigPath, Layers, decode
+from fathom.strategies.system_config import StrategySpec, Strict, strategy_parameters
 
 type Share = Annotated[float, Meta(ge=0, le=1)]
 type Seconds = Annotated[float, Meta(gt=0)]

@@ -72,6 +72,7 @@ def facts(run: Performance) -> tuple[tuple[str, str], ...]:
         *_code(run),
         *([("Trials", run.trials)] if run.trials else []),
         ("Seed, config", f"{summary['seed']}, {summary['config_hash']}"),
+        *([("System", run.system)] if run.system else []),
     ]
     return tuple(found)
 

@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -13,29 +14,27 @@ from fathom.backtests.setup import replayed_rows
 from fathom.backtests.setup.identity import code_of
 from fathom.backtests.setup.run_files import digest
 from fathom.settings.times import duration_ns
-from fathom.settings.toml import ConfigPath, Layers, Steps, decode, dump_toml
+from fathom.settings.toml import ConfigPath, Layers, decode, dump_toml
 from fathom.settings.urls import redacted
 from fathom.strategies.risk.config import RiskConfig
+from fathom.strategies.system_config import (
+    BARS_DELAY_MS,
+    Actor,
+    ActorSpec,
+    Depth,
+    Strategy,
+    StrategySpec,
+    Strict,
+    check_instrument,
+    components_of,
+)
 from fathom.strategies.trading.pacer import ORDERS_PER_SEC
 
 _LONGEST_GRID: Final = 10_000
 
-BARS_DELAY_MS: Final = 30.0
-"""How long after its end an internal bar closes, in a backtest and on a live node."""
-
 type Rate = Annotated[float, Meta(ge=-0.01, le=0.1)]
 type Milliseconds = Annotated[float, Meta(ge=0.0, le=60_000.0)]
 type Moment = Annotated[datetime.datetime, Meta(tz=True)]
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of the configuration structs: immutable, and a name that is not known is an error.
-
-    Examples
-    --------
-    >>> Fees(maker=0.0002, taker=0.00055).taker
-    0.00055
-    """
 
 
 class Data(Strict, frozen=True, kw_only=True):
@@ -74,7 +73,7 @@ class Data(Strict, frozen=True, kw_only=True):
     bars: list[str] = []
     start: Moment | None = None
     end: Moment | None = None
-    depth: Literal["all", 50, 200, 1000] | None = None
+    depth: Depth | None = None
     chunk_events: Annotated[int, Meta(ge=1_000)] = 20_000
     rows: Literal["catalog", "objects"] = "catalog"
     flags: bool = True
@@ -215,21 +214,6 @@ class Report(Strict, frozen=True, kw_only=True):
             duration_ns(self.equity_interval)
 
 
-class StrategySpec(Strict, frozen=True, kw_only=True):
-    """One strategy: its name in `strategies.system`, the instruments it trades (all by default), its parameters."""
-
-    name: str
-    instruments: list[str] | None = None
-    parameters: dict[str, Any] = {}
-
-
-class ActorSpec(Strict, frozen=True, kw_only=True):
-    """One actor: its name in `strategies.system`, and its parameters (`instruments` among them are by default all)."""
-
-    name: str
-    parameters: dict[str, Any] = {}
-
-
 class Config(Strict, frozen=True, kw_only=True):
     """A backtest, as decoded from TOML; `load` makes it.
 
@@ -270,33 +254,6 @@ class Config(Strict, frozen=True, kw_only=True):
             raise ValueError("Expected venue.liquidation.enabled = false without the type 'book' in data.types")
 
 
-class Strategy(NamedTuple):
-    """A validated strategy of a run: its entry in `fathom.strategies.system`, its parameters, its instruments."""
-
-    name: str
-    entry: Any
-    parameters: Any
-    instruments: list[str]
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """What a file would say of it, defaults included."""
-        return {"name": self.name, "instruments": self.instruments, "parameters": self.parameters}
-
-
-class Actor(NamedTuple):
-    """A validated actor of a run: its entry in `fathom.strategies.system`, and its parameters."""
-
-    name: str
-    entry: Any
-    parameters: Any
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """What a file would say of it, defaults included."""
-        return {"name": self.name, "parameters": self.parameters}
-
-
 class Resolved(NamedTuple):
     """A validated configuration, ready to run.
 
@@ -311,6 +268,8 @@ class Resolved(NamedTuple):
     text
         TOML with every default spelled out; reading it gives the same configuration. Passwords of URLs are in it: they
         are left out where it is written (`write_whole`).
+    system
+        Hash of what trades, the same on a live node that runs this system.
     code
         Hash of the user's own modules that it names; "" where there are none.
     """
@@ -320,6 +279,7 @@ class Resolved(NamedTuple):
     strategies: list[Strategy]
     depth: int | None
     text: str
+    system: str
     code: str = ""
 
     @property
@@ -342,11 +302,10 @@ def load(files: Iterable[Path | str | Mapping[str, Any]], assignments: Iterable[
 def resolve(layers: Layers) -> Resolved:
     """Return the configuration of merged settings; see `load`."""
     config = decode(Config, layers.settings, layers)
-    actors = [_actor(config, at, layers) for at in range(len(config.actors))]
-    depth = _depth(config.data.depth, actors, layers)
-    strategies = [_strategy(config, at, layers) for at in range(len(config.strategies))]
-    _check_netting(strategies, layers)
-    _check_instrument(config.report.benchmark, config, layers, ("report", "benchmark"))
+    data, problem_of = config.data, partial(replayed_rows.check, catalog=config.data.catalog, types=config.data.types)
+    parts = components_of(config.actors, config.strategies, data.instruments, data.depth, layers, problem_of)
+    actors, strategies, depth = parts
+    check_instrument(config.report.benchmark, data.instruments, layers, ("report", "benchmark"))
     plain = msgspec.to_builtins(config, builtin_types=(datetime.datetime,))
     if depth in (None, 50, 200, 1_000):
         plain["data"]["depth"] = depth or "all"
@@ -365,7 +324,8 @@ def resolve(layers: Layers) -> Resolved:
     text = dump_toml(plain)
     run = f"backtest-{config.name}-{digest(redacted(text))}"
     actors = [a._replace(parameters=replayed_rows.named(a.parameters, run)) for a in actors]
-    return Resolved(config, actors, strategies, depth, text, code_of(text).digest)
+    system = parts.digest(config.seed, config.bars_delay_ms, config.risk, data.instruments)
+    return Resolved(config, actors, strategies, depth, text, system, code_of(text).digest)
 
 
 def fitting_interval(span_ns: int) -> str:
@@ -378,88 +338,3 @@ def fitting_interval(span_ns: int) -> str:
     """
     usual = ("1s", "5s", "10s", "30s", "1m", "5m", "15m", "1h", "4h", "1d")
     return next((text for text in usual if span_ns <= _LONGEST_GRID * duration_ns(text)), usual[-1])
-
-
-def strategy_parameters(spec: StrategySpec, layers: Layers, at: int) -> tuple[Any, Any]:
-    """Return the entry of a strategy in `fathom.strategies.system` and its parameters; `at` is its place."""
-    where = ("strategies", at)
-    entry, kind = _find(spec.name, "strategy", layers, where)
-    return entry, _parameters(entry, kind, spec.parameters, layers, (*where, "parameters"))
-
-
-def _parameters(entry: Any, kind: Any, settings: dict[str, Any], layers: Layers, where: Steps) -> Any:
-    from fathom.strategies import system
-    from fathom.strategies.trading.native import is_native
-
-    if not is_native(kind):
-        return decode(kind, settings, layers, where)
-    try:
-        system.check(entry, settings)
-    except ValueError as error:
-        raise layers.error(str(error), where) from error
-    return dict(settings)
-
-
-def _strategy(config: Config, at: int, layers: Layers) -> Strategy:
-    spec = config.strategies[at]
-    where = ("strategies", at)
-    entry, parameters = strategy_parameters(spec, layers, at)
-    for number, instrument in enumerate(spec.instruments or ()):
-        _check_instrument(instrument, config, layers, (*where, "instruments", number))
-    return Strategy(spec.name, entry, parameters, spec.instruments or list(config.data.instruments))
-
-
-def _actor(config: Config, at: int, layers: Layers) -> Actor:
-    spec = config.actors[at]
-    where = ("actors", at)
-    entry, kind = _find(spec.name, "actor", layers, where)
-    settings = dict(spec.parameters)
-    if "instruments" in getattr(kind, "__struct_fields__", ()):
-        settings.setdefault("instruments", list(config.data.instruments))
-    parameters = _parameters(entry, kind, settings, layers, (*where, "parameters"))
-    problem = replayed_rows.check(parameters, config.data.catalog, config.data.types)
-    if problem:
-        raise layers.error(problem, (*where, "parameters", "rows_from"))
-    return Actor(spec.name, entry, parameters)
-
-
-def _find(name: str, kind: str, layers: Layers, where: Steps) -> tuple[Any, Any]:
-    from fathom.strategies import system
-
-    try:
-        entry = system.find(name, kind)
-        return entry, entry.config
-    except ValueError as error:
-        raise layers.error(str(error), (*where, "name")) from error
-
-
-def _depth(wanted: Literal["all", 50, 200, 1000] | None, actors: list[Actor], layers: Layers) -> int | None:
-    from fathom.strategies import system
-
-    levels = 0 if wanted == "all" else wanted
-    try:
-        return system.book_depth((actor.parameters for actor in actors), levels)
-    except ValueError as error:
-        raise layers.error(str(error), ("actors",)) from error
-
-
-def _check_netting(strategies: list[Strategy], layers: Layers) -> None:
-    # The venue nets the positions of an account: two strategies would close each other's.
-    owners: dict[str, str] = {}
-    for at, strategy in enumerate(strategies):
-        for instrument in strategy.instruments:
-            mine = f"strategies[{at}] ({strategy.name})"
-            other = owners.setdefault(instrument, mine)
-            if other != mine:
-                raise layers.error(
-                    f"Expected one strategy an instrument, was {other} and {mine} of {instrument}: an account has one "
-                    "position in an instrument. Give them `instruments` that do not overlap, or let several policies "
-                    "vote in an `ensemble`.",
-                    ("strategies", at, "instruments"),
-                )
-
-
-def _check_instrument(name: str | None, config: Config, layers: Layers, path: Steps) -> None:
-    if name is not None and name not in config.data.instruments:
-        known = ", ".join(config.data.instruments)
-        raise layers.error(f"Expected an instrument of data.instruments ({known}), was '{name}'.", path)

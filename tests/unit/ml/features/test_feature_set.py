@@ -33,7 +33,7 @@ class Seen(Group):
         )
         for name in ("rows", "newest_ms")
     )
-    versions = {"orderbook": 1}  # noqa: RUF012
+    versions = {"orderbook": 1}
 
     def __init__(self) -> None:
         self.state = np.zeros(2)
