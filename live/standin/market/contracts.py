@@ -14,6 +14,7 @@ from fathom.live.errors import LiveError
 from fathom.live.standin.config import StandInConfig
 
 _DEFINITIONS: Final = "crypto_perpetual"
+_MOST_TEXTS: Final = 100_000
 
 
 @dataclass
@@ -53,17 +54,11 @@ class Contract:
 
     def price_text(self, ticks: int) -> str:
         """Return a price as the venue writes it."""
-        text = self._prices.get(ticks)
-        if text is None:
-            text = self._prices[ticks] = str(ticks * self.tick)
-        return text
+        return self._text(self._prices, ticks, self.tick)
 
     def size_text(self, lots: int) -> str:
         """Return a size as the venue writes it; "0" for none."""
-        text = self._sizes.get(lots)
-        if text is None:
-            text = self._sizes[lots] = str(lots * self.lot) if lots else "0"
-        return text
+        return self._text(self._sizes, lots, self.lot) if lots else "0"
 
     def ticks(self, price: str) -> int | None:
         """Return a price in ticks, None off the grid."""
@@ -76,6 +71,16 @@ class Contract:
     def limit(self, name: str) -> int:
         """Return a limit of `lotSizeFilter` in lots."""
         return int(Decimal(self.row["lotSizeFilter"][name]) / self.lot)
+
+    @staticmethod
+    def _text(known: dict[int, str], count: int, unit: Decimal) -> str:
+        # Each text is made once; volumes that only grow must not fill the memory.
+        text = known.get(count)
+        if text is None:
+            if len(known) >= _MOST_TEXTS:
+                known.clear()
+            text = known[count] = str(count * unit)
+        return text
 
     @property
     def funding_minutes(self) -> int:

@@ -19,7 +19,7 @@ def signature(secret: str, text: str) -> str:
     Examples
     --------
     >>> signature("secret", "GET/realtime1")[:12]
-    'eb6d6e4b4b0c'
+    'c1a6629018c1'
     """
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 

@@ -86,6 +86,21 @@ def test_conditional_orders_without_a_position_are_taken_and_need_no_margin() ->
     assert (desk.status(stop), desk.account.orders[stop].cancel_type) == ("Cancelled", "CancelByPrepareLackOfMargin")
 
 
+def test_only_resting_orders_that_open_hold_margin() -> None:
+    desk = Desk()
+    desk.create("Sell", "0.1", MID - 60, triggerPrice=str(MID - 50), triggerDirection=2)
+    assert desk.account.order_margin == 0
+    desk.create("Buy", "0.1")
+    desk.create("Sell", "0.1", MID + 50, reduceOnly=True)
+    desk.create("Sell", "0.1", MID + 50)  # closes what is held
+    assert desk.account.order_margin == 0
+    free = desk.account.available
+    desk.create("Buy", "0.1", MID - 9)
+    value = Decimal("0.1") * (MID - 9)
+    assert desk.account.order_margin == value / 10 + 2 * value * Decimal("0.00055")
+    assert desk.account.available == free - desk.account.order_margin
+
+
 def test_only_so_many_conditional_orders_wait() -> None:
     desk = Desk()
     args: dict[str, Any] = {"triggerPrice": str(MID - 9), "triggerDirection": 2}

@@ -81,6 +81,10 @@ class Socket:
         self.send(**message)
         return self.read()
 
+    def pongs(self, secs: float) -> bool:
+        """Tell whether a ping of the WebSocket protocol is answered in time."""
+        return self._socket.ping().wait(secs)
+
     def order(self, op: str, **args: Any) -> Any:
         """Send an order command; returns the answer."""
         header = {"X-BAPI-TIMESTAMP": str(now_ms())}

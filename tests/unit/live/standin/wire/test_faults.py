@@ -57,6 +57,8 @@ def test_a_half_open_socket_takes_commands_without_effect_and_is_cut_later(held:
         held.advance(1.0)
         assert topic_of(public.read()) == "publicTrade.BTCUSDT"
         assert held.count("order.create") == 0
+        assert not trade.pongs(0.2)
+        assert public.pongs(10.0)
         held.advance(5.0)
         assert is_cut(trade)
 

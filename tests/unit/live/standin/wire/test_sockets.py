@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fathom.live.standin import StandIn
+from fathom.live.standin.wire.auth import signature
 from fathom.live.standin.wire.rest import BATCHES, OPS
 from tests.unit.live.standin.wire.client import Socket, call, result
 
@@ -96,6 +97,16 @@ def test_lists_come_in_pages_and_by_coin(held: StandIn) -> None:
     for path, coin, count in (("position", "USDT", 1), ("position", "USDC", 0), ("execution", "USDT", 1)):
         assert len(result(held, "GET", f"/v5/{path}/list", category="linear", settleCoin=coin)["list"]) == count
     assert len(result(held, "GET", "/v5/order/history", category="linear")["list"]) == 1
+
+
+def test_each_account_is_told_of_its_own_orders(held: StandIn) -> None:
+    with Socket(held, "private", "order") as mine, Socket(held, "private", auth=False) as theirs:
+        expires = held.clock.server_ms() + 5000
+        theirs.ask(op="auth", args=["reader", expires, signature("reads", f"GET/realtime{expires}")])
+        theirs.ask(op="subscribe", args=["order"])
+        result(held, "POST", "/v5/order/create", category="linear", **ORDER)
+        assert mine.read()["data"][0]["orderStatus"] == "New"
+        assert theirs.ask(op="ping")["op"] == "pong"  # nothing came before it
 
 
 NONSENSE: list[Any] = [
