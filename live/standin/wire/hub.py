@@ -69,6 +69,7 @@ class Hub:
             self.faults.check(fault)
         self.exchange.before = self._before
         self._half: dict[str, Any] | None = None
+        self._dcp_turns: dict[int, int] = {}
         self.events = 0
         self.ended = False
         for first in firsts:
@@ -155,6 +156,8 @@ class Hub:
         alone = not self.subscribers[topic]
         connection.topics[topic] = None
         self.subscribers[topic][connection.id] = connection
+        if topic == _DCP and connection.account is not None:
+            self._watch(connection.account)
         symbol = self.symbols.get(topic.rpartition(".")[2])
         if symbol is None or connection.channel != "public":
             return
@@ -216,17 +219,17 @@ class Hub:
                 self.exchange.fund(name, symbol.funding_rate)
 
     def _watch(self, account: Account) -> None:
-        # The last socket that an account keeps for disconnected-cancel-all is gone.
-        def is_connected() -> bool:
-            return any(each.account is account for each in self.subscribers[_DCP].values())
+        # A socket that an account keeps for disconnected-cancel-all came or went: the time begins anew.
+        self._dcp_turns[account.uid] = turn = next(self._numbers)
+        if account.dcp_window is None or any(each.account is account for each in self.subscribers[_DCP].values()):
+            return
 
         def cancel() -> None:
-            if not is_connected():
+            if self._dcp_turns[account.uid] == turn:
                 orders = [order for order in account.open.values() if order.status != "Untriggered"]
                 self.exchange.cancel_many(account, orders, "CancelByDCP")
 
-        if account.dcp_window and not is_connected():
-            self.timers.at(self.time + account.dcp_window * SECOND, cancel)
+        self.timers.at(self.time + account.dcp_window * SECOND, cancel)
 
     def _before(self, account: Account, op: str, args: Mapping[str, Any], place: int | None) -> None:
         faults = self.faults

@@ -57,11 +57,11 @@ def test_a_read_only_key_reads_and_does_not_trade(held: StandIn) -> None:
 @pytest.mark.parametrize("channel", ["private", "trade"])
 def test_a_socket_needs_a_login(held: StandIn, channel: str) -> None:
     with Socket(held, channel, auth=False) as socket:
-        expires = now_ms() + 5000
+        expires, past = now_ms() + 5000, now_ms() - 1000
         for args, code in (
             ([KEY, expires, "bad"], 10004),
             (["unknown", expires, "bad"], 10003),
-            ([KEY, now_ms() - 1000, signature(SECRET, "x")], 10004),
+            ([KEY, past, signature(SECRET, f"GET/realtime{past}")], 10004),
             ([KEY], 10001),
         ):
             assert socket.ask(op="auth", args=args)["retCode"] == code

@@ -287,6 +287,13 @@ def test_disconnected_cancel_all(held: StandIn) -> None:
         assert is_cut(first)
     while held._hub.connections:
         held.advance(0.001)
+    held.advance(6.0)
+    with Socket(held, "private", "dcp.future"):
+        pass
+    while held._hub.connections:
+        held.advance(0.001)
+    held.advance(6.0)  # the time began anew with the second connection
+    assert len(account.open) == 2
     with Socket(held, "private", "dcp.future"):
         held.advance(11.0)
         assert len(account.open) == 2
