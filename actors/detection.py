@@ -11,7 +11,7 @@ from nautilus_trader.common import TimeEvent
 from fathom.actors.detection_stream import DetectionStream, RecordedDetectionStream
 from fathom.actors.market_stream import MarketStream, MarketStreamConfig
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.messages.detections import Detection, ManipulationAlert, detection_data_type
+from fathom.data_catalog.messages.detections import Detection, ManipulationAlert
 from fathom.data_catalog.messages.findings import SureAlerts, message_kinds, messages_of, messages_table
 from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.data_catalog.store.alert_store import AlertStore
@@ -186,4 +186,4 @@ class DetectionActor(MarketStream[DetectionActorConfig, DetectionStream]):
             self._kept[type(message)].append(message)
             self.publish_message(message.topic, message)
             if self.settings.record:
-                self.publish_data(detection_data_type(type(message), name), message.custom_data())
+                self.publish_data(message.data_type(name), message.custom_data())

@@ -9,7 +9,7 @@ from msgspec import Meta
 from fathom.actors.feature_stream import FeatureStream, RecordedFeatureStream
 from fathom.actors.market_stream import MarketStream, MarketStreamConfig
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.messages.features import SCHEMAS_TOPIC, FeatureVector, feature_data_type
+from fathom.data_catalog.messages.features import SCHEMAS_TOPIC, FeatureVector
 from fathom.data_catalog.replay.recorded_arrivals import RecordedArrivals
 from fathom.ml.features import FeatureConfig, FeatureSet
 from fathom.ml.features.micro_price import MicroPriceTable
@@ -136,6 +136,6 @@ class FeatureActor(MarketStream[FeatureActorConfig, FeatureStream]):
             )
             self.publish_message(vector.topic, vector)
             if self.settings.record:
-                self.publish_data(feature_data_type(name), vector.custom_data())
+                self.publish_data(vector.data_type(name), vector.custom_data())
             if self._store is not None:
                 self._store.put(name, vector_ns, values, schema)

@@ -5,7 +5,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAliasType, get_args
 
 import msgspec
 
@@ -53,6 +53,8 @@ def plain(config: Any, replaced: Mapping[str, Any] | None = None) -> Any:
 def meanings(kind: type) -> dict[str, str]:
     """Return what the docstring of a struct, and of those that it extends, says of each field.
 
+    Of a field that holds a struct, and of which it says nothing, it is the first line of that struct's docstring.
+
     Examples
     --------
     >>> class Window(msgspec.Struct):
@@ -66,13 +68,25 @@ def meanings(kind: type) -> dict[str, str]:
     >>> meanings(Window)
     {'rows': 'Of the window.', 'columns': 'Of the window.'}
     """
-    known: dict[str, str] = {}
+    known = {field.name: _first_line(field.type) for field in msgspec.structs.fields(kind)}
     for base in reversed(kind.__mro__):
         for section in _SECTION.findall(inspect.cleandoc(base.__doc__ or "") + "\n"):
             for entry in _ENTRY.finditer(section):
-                meaning = " ".join(entry["meaning"].replace("``", "`").split())
-                known |= dict.fromkeys(entry["names"].split(", "), meaning)
+                if meaning := " ".join(entry["meaning"].replace("``", "`").split()):
+                    known |= dict.fromkeys(entry["names"].split(", "), meaning)
     return known
+
+
+def structs_in(kind: Any) -> list[type[msgspec.Struct]]:
+    """Return the structs that a type names: itself, those of a union, those in a tuple or a mapping."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return [kind]
+    parts = (kind.__value__,) if isinstance(kind, TypeAliasType) else get_args(kind)
+    return [struct for part in parts for struct in structs_in(part)]
+
+
+def _first_line(kind: Any) -> str:
+    return next((inspect.cleandoc(struct.__doc__ or "").partition("\n")[0] for struct in structs_in(kind)), "")
 
 
 type _Field = tuple[str, Any, str]

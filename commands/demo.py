@@ -13,7 +13,9 @@ from fathom.commands.console import Terminal, command, out_option
 @command(kept="What was simulated and trained stays; the same command goes on.")
 @out_option("demo", "Folder of the catalogs, the model and the runs")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 2), default=1, show_default=True, help="Seed of the markets.")
-def demo(terminal: Terminal, out: Path, seed: int) -> None:
+@click.option("--learn", default="8h", show_default=True, metavar="SPAN", help="Length of the market to learn from.")
+@click.option("--trade", default="6h", show_default=True, metavar="SPAN", help="Length of the market to trade.")
+def demo(terminal: Terminal, out: Path, seed: int, learn: str, trade: str) -> None:
     """Simulate a market, train a small model on it, trade the day after, and say where the tearsheet is.
 
     Four strategies vote; each signal is checked by the model and by the detectors of manipulation. The market has
@@ -34,19 +36,18 @@ def demo(terminal: Terminal, out: Path, seed: int) -> None:
     from fathom.commands.data.simulate import simulate
     from fathom.commands.train.run import run as train
 
-    learn, trade, models = out / f"learn/seed-{seed}", out / f"trade/seed-{seed + 1}", out / f"models/seed-{seed}"
+    models, known, coming = out / f"models/seed-{seed}", out / f"learn/seed-{seed}", out / f"trade/seed-{seed + 1}"
     market = _shipped("simulation/demo.toml")
-    _type(terminal, "data simulate", simulate, market, "--catalog", learn, "--seed", seed, "--duration", "8h")
-    places = [f"data.catalog={learn}", f"data.cache={out / 'tables'}"]
+    _type(terminal, "data simulate", simulate, market, "--catalog", known, "--seed", seed, "--duration", learn)
+    places = [f"data.catalog={known}", f"data.cache={out / 'tables'}"]
     learning = [part for place in places for part in ("--set", place)]
     training = _shipped("training/demo.toml")
     _type(terminal, "train run", train, training, "--out", models, "--no-track", *learning)
     later = ("--set", "start=2026-01-02T00:00:00Z")
-    _type(
-        terminal, "data simulate", simulate, market, "--catalog", trade, "--seed", seed + 1, "--duration", "6h", *later
-    )
+    place = ("--catalog", coming, "--seed", seed + 1, "--duration", trade)
+    _type(terminal, "data simulate", simulate, market, *place, *later)
     artifact = max((models / "demo-compact").glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)
-    trading = ("--set", f"data.catalog={trade}", "--set", f"actors.2.parameters.model={artifact}")
+    trading = ("--set", f"data.catalog={coming}", "--set", f"actors.2.parameters.model={artifact}")
     options = (*trading, "--out", out / "runs")
     text = _type(terminal, "backtest run", run, _shipped("backtest/demo.toml"), *options)
     if terminal.as_json:

@@ -31,7 +31,17 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class StrategySpec(Strict, frozen=True, kw_only=True):
-    """One strategy: its name in `strategies.system`, the instruments it trades (all by default), its parameters."""
+    """One strategy: its name in `strategies.system`, the instruments it trades (all by default), its parameters.
+
+    Attributes
+    ----------
+    name
+        A registered name, or your own `module:Class`.
+    instruments
+        Ids; all of `data.instruments` where absent.
+    parameters
+        Of the strategy.
+    """
 
     name: str
     instruments: list[str] | None = None
@@ -39,7 +49,15 @@ class StrategySpec(Strict, frozen=True, kw_only=True):
 
 
 class ActorSpec(Strict, frozen=True, kw_only=True):
-    """One actor: its name in `strategies.system`, and its parameters (`instruments` among them are by default all)."""
+    """One actor: its name in `strategies.system`, and its parameters (`instruments` among them are by default all).
+
+    Attributes
+    ----------
+    name
+        A registered name, or your own `module:Class`.
+    parameters
+        Of the actor.
+    """
 
     name: str
     parameters: dict[str, Any] = {}

@@ -106,6 +106,15 @@ class Requirements(Strict, frozen=True, kw_only=True):
 class Quick(Strict, frozen=True, kw_only=True):
     """What `--quick` takes instead: markets so long, the first so many seeds, a market so long for the model.
 
+    Attributes
+    ----------
+    duration
+        Of the markets.
+    seeds
+        How many of the seeds, the first ones.
+    model_duration
+        Of the market that the model learns from.
+
     Examples
     --------
     >>> Quick().seeds

@@ -97,7 +97,13 @@ class Data(Strict, frozen=True, kw_only=True):
 
 
 class Fees(Strict, frozen=True, kw_only=True):
-    """Commission as a fraction of the notional; negative is a rebate. No default: it decides the result."""
+    """Commission as a fraction of the notional; negative is a rebate. No default: it decides the result.
+
+    Attributes
+    ----------
+    maker, taker
+        Of an order that waits in the book, and of one that takes from it.
+    """
 
     maker: Rate
     taker: Rate
@@ -107,6 +113,13 @@ class Latency(Strict, frozen=True, kw_only=True):
     """Time from a command to its effect at the venue: `base_ms` plus the one of the command.
 
     The command meets the book as it is then. The time from the venue to us is in the data (`ts_init` of the catalog).
+
+    Attributes
+    ----------
+    base_ms
+        Of every command.
+    insert_ms, update_ms, cancel_ms
+        More, for a new order, an amendment, a cancel.
     """
 
     base_ms: Milliseconds = 20.0
@@ -143,6 +156,15 @@ class Liquidation(Strict, frozen=True, kw_only=True):
     somebody holds, so with liquidation each book is kept twice, and the run takes two to three times as long; without a
     book in the data it cannot liquidate. Where it is not enabled, the run still looks at the equity on the grid, and
     says in its notes when a venue would have liquidated it.
+
+    Attributes
+    ----------
+    enabled
+        Whether the venue does so.
+    trigger_ratio
+        Equity as a multiple of the maintenance margin.
+    cancel_open_orders
+        Whether it cancels the open orders too.
     """
 
     enabled: bool = False
@@ -187,6 +209,13 @@ class FundingRates(Strict, frozen=True, kw_only=True):
 
     `none`: no funding is paid (the summary says so). `catalog`: the funding rates in the catalog. `constant`: `rate` of
     the position's value every `interval_hours`, at multiples of it in UTC; longs pay when it is positive.
+
+    Attributes
+    ----------
+    source
+        `none`, `catalog` or `constant`.
+    rate, interval_hours
+        Of `constant`.
     """
 
     source: Literal["none", "catalog", "constant"] = "none"

@@ -22,6 +22,17 @@ _SYMBOL: Final = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)*")
 class DownloadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a TOML file may say about downloads; None leaves it to the options and their defaults.
 
+    Attributes
+    ----------
+    books_url, trades_url
+        Addresses below which the files of books and of trades are looked for.
+    depths
+        Book depths to ask for, in this order.
+    attempts
+        Attempts without any progress.
+    out
+        Folder of the files.
+
     Examples
     --------
     >>> read_config("attempts = 3", "download.toml").attempts

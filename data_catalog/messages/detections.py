@@ -3,14 +3,14 @@
 # No `from __future__ import annotations` here: the engine reads the annotations as types.
 import functools
 import hashlib
-from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal, Self, cast
 
 import msgspec
 import pyarrow as pa
-from nautilus_trader.model import CustomData, DataType, register_custom_data_class
+from nautilus_trader.model import register_custom_data_class
 
 from fathom.data_catalog.instruments import Grid
+from fathom.data_catalog.messages.message import Message
 from fathom.detectors import RegimeLabel, RegimeNews, Wave, WaveReading, Zones
 
 type AlertName = Literal["SPOOFING", "LAYERING", "QUOTE_STUFFING"]
@@ -51,44 +51,21 @@ _ZONE: Final = pa.list_(pa.struct([pa.field("price", pa.float64()), pa.field("st
 _COLUMNS: Final[dict[Any, pa.DataType]] = {float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
 
 
-class Detection(msgspec.Struct, frozen=True, kw_only=True):
+class Detection(Message, frozen=True, kw_only=True):
     """What all messages of the detectors have in common; not sent by itself.
 
     Parameters
     ----------
-    instrument_id : str
-        The engine's id as text.
+    instrument_id, ts_init
+        See `Message`.
     ts_event : int
         Venue time in ns of the message, or close of the bar, that made it known.
-    ts_init : int
-        When it was published (ns).
     """
-
-    TOPIC: ClassVar[str] = ""
-
-    instrument_id: str
-    ts_event: int
-    ts_init: int
-
-    @property
-    def topic(self) -> str:
-        """Topic on the bus."""
-        return f"{self.TOPIC}.{self.instrument_id}"
-
-    def custom_data(self) -> CustomData:
-        """Return the message as the engine publishes and stores it."""
-        return CustomData(detection_data_type(type(self), self.instrument_id), self)
 
     @classmethod
     def fields_of(cls, before: Any, now: Any, grid: Grid) -> dict[str, Any]:
         """Return the fields beside the common ones from a detector's news; `before` is its last, None at first."""
         return cast(dict[str, Any], now._asdict())
-
-    # --- what the engine asks of custom data
-
-    @classmethod
-    def type_name_static(cls) -> str:
-        return cls.__name__
 
     @classmethod
     def arrow_schema_py(cls) -> pa.Schema:
@@ -98,25 +75,8 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     def from_dict(cls, values: dict[str, Any]) -> Self:
         return cls(**{field.name: _decoded(field.type, values[field.name]) for field in msgspec.structs.fields(cls)})
 
-    @classmethod
-    def from_json(cls, data: bytes | str | dict[str, Any]) -> Self:
-        return cls.from_dict(data if isinstance(data, dict) else msgspec.json.decode(data))
-
-    @classmethod
-    def decode_record_batch_py(cls, metadata: dict[str, str], batch: pa.RecordBatch) -> list[Self]:
-        for name in ("ts_event", "ts_init"):
-            at = batch.schema.get_field_index(name)
-            batch = batch.set_column(at, name, batch.column(at).cast(pa.int64()))
-        return [cls.from_dict(row) for row in batch.to_pylist()]
-
     def to_dict(self) -> dict[str, Any]:
         return {name: _encoded(getattr(self, name)) for name in self.__struct_fields__}
-
-    def to_json(self) -> str:
-        return msgspec.json.encode(self.to_dict()).decode()  # NaN becomes null, and is NaN again in `from_dict`
-
-    def encode_record_batch_py(self, items: Sequence["Detection"]) -> pa.RecordBatch:
-        return pa.RecordBatch.from_pylist([item.to_dict() for item in items], schema=_schema(type(self)))
 
 
 class ManipulationAlert(Detection, frozen=True, kw_only=True):
@@ -343,17 +303,6 @@ def trace_id_of(instrument_id: str, kind: str, ts_event: int, *which: int) -> st
     """
     text = " ".join(map(str, (instrument_id, kind, ts_event, *which)))
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-
-
-def detection_data_type(kind: type[Detection], instrument_id: str) -> DataType:
-    """Return the data type under which an instrument's messages are published and stored.
-
-    Examples
-    --------
-    >>> detection_data_type(LevelUpdate, "BTCUSDT-LINEAR.BYBIT").type_name
-    'LevelUpdate'
-    """
-    return DataType(kind.__name__, identifier=instrument_id)
 
 
 @functools.cache

@@ -1,14 +1,14 @@
 """Vectors of features as they travel over the bus and as a catalog stores them."""
 
 # No `from __future__ import annotations` here: the engine reads the annotations as types.
-from collections.abc import Sequence
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
-import msgspec
 import numpy as np
 import pyarrow as pa
-from nautilus_trader.model import CustomData, DataType, register_custom_data_class
+from nautilus_trader.model import register_custom_data_class
 from numpy.typing import NDArray
+
+from fathom.data_catalog.messages.message import Message
 
 FEATURES_TOPIC: Final = "features"
 """The topic of an instrument's vectors is ``features.`` and its id; ``features.*`` is all of them."""
@@ -27,7 +27,7 @@ _SCHEMA: Final = pa.schema(
 )
 
 
-class FeatureVector(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+class FeatureVector(Message, frozen=True, eq=False, kw_only=True):
     """The features of an instrument at a grid time: a message of the bus, and custom data of a catalog.
 
     Parameters
@@ -52,31 +52,15 @@ class FeatureVector(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     array([0.5, nan])
     """
 
-    instrument_id: str
-    ts_event: int
-    ts_init: int
+    TOPIC: ClassVar[str] = FEATURES_TOPIC
+
     values: NDArray[np.float64]
     schema_hash: str
-
-    @property
-    def topic(self) -> str:
-        """Topic on the bus."""
-        return f"{FEATURES_TOPIC}.{self.instrument_id}"
 
     @property
     def ready(self) -> bool:
         """Whether no value is NaN. A model reads no vector that is not ready."""
         return not np.isnan(self.values).any()
-
-    def custom_data(self) -> CustomData:
-        """Return the vector as the engine publishes and stores it."""
-        return CustomData(feature_data_type(self.instrument_id), self)
-
-    # --- what the engine asks of custom data
-
-    @classmethod
-    def type_name_static(cls) -> str:
-        return "FeatureVector"
 
     @classmethod
     def arrow_schema_py(cls) -> pa.Schema:
@@ -84,33 +68,10 @@ class FeatureVector(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        wanted = {name: values[name] for name in cls.__struct_fields__}
-        return cls(**wanted | {"values": np.array(values["values"], np.float64)})
-
-    @classmethod
-    def from_json(cls, data: bytes | str | dict[str, Any]) -> Self:
-        return cls.from_dict(data if isinstance(data, dict) else msgspec.json.decode(data))
-
-    @classmethod
-    def decode_record_batch_py(cls, metadata: dict[str, str], batch: pa.RecordBatch) -> list[Self]:
-        for name in ("ts_event", "ts_init"):
-            at = batch.schema.get_field_index(name)
-            batch = batch.set_column(at, name, batch.column(at).cast(pa.int64()))
-        return [cls.from_dict(row) for row in batch.to_pylist()]
+        return super().from_dict(values | {"values": np.array(values["values"], np.float64)})
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__struct_fields__} | {"values": self.values.tolist()}
-
-    def to_json(self) -> str:
-        return msgspec.json.encode(self.to_dict()).decode()  # NaN becomes null, and is NaN again in `from_dict`
-
-    def encode_record_batch_py(self, items: Sequence["FeatureVector"]) -> pa.RecordBatch:
-        return pa.RecordBatch.from_pylist([item.to_dict() for item in items], schema=_SCHEMA)
-
-
-def feature_data_type(instrument_id: str) -> DataType:
-    """Return the data type under which an instrument's vectors are published and stored."""
-    return DataType("FeatureVector", identifier=instrument_id)
+        return super().to_dict() | {"values": self.values.tolist()}
 
 
 register_custom_data_class(FeatureVector)

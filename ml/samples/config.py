@@ -17,8 +17,9 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     features : str or None
         TOML file of a feature table (`fathom.ml.tables.config.TableConfig`), built where it is not there yet.
     catalog : str or None
-        Catalog to use in the place of the one that `features` names; instruments likewise.
+        Catalog to use in the place of the one that `features` names.
     instruments : tuple of str or None
+        Ids to use in the place of those that `features` names.
     bar_ms : int or None
         Length of bars in the place of the one that `features` names.
     table : str or None
@@ -36,6 +37,7 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     train_stride : int
         Train on each k-th sample. Validation and test samples are never left out.
     scaler : {"robust", "standard"}
+        Inputs are centred and divided: by median and interquartile range, or by mean and deviation.
 
     Examples
     --------

@@ -73,6 +73,7 @@ class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     monitor : {"loss", "direction_loss"}
         The validation score.
     batch_size : int
+        Windows a step.
     learning_rate, weight_decay : float
         Of AdamW.
     schedule : {"cosine", "constant"}
@@ -85,6 +86,7 @@ class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     precision : {"auto", "float32", "bf16"}
         ``auto`` is mixed bfloat16 on a GPU and float32 elsewhere.
     device : {"auto", "cpu", "gpu"}
+        Where torch computes; ``auto`` is a GPU where there is one.
     threads : int
         Threads of torch on the CPU; the same number gives the same result.
     snapshot_secs : float

@@ -82,6 +82,7 @@ class TuneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pruning : bool
         Whether to stop trials that do worse than the median of the others at the same epoch.
     seed : int
+        Of the search.
 
     Examples
     --------

@@ -22,6 +22,15 @@ SYSTEM: Final = ""
 class StoplossGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Lock after `trades` losing stops within `window_secs`, of one instrument or of the whole system (`scope`).
 
+    Attributes
+    ----------
+    trades, window_secs
+        So many losing stops within so long.
+    lock_secs
+        How long nothing new is opened.
+    scope
+        `system` or `instrument`.
+
     Examples
     --------
     >>> StoplossGuard(trades=3).scope
@@ -36,6 +45,15 @@ class StoplossGuard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 class Cooldown(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Lock after `losses` losing trades in a row, of one instrument or of the whole system (`scope`).
+
+    Attributes
+    ----------
+    losses
+        Losing trades in a row.
+    lock_secs
+        How long nothing new is opened.
+    scope
+        `system` or `instrument`.
 
     Examples
     --------
@@ -53,6 +71,15 @@ class LowProfit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     `min_profit` is the least sum of their profits, each a fraction of its position's notional, fees included.
 
+    Attributes
+    ----------
+    trades, window_secs
+        At least so many trades within so long.
+    lock_secs
+        How long the instrument is locked.
+    min_profit
+        Least sum of the trades' profits.
+
     Examples
     --------
     >>> LowProfit(min_profit=0.001).trades
@@ -67,6 +94,15 @@ class LowProfit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 class ProtectionsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which protections hold; absent ones do not.
+
+    Attributes
+    ----------
+    stoploss_guard
+        Lock after losing stops.
+    cooldown
+        Lock after losses in a row.
+    low_profit
+        Lock an instrument that earns too little.
 
     Examples
     --------

@@ -92,7 +92,10 @@ def with_parameters(parameters: type[msgspec.Struct]) -> type[PolicyStrategyConf
     """
     fields = [(field.name, field.type, _default(field)) for field in msgspec.structs.fields(parameters)]
     name = f"{parameters.__name__}Base"
-    made = msgspec.defstruct(name, fields, bases=(PolicyStrategyConfig,), frozen=True, kw_only=True)
+    documented = {"__doc__": parameters.__doc__}
+    made = msgspec.defstruct(
+        name, fields, bases=(PolicyStrategyConfig,), namespace=documented, frozen=True, kw_only=True
+    )
     return cast("type[PolicyStrategyConfig]", made)
 
 

@@ -95,6 +95,17 @@ def test_the_command_works_beside_packages_of_the_same_names(installed: Path, he
     assert run(here, installed / "python", "-m", "fathom", "--version") == run(here, installed / "fathom", "--version")
 
 
+def test_the_demo_runs_from_an_empty_folder(installed: Path, here: Path) -> None:
+    result = json.loads(run(here, installed / "fathom", "demo", "--learn", "45m", "--trade", "20m", "--json"))
+    assert {each.name for each in here.iterdir()} == {"strategies", "ml", "fathom-out"}
+    written = {each.name for each in (here / result["path"]).iterdir()}
+    assert {"summary.json", "decisions.parquet", "tearsheet.html", "execution.html"} <= written
+    (card,) = (here / "fathom-out" / "demo" / "models").rglob("card.html")
+    versions = json.loads((here / result["path"] / "versions.json").read_text())
+    assert versions["code"]["modules"] == {}  # neither `strategies` nor `ml` of the folder is part of the run
+    assert card.parent.name in (here / result["path"] / "config.toml").read_text()
+
+
 def test_a_market_is_simulated_and_traded(installed: Path, here: Path) -> None:
     command = installed / "fathom"
     package = run(here, installed / "python", "-c", "import fathom; print(fathom.__path__[0])").strip()

@@ -40,7 +40,7 @@ def source(name: str = "compact", *, metrics: dict[str, object] | None = None) -
     return Source(
         name=f"test-{name}",
         net=name,
-        parameters=problem.TINY[name],
+        parameters=problem.TINY.get(name, {}),
         schema=schema(),
         scaler=scaler,
         calibration=Calibration(temperature=1.7, scale=0.8, shift=0.1),
@@ -52,7 +52,9 @@ def source(name: str = "compact", *, metrics: dict[str, object] | None = None) -
 def net(name: str = "compact") -> torch.nn.Module:
     """Return a net with weights and statistics that are not those of its birth."""
     torch.manual_seed(2)
-    made = build(name, features=COLUMNS, window=problem.WINDOW, groups=schema().features.groups, **problem.TINY[name])
+    made = build(
+        name, features=COLUMNS, window=problem.WINDOW, groups=schema().features.groups, **problem.TINY.get(name, {})
+    )
     made.train()
     with torch.no_grad():
         for _ in range(3):

@@ -20,7 +20,7 @@ from nautilus_trader.model import ActorId, InstrumentId, NautilusDataType
 from fathom.actors.features import FeatureActor, FeatureActorConfig
 from fathom.data_catalog.catalog import Catalog
 from fathom.data_catalog.instruments import Grid
-from fathom.data_catalog.messages.features import FeatureVector, feature_data_type
+from fathom.data_catalog.messages.features import FeatureVector
 from fathom.data_catalog.replay.rows_of_objects import closed_bars
 from fathom.ml.features import BAR, FeatureConfig, FeatureSet, Vectors
 from fathom.ml.features.micro_price import MicroPriceTable
@@ -52,7 +52,7 @@ class Collector(DataActor):
     def on_start(self) -> None:
         self.subscribe_topic("features.*", self.keep)
         for name in self.instruments:
-            self.subscribe_data(feature_data_type(name))
+            self.subscribe_data(FeatureVector.data_type(name))
 
     def keep(self, message: object) -> None:
         assert isinstance(message, FeatureVector)

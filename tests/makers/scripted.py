@@ -7,11 +7,12 @@ from msgspec import Meta
 from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
 
-from fathom.data_catalog.messages.detections import LevelUpdate, ManipulationAlert
+from fathom.data_catalog.messages.detections import LevelUpdate
 from fathom.data_catalog.messages.signals import Signal, ValidatedSignal
 from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.engine_numbers import nearest
 from fathom.strategies.trading.policy_strategy import PolicyStrategy
+from tests.makers.alerts import alert
 
 HERE = "tests.makers.scripted"
 SECOND = 1_000_000_000
@@ -117,27 +118,8 @@ class Oracle(DataActor):
             self.publish_message(levels.topic, levels)
         for at, side, confidence in self.options.alerts:
             if at == self.seconds:
-                alert = ManipulationAlert(
-                    instrument_id=name,
-                    ts_event=now_ns,
-                    ts_init=now_ns,
-                    kind="SPOOFING",
-                    side=side,
-                    confidence=confidence,
-                    price_low=1.0,
-                    price_high=1.0,
-                    size=1.0,
-                    distance_ticks=1,
-                    levels=1,
-                    size_ratio=1.0,
-                    benefit=0.0,
-                    recurrence=0.0,
-                    life_low_ms=1.0,
-                    life_high_ms=2.0,
-                    series=1,
-                    trace_id=f"alert-{at}",
-                )
-                self.publish_message(alert.topic, alert)
+                message = alert(name, now_ns, side=side, confidence=confidence, trace_id=f"alert-{at}")
+                self.publish_message(message.topic, message)
 
     def hear(self, signal: Any) -> None:
         if self.options.silent:

@@ -48,6 +48,30 @@ def config(epochs: int = 4, *, snapshot_secs: float = 60.0) -> FitConfig:
     return FitConfig(epochs=epochs, batch_size=32, learning_rate=1e-2, device="cpu", snapshot_secs=snapshot_secs)
 
 
+def write_tuning(folder: Path, rows: int, space: str) -> Path:
+    """Write arrays, `training.toml` and the `tune.toml` that searches `space` into a folder; return the folder."""
+    arrays(rows).save(folder / "arrays")
+    (folder / "training.toml").write_text(
+        f"""
+name = "tiny"
+ledger = "{folder}"
+nets = [{{ name = "compact" }}]
+[data]
+arrays = "{folder}/arrays"
+window = {WINDOW}
+[label]
+horizon_secs = 1.0
+threshold_bps = 0.4
+[fit]
+epochs = 2
+batch_size = 64
+device = "cpu"
+"""
+    )
+    (folder / "tune.toml").write_text('name = "tiny"\ntraining = "training.toml"\ntrials = 3\n' + space)
+    return folder
+
+
 def main(folder: str, stop_after: str) -> None:
     """Train in this process; with a number, say on standard output when so many batches are done, and wait there."""
     from fathom.ml.training.fit import fit

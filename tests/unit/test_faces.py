@@ -14,12 +14,12 @@ import pytest
 import fathom
 from fathom.data_catalog.errors import CatalogError
 from fathom.data_catalog.instruments import Grid, default_instruments
-from fathom.data_catalog.messages.detections import ManipulationAlert
 from fathom.data_catalog.store.alert_store import AlertStore
 from fathom.data_catalog.store.tables import Moment
 from fathom.ml.features import FeatureConfig
 from fathom.ml.tables.build import build
 from fathom.ml.tables.config import TableConfig
+from tests.makers.alerts import alert
 from tests.makers.small_market import BTC, START, config_file, make_bars, make_market
 from tests.makers.table_vectors import read_vectors
 
@@ -123,13 +123,7 @@ def test_alerts_name_their_source(catalog: fathom.Catalog) -> None:
         catalog.alerts(BTC)
     store = AlertStore(catalog.path, BTC, "Detection-001", start_ns=START)
     for at in (1, 2):
-        store.add(
-            ManipulationAlert(
-                instrument_id=BTC, ts_event=START + at, ts_init=START + at, kind="SPOOFING", side="BUY", confidence=0.8,
-                price_low=100.0, price_high=100.0, size=12.5, distance_ticks=4, levels=1, size_ratio=3.0, benefit=1.2,
-                recurrence=0.0, life_low_ms=20.0, life_high_ms=60.0, series=at, trace_id="ab",
-            )
-        )  # fmt: skip
+        store.add(alert(BTC, START + at, series=at))
     store.close(START + 10)
     frame = catalog.alerts(BTC, start=pd.Timestamp(START + 2, tz="UTC")).to_pandas()
     assert frame[["source", "kind", "series"]].to_numpy().tolist() == [["Detection-001", "SPOOFING", 2]]

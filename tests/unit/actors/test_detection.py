@@ -23,7 +23,6 @@ from fathom.data_catalog.messages.detections import (
     ManipulationAlert,
     RegimeChange,
     WaveUpdate,
-    detection_data_type,
 )
 from fathom.data_catalog.messages.findings import SureAlerts, detector_bars, messages_of
 from fathom.data_catalog.replay.rows_of_objects import closed_bars
@@ -79,7 +78,7 @@ class Listener(DataActor):
             self.subscribe_topic(f"{topic}.*", self.keep)
         for name in self.instruments:
             for kind in (ManipulationAlert, LevelUpdate, RegimeChange, WaveUpdate):
-                self.subscribe_data(detection_data_type(kind, name))
+                self.subscribe_data(kind.data_type(name))
 
     def keep(self, message: object) -> None:
         assert isinstance(message, Detection)

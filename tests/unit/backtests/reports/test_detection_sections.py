@@ -17,6 +17,7 @@ from fathom.backtests.reports.execution_page import execution_html
 from fathom.backtests.setup.run_files import RunFiles, write_kept_table
 from fathom.data_catalog.messages.detections import Detection, ManipulationAlert, RegimeChange
 from fathom.data_catalog.messages.findings import messages_table
+from tests.makers import alerts
 from tests.makers.reading_pages import charts, loads, read
 from tests.makers.synthetic_run import SECOND, START, make_run
 
@@ -25,13 +26,8 @@ NAN = float("nan")
 
 
 def alert(name: str, second: float, **fields: Any) -> ManipulationAlert:
-    plain: dict[str, Any] = {
-        "kind": "SPOOFING", "side": "BUY", "confidence": 0.75, "price_low": 99.5, "price_high": 99.5, "size": 3.0,
-        "distance_ticks": 5, "levels": 1, "size_ratio": 4.0, "benefit": 1.0, "recurrence": 0.0, "life_low_ms": 10.0,
-        "life_high_ms": 30.0, "series": 1, "trace_id": f"t{second}",
-    }  # fmt: skip
-    ts_ns = START + round(second * SECOND)
-    return ManipulationAlert(instrument_id=name, ts_event=ts_ns, ts_init=ts_ns, **plain | fields)
+    usual = {"confidence": 0.75, "price_low": 99.5, "price_high": 99.5, "size": 3.0, "distance_ticks": 5} | fields
+    return alerts.alert(name, START + round(second * SECOND), **usual)
 
 
 def regime(name: str, second: int, regime: str, **fields: Any) -> RegimeChange:

@@ -14,7 +14,6 @@ from fathom.data_catalog.messages.detections import (
     ManipulationAlert,
     RegimeChange,
     WaveUpdate,
-    detection_data_type,
     trace_id_of,
 )
 
@@ -112,7 +111,7 @@ def test_topic_and_data_type_name_the_instrument(make: Make) -> None:
     message = make(ETH, 10)
     kind = message.custom_data().data_type
     assert (kind.type_name, kind.identifier) == (type(message).__name__, ETH)
-    assert kind == detection_data_type(type(message), ETH)
+    assert kind == message.data_type(ETH)
     assert message.topic.partition(".")[2] == ETH
     assert make(ETH, 10).topic != make(BTC, 10).topic
 

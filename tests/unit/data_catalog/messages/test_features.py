@@ -6,7 +6,7 @@ import numpy as np
 from nautilus_trader.model import NautilusDataType
 from nautilus_trader.persistence import ParquetDataCatalog
 
-from fathom.data_catalog.messages.features import FeatureVector, feature_data_type
+from fathom.data_catalog.messages.features import FeatureVector
 
 BTC, ETH = "BTCUSDT-LINEAR.BYBIT", "ETHUSDT-LINEAR.BYBIT"
 
@@ -57,4 +57,4 @@ def test_a_vector_with_a_nan_is_not_ready() -> None:
 def test_the_data_type_names_the_instrument() -> None:
     kind = vectors(ETH, 2)[0].custom_data().data_type
     assert (kind.type_name, kind.identifier) == ("FeatureVector", ETH)
-    assert kind == feature_data_type(ETH)
+    assert kind == FeatureVector.data_type(ETH)

@@ -11,38 +11,20 @@ from fathom.data_catalog.messages.detections import ManipulationAlert
 from fathom.data_catalog.store import alert_store
 from fathom.data_catalog.store.alert_store import AlertStore
 from fathom.settings.times import interval_name
+from tests.makers.alerts import alert
 from tests.makers.small_market import BTC, START
 
 SERIES = f"{BTC}.Detection-001"
 
 
 def alert_at(ts_ns: int, name: str = "") -> ManipulationAlert:
-    return ManipulationAlert(
-        instrument_id=BTC,
-        ts_event=START + ts_ns,
-        ts_init=START + ts_ns,
-        kind="SPOOFING",
-        side="BUY",
-        confidence=0.5,
-        price_low=1.0,
-        price_high=1.0,
-        size=1.0,
-        distance_ticks=1,
-        levels=1,
-        size_ratio=1.0,
-        benefit=0.0,
-        recurrence=0.0,
-        life_low_ms=1.0,
-        life_high_ms=2.0,
-        series=1,
-        trace_id=name or f"at {ts_ns}",
-    )
+    return alert(BTC, START + ts_ns, confidence=0.5, trace_id=name or f"at {ts_ns}")
 
 
 def keep(catalog: Path, start: int, end: int, *alerts: ManipulationAlert, source: str = "Detection-001") -> int:
     store = AlertStore(catalog, BTC, source, start_ns=START + start)
-    for alert in alerts:
-        store.add(alert)
+    for each in alerts:
+        store.add(each)
     return store.close(START + end)
 
 

@@ -13,7 +13,7 @@ GROUPS = {"orderbook": [0, 3], "candles": [1], "indicators": [2, 4]}
 
 def tiny(name: str) -> torch.nn.Module:
     torch.manual_seed(1)
-    return build(name, features=5, window=problem.WINDOW, groups=GROUPS, **problem.TINY[name])
+    return build(name, features=5, window=problem.WINDOW, groups=GROUPS, **problem.TINY.get(name, {}))
 
 
 @pytest.mark.parametrize("name", sorted(NETS))

@@ -111,30 +111,8 @@ def test_a_lease_ends_with_its_process_and_not_with_its_children(tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("killed")
-    problem.arrays(300).save(folder / "arrays")
-    (folder / "training.toml").write_text(
-        f"""
-name = "tiny"
-ledger = "{folder}"
-nets = [{{ name = "compact" }}]
-[data]
-arrays = "{folder}/arrays"
-window = {problem.WINDOW}
-[label]
-horizon_secs = 1.0
-threshold_bps = 0.4
-[fit]
-epochs = 2
-batch_size = 64
-device = "cpu"
-"""
-    )
-    (folder / "tune.toml").write_text(
-        'name = "tiny"\ntraining = "training.toml"\ntrials = 3\n'
-        '[space."fit.learning_rate"]\nlow = 1e-3\nhigh = 1e-2\nlog = true\n'
-    )
-    return folder
+    space = '[space."fit.learning_rate"]\nlow = 1e-3\nhigh = 1e-2\nlog = true\n'
+    return problem.write_tuning(tmp_path_factory.mktemp("killed"), 300, space)
 
 
 WORK = """

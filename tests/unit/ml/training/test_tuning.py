@@ -30,27 +30,7 @@ log = true
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tuning")
-    problem.arrays(400).save(folder / "arrays")
-    (folder / "training.toml").write_text(
-        f"""
-name = "tiny"
-ledger = "{folder}"
-nets = [{{ name = "compact" }}]
-[data]
-arrays = "{folder}/arrays"
-window = {problem.WINDOW}
-[label]
-horizon_secs = 1.0
-threshold_bps = 0.4
-[fit]
-epochs = 2
-batch_size = 64
-device = "cpu"
-"""
-    )
-    (folder / "tune.toml").write_text('name = "tiny"\ntraining = "training.toml"\ntrials = 3\n' + SPACE)
-    return folder
+    return problem.write_tuning(tmp_path_factory.mktemp("tuning"), 400, SPACE)
 
 
 def test_a_study_ends_and_goes_on_and_counts_every_trial(folder: Path) -> None:

@@ -12,6 +12,7 @@ from fathom.strategies.policy.placement import PlacementConfig
 from fathom.strategies.trading.commands import OrderNews
 from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.desk import Intent, SignalDesk
+from tests.makers.alerts import alert
 from tests.makers.gating import BTC, SECOND, signal_of
 
 
@@ -27,11 +28,7 @@ def answer_to(signal: Signal, *, accepted: bool = True, blended: float = 0.8) ->
 
 
 def alert_of(side: Side) -> ManipulationAlert:
-    return ManipulationAlert(
-        instrument_id=BTC, ts_event=4 * SECOND, ts_init=4 * SECOND, kind="SPOOFING", side=side, confidence=0.9,
-        price_low=1.0, price_high=1.0, size=1.0, distance_ticks=1, levels=1, size_ratio=1.0, benefit=0.0,
-        recurrence=0.0, life_low_ms=1.0, life_high_ms=2.0, series=1, trace_id="alert-1",
-    )  # fmt: skip
+    return alert(BTC, 4 * SECOND, side=side, trace_id="alert-1")
 
 
 def test_without_a_validator_a_signal_is_decided_on_at_once() -> None:

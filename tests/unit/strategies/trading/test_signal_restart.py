@@ -12,6 +12,7 @@ from fathom.data_catalog.messages.detections import ManipulationAlert, RegimeCha
 from fathom.strategies.trading.commands import Step
 from fathom.strategies.trading.journal import Decision
 from fathom.strategies.trading.policy_strategy import PolicyStrategy
+from tests.makers.alerts import alert
 from tests.makers.scripted import ORACLE, SCRIPTED, Scripted, ScriptedConfig
 from tests.makers.small_market import config_file, make_market
 
@@ -145,11 +146,7 @@ def test_the_journal_goes_on_after_a_crash(tmp_path: Path, second: int, stages: 
 
 
 def alert_of(ts_ns: int) -> ManipulationAlert:
-    return ManipulationAlert(
-        instrument_id=BTC, ts_event=ts_ns, ts_init=ts_ns, kind="SPOOFING", side="BUY", confidence=0.9, price_low=1.0,
-        price_high=1.0, size=1.0, distance_ticks=1, levels=1, size_ratio=1.0, benefit=0.0, recurrence=0.0,
-        life_low_ms=1.0, life_high_ms=2.0, series=1, trace_id="told",
-    )  # fmt: skip
+    return alert(BTC, ts_ns, trace_id="told")
 
 
 def test_a_row_survives_the_encoding_whole() -> None:
