@@ -66,6 +66,10 @@ class Clock:
         since = recorded_ns - self._first_ns
         return self._shown_ns + (round(since / self.speed) if self._wall else since)
 
+    def shown_ms(self, now_ns: int) -> int:
+        """Return an exchange time as an answer shows it: in ms, with the skew of a fault."""
+        return now_ns // MS + round(self.skew_ms)
+
     def server_ms(self) -> int:
         """Return the time by which requests are judged: the wall clock, and the skew of a fault."""
-        return time.time_ns() // MS + round(self.skew_ms)
+        return self.shown_ms(time.time_ns())

@@ -60,5 +60,8 @@ class Ledger:
         return [entry for entry in self if entry.kind in kinds and uid in (None, entry.uid)]
 
     def count(self, op: str) -> int:
-        """Return how many commands of an operation arrived, whether accepted or refused; a batch counts once."""
-        return sum(entry.data["op"] == op for entry in self.of("command"))
+        """Return how many commands arrived whose operation begins so, accepted or refused.
+
+        Each order of a batch counts; `count("order.")` counts every order command.
+        """
+        return sum(entry.data["op"].startswith(op) for entry in self.of("command"))

@@ -21,7 +21,7 @@ from fathom.live.standin.wire.connection import ABORT, Connection
 from fathom.live.standin.wire.hub import Hub
 from fathom.live.standin.wire.rest import Rest, UnknownPathError
 from fathom.live.standin.wire.sockets import Sockets
-from fathom.settings.times import MS, SECOND
+from fathom.settings.times import SECOND
 
 _CHANNELS: Final = {"/v5/public/linear": "public", "/v5/private": "private", "/v5/trade": "trade"}
 _PATHS: Final = {**{"http": "", "ws_public": "/v5/public/linear", "ws_private": "/v5/private", "ws_trade": "/v5/trade"}}
@@ -207,7 +207,7 @@ class StandIn:
             return web.Response(status=404)
         if "nextPageCursor" in result and faults.meets("cursor_loop", path=path) is not None:
             result = {**result, "nextPageCursor": "0"}
-        now = self._hub.time // MS
+        now = self._hub.clock.shown_ms(self._hub.time)
         body = orjson.dumps({"retCode": code, "retMsg": text, "result": result, "retExtInfo": extra, "time": now})
         if faults.meets("http_truncated", path=path) is not None:
             body = body[: len(body) // 2]

@@ -252,6 +252,8 @@ def test_a_batch_answers_for_each_order() -> None:
     assert [code["code"] for code in answer["codes"]] == [0, 10001, 0]
     assert [bool(row["orderId"]) for row in answer["list"]] == [True, False, True]
     assert len(desk.account.open) == 2
+    desk.run("order.cancel-all")
+    assert [desk.ledger.count(op) for op in ("order.create", "order.", "position.")] == [3, 4, 0]
 
 
 def test_accounts_do_not_see_each_other() -> None:

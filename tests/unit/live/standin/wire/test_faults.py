@@ -164,6 +164,8 @@ def test_limits_loops_and_skewed_clocks(held: StandIn) -> None:
     assert (len(page["list"]), page["nextPageCursor"]) == (2, "0")
     held.inject("clock_skew", ms=10_000, secs=2.0)
     assert code(held, LIMIT) == 10002
+    answer = call(held, "GET", "/v5/market/time").json()
+    assert answer["time"] - held.clock.now() // 1_000_000 == 10_000
     held.advance(2.0)
     assert code(held, LIMIT) == 0
 
