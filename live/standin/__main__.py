@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import threading
 from collections.abc import Sequence
 
 from fathom.live.standin.config import StandInConfig
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = read(StandInConfig, [options.config] if options.config else [], [*changes, *options.changes])
         with StandIn(config) as exchange:
             print(json.dumps(exchange.urls), flush=True)
-            threading.Event().wait()
+            exchange.wait()
     except FathomError as error:
         print(error, file=sys.stderr)
         return 1

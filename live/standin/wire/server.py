@@ -57,6 +57,7 @@ class StandIn:
         self._stop: asyncio.Event | None = None
         self._started: Future[int] = Future()
         self._thread = threading.Thread(target=self._serve, name="stand-in", daemon=True)
+        self._error: Exception | None = None
         self.urls: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -67,11 +68,13 @@ class StandIn:
         self.urls = {name: f"{'http' if name == 'http' else 'ws'}://{place}{path}" for name, path in _PATHS.items()}
         return self
 
-    def __exit__(self, *error: object) -> None:
-        """End the server and its connections."""
-        if self._loop is not None and self._stop is not None:
+    def __exit__(self, kind: type[BaseException] | None, *more: object) -> None:
+        """End the server and its connections; raises what broke the replay, if nothing else went wrong."""
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_START_SECS)
+        if self._error is not None and kind is None:
+            raise self._error
 
     @property
     def ledger(self) -> Ledger:
@@ -129,7 +132,7 @@ class StandIn:
         self._on_loop(self._inject(chosen))
 
     def wait(self) -> None:
-        """Wait for the end of the server, as a command does."""
+        """Wait until the replay breaks, as the command does; a replay at its end goes on serving."""
         self._thread.join()
 
     def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
@@ -154,7 +157,8 @@ class StandIn:
             asyncio.run(self._run())
         except Exception as error:
             if self._started.done():
-                raise
+                self._error = error
+                return
             reason = error.strerror if isinstance(error, OSError) else error
             self._started.set_exception(
                 LiveError(f"Expected a free port at {self.config.host}:{self.config.port}, was: {reason}.")

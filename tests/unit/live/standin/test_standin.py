@@ -15,8 +15,9 @@ from fathom.live.errors import LiveError
 from fathom.live.standin import StandIn, StandInConfig
 from fathom.live.standin.market.contracts import instrument_row
 from fathom.settings.errors import FathomError
+from fathom.settings.times import interval_name
 from fathom.settings.toml import read
-from tests.makers.small_market import make_market
+from tests.makers.small_market import START, make_market
 from tests.unit.live.standin.wire.client import Socket, call, result
 
 LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
@@ -129,6 +130,28 @@ def test_a_wrong_command_says_what_was_expected(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Expected a catalog with books of linear perpetuals")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Return a catalog whose second file of trades is no Parquet file."""
+    make_market(tmp_path, seconds=10.0)
+    folder = tmp_path / "data" / "trades" / "BTCUSDT-LINEAR.BYBIT"
+    (folder / interval_name(START + 20 * 10**9, START + 21 * 10**9)).write_bytes(b"no parquet")
+    return tmp_path
+
+
+def test_a_recording_that_breaks_ends_the_command_with_one_line(broken: Path) -> None:
+    command = [sys.executable, "-m", "fathom.live.standin", "--catalog", str(broken), "--speed", "1e6"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("Expected a Parquet file of the engine")
+
+
+def test_a_recording_that_breaks_is_told_where_it_is_used(broken: Path) -> None:
+    config = StandInConfig(str(broken), speed=1e6)
+    with pytest.raises(FathomError, match="Parquet"), StandIn(config) as exchange:
+        exchange.wait()
 
 
 def test_a_taken_port_is_refused(held: StandIn, catalog: Path) -> None:
