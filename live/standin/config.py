@@ -7,8 +7,9 @@ from msgspec import Meta
 
 from fathom.settings.toml import ConfigPath
 
-type Positive = Annotated[float, Meta(gt=0)]
 type NotNegative = Annotated[float, Meta(ge=0)]
+type Named = Annotated[str, Meta(min_length=1)]
+type Amount = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?$")]
 type Fraction = Annotated[str, Meta(pattern=r"^-?0(\.\d+)?$")]
 
 
@@ -30,10 +31,10 @@ class AccountConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The account may use disconnected-cancel-all, as institutions may.
     """
 
-    key: str = "rehearsal-key"
-    secret: str = "rehearsal-secret"
+    key: Named = "rehearsal-key"
+    secret: Named = "rehearsal-secret"
     uid: int = 1001
-    balance: str = "10000"
+    balance: Amount = "10000"
     read_only: bool = False
     ips: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.1"])
     dcp: bool = False

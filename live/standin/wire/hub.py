@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from fathom.live.errors import LiveError
 from fathom.live.standin.clock import Clock
 from fathom.live.standin.config import StandInConfig
 from fathom.live.standin.exchange.account import Account
@@ -76,7 +77,10 @@ class Hub:
             self.exchange.apply(first)
         self._messages: Iterator[Message] = iter(())
         self._next: Message | None = None
-        self._rewind()
+        if not self._rewind():
+            raise LiveError(
+                f"Expected skip_secs within the recording, was {config.skip_secs}: nothing is left to replay."
+            )
         self._funding_ns = {name: symbol.next_funding_ns for name, symbol in self.symbols.items()}
         if not config.start_on_connect:
             self.start()
@@ -189,8 +193,8 @@ class Hub:
             self.publish(public["topic"], public)
         symbol.due(topics, self.time, self.publish)
 
-    def _rewind(self) -> None:
-        # Go to the beginning; what is skipped is history.
+    def _rewind(self) -> bool:
+        # Go to the beginning; what is skipped is history. Tells whether anything is left.
         self._messages = self._recording.messages()
         self._next = next(self._messages, None)
         while self._next is not None and self._next.ts_init < self._begin_ns:
@@ -199,6 +203,7 @@ class Hub:
             self.exchange.apply(self._next)
             self._next = next(self._messages, None)
         self.time = max(self.time, self.clock.now())
+        return self._next is not None
 
     def _end(self) -> None:
         if self.config.repeat:

@@ -25,7 +25,7 @@ from fathom.settings.times import SECOND
 
 _CHANNELS: Final = {"/v5/public/linear": "public", "/v5/private": "private", "/v5/trade": "trade"}
 _PATHS: Final = {**{"http": "", "ws_public": "/v5/public/linear", "ws_private": "/v5/private", "ws_trade": "/v5/trade"}}
-_START_SECS: Final = 30.0
+_START_SECS: Final = 60.0
 
 
 class StandIn:

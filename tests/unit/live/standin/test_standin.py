@@ -18,7 +18,7 @@ from fathom.settings.errors import FathomError
 from fathom.settings.times import interval_name
 from fathom.settings.toml import read
 from tests.makers.small_market import START, make_market
-from tests.unit.live.standin.wire.client import Socket, call, result
+from tests.unit.live.standin.wire.client import PATIENCE, Socket, call, result
 
 LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
 
@@ -72,6 +72,11 @@ def test_what_is_skipped_is_history(catalog: Path) -> None:
     assert ages == {0.0: (0, 0, False, 2), 30.0: (75, 1, 393, 2)}
 
 
+def test_a_recording_that_is_skipped_whole_is_refused(catalog: Path) -> None:
+    with pytest.raises(LiveError, match="skip_secs"):
+        StandIn(StandInConfig(str(catalog), skip_secs=1000.0))
+
+
 def test_instruments_without_a_book_are_left_out(catalog: Path, tmp_path: Path) -> None:
     both = Catalog(tmp_path)
     both.put_instrument(default_instruments()["XRPUSDT"])
@@ -100,7 +105,7 @@ def test_an_instruments_response_states_the_rules(catalog: Path, tmp_path: Path)
 def test_a_fast_replay_ends_and_a_repeated_one_does_not(catalog: Path) -> None:
     for repeat in (False, True):
         with StandIn(StandInConfig(str(catalog), speed=1e6, repeat=repeat)) as exchange:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while exchange.events < 1000 and not exchange.ended and time.monotonic() < deadline:
                 result(exchange, "GET", "/v5/market/time")
             assert exchange.ended is not repeat
@@ -160,7 +165,18 @@ def test_a_taken_port_is_refused(held: StandIn, catalog: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("change", ["speed=0", "accounts=[]", "port=70000", "stamps='local'", "latency=1", "speed=-1"])
+ACCOUNTS = [
+    'accounts=[{key=""}]',
+    'accounts=[{secret=""}]',
+    'accounts=[{balance="lots"}]',
+    'accounts=[{balance="-1"}]',
+    'accounts=[{key="a"}, {key="b"}]',
+]
+
+
+@pytest.mark.parametrize(
+    "change", ["speed=0", "accounts=[]", "port=70000", "stamps='local'", "latency=1", "speed=-1", *ACCOUNTS]
+)
 def test_a_wrong_setting_is_refused(change: str) -> None:
     with pytest.raises(FathomError, match=r"[Ee]xpected"):
         read(StandInConfig, [], ["catalog='c'", change])

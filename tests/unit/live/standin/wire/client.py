@@ -13,6 +13,7 @@ from fathom.live.standin import StandIn
 from fathom.live.standin.wire.auth import signature
 
 KEY, SECRET = "rehearsal-key", "rehearsal-secret"
+PATIENCE = 60.0  # seconds; a busy machine must fail no test
 
 
 def now_ms() -> int:
@@ -41,7 +42,9 @@ def call(
         "X-BAPI-SIGN": signature(secret, text) if sign is None else sign,
     }
     url = f"{exchange.urls['http']}{path}" + (f"?{query}" if query else "")
-    return httpx.request(method, url, content=body or None, headers=headers, verify=False, trust_env=False)
+    return httpx.request(
+        method, url, content=body or None, headers=headers, verify=False, trust_env=False, timeout=PATIENCE
+    )
 
 
 def result(exchange: StandIn, method: str, path: str, **args: Any) -> Any:
@@ -56,7 +59,9 @@ class Socket:
 
     def __init__(self, exchange: StandIn, channel: str, *topics: str, auth: bool | None = None) -> None:
         self._stack = ExitStack()
-        self._socket = self._stack.enter_context(connect(exchange.urls[f"ws_{channel}"], max_queue=None))
+        self._socket = self._stack.enter_context(
+            connect(exchange.urls[f"ws_{channel}"], max_queue=None, open_timeout=PATIENCE)
+        )
         if auth if auth is not None else channel != "public":
             expires = now_ms() + 5000
             answer = self.ask(op="auth", args=[KEY, expires, signature(SECRET, f"GET/realtime{expires}")])
@@ -75,7 +80,7 @@ class Socket:
         self._socket.send(json.dumps(message))
 
     def read(self) -> Any:
-        return json.loads(self._socket.recv(timeout=10))
+        return json.loads(self._socket.recv(timeout=PATIENCE))
 
     def ask(self, **message: Any) -> Any:
         self.send(**message)

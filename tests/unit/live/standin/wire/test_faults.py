@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from fathom.live.errors import LiveError
 from fathom.live.standin import FaultConfig, StandIn, StandInConfig
 from fathom.live.standin.wire.fault_kinds import KINDS
-from tests.unit.live.standin.wire.client import Socket, call, result
+from tests.unit.live.standin.wire.client import PATIENCE, Socket, call, result
 
 LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
 MARKET = {**LINEAR, "side": "Buy", "orderType": "Market", "qty": "0.01"}
@@ -58,7 +58,7 @@ def test_a_half_open_socket_takes_commands_without_effect_and_is_cut_later(held:
             header = {"X-BAPI-TIMESTAMP": str(held.clock.server_ms())}
             trade.send(op="order.create", header=header, args=[LIMIT])
             assert not trade.pongs(0.2)
-            assert later.pongs(10.0)
+            assert later.pongs(PATIENCE)
             held.advance(4.9)
             assert topic_of(later.read()) == "publicTrade.BTCUSDT"
             assert held.count("order.create") == 0
@@ -148,7 +148,7 @@ def test_statuses_pages_and_broken_answers_of_rest(held: StandIn) -> None:
 def test_a_call_without_answer_has_its_effect(held: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     held.inject("http_timeout", secs=30.0, path="/v5/order/create")
     short = httpx.request
-    monkeypatch.setattr(httpx, "request", lambda *args, **more: short(*args, **more, timeout=0.3))
+    monkeypatch.setattr(httpx, "request", lambda *args, **more: short(*args, **{**more, "timeout": 0.3}))
     with pytest.raises(httpx.ReadTimeout):
         call(held, "POST", "/v5/order/create", LIMIT)
     assert held.ledger.of("order")[-1].data["orderStatus"] == "New"
