@@ -10,7 +10,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --python-version 3.
     --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-core demo test check bench lock format clean
+.PHONY: help install install-core demo rehearse test check bench lock format clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ install-core: .venv/.synced  ## Set up a new .venv without the training stack: e
 
 demo: install  ## Simulate a market, backtest on it, show where the tearsheet is
 	@$(BIN)/fathom demo
+
+rehearse: install  ## Trade a simulated market on the live node, against a stand-in of Bybit: a page
+	@$(BIN)/fathom data simulate configs/simulation/demo.toml --catalog fathom-out/rehearse/market --seed 3 --duration 10m
+	@$(BIN)/fathom live rehearse configs/live/rehearsal.toml --out fathom-out/rehearse/sessions
 
 test: install  ## Run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "detect": ("fathom.commands.detect.group:detect", "Find manipulation in a catalog; benchmark the detectors."),
     "train": ("fathom.commands.train.group:train", "Train models on a catalog: label, walk forward, tune, export."),
     "new": ("fathom.commands.new:new", "Write an example of your own strategy, feature, detector or net."),
+    "live": ("fathom.commands.live.group:live", "Rehearse a system on the live node; later, trade it."),
     "models": ("fathom.commands.models.group:models", "List, show, compare, promote and roll back trained models."),
     "explain": ("fathom.commands.explain:explain", "Tell why a signal of a run became a trade, or why not."),
     "demo": ("fathom.commands.demo:demo", "Simulate a market, train a model, trade: a tearsheet."),

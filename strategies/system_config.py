@@ -133,16 +133,18 @@ class Components(NamedTuple):
     def digest(self, seed: int, bars_delay_ms: float, risk: RiskConfig | None, instruments: Sequence[str]) -> str:
         """Return the first digits of a hash of all that decides how the system trades: the same in backtest and live.
 
-        Places of files and names of runs are left out: the same model may lie elsewhere.
+        Places of files, names of runs and the venue of an instrument are left out: the same model may lie elsewhere,
+        and the same system may trade a simulated market, a rehearsal and the venue.
         """
+        names = {name: name.rpartition(".")[0] for name in instruments}
         said = {
             "seed": seed,
             "bars_delay_ms": bars_delay_ms,
-            "instruments": list(instruments),
+            "instruments": list(names.values()),
             "depth": self.depth or "all",
             "risk": msgspec.to_builtins(risk) if risk is not None else {},
-            "actors": [_plain(actor.shown) for actor in self.actors],
-            "strategies": [_plain(strategy.shown) for strategy in self.strategies],
+            "actors": [_plain(actor.shown, names) for actor in self.actors],
+            "strategies": [_plain(strategy.shown, names) for strategy in self.strategies],
         }
         return hashlib.sha256(redacted(dump_toml(said)).encode()).hexdigest()[:12]
 
@@ -150,8 +152,11 @@ class Components(NamedTuple):
 _PLACES: Final = ("rows_from", "flags_from", "store", "store_run", "store_in", "state_folder")
 
 
-def _plain(shown: dict[str, Any]) -> Any:
+def _plain(shown: dict[str, Any], names: dict[str, str]) -> Any:
     plain = msgspec.to_builtins(shown)
+    for part in (plain, plain["parameters"]):
+        if isinstance(part.get("instruments"), list | tuple):
+            part["instruments"] = [names.get(name, name) for name in part["instruments"]]
     parameters = {name: value for name, value in plain["parameters"].items() if name not in _PLACES}
     if isinstance(parameters.get("model"), str):
         parameters["model"] = Path(parameters["model"]).name

@@ -13,11 +13,11 @@ from msgspec import structs
 from nautilus_trader.backtest import BacktestEngineConfig, BacktestNode, BacktestRunConfig
 from nautilus_trader.common import DataActor, DataActorConfig, LoggerConfig, LogLevel, TimeEvent
 from nautilus_trader.data import DataEngineConfig
-from nautilus_trader.model import ActorId, BookType, InstrumentId
+from nautilus_trader.model import ActorId
 from nautilus_trader.risk import RiskEngineConfig
 
+from fathom.actors.holder import Holder
 from fathom.actors.market_stream import MarketStream
-from fathom.backtests.engine import escapes
 from fathom.backtests.engine.punctual import make_punctual
 from fathom.backtests.engine.records import Records, collect
 from fathom.backtests.engine.venue_rules import VenueRules
@@ -27,6 +27,7 @@ from fathom.backtests.setup.data_feed import Feed, constant_funding
 from fathom.backtests.setup.run_files import TIMESTAMP
 from fathom.backtests.setup.venue_models import venue_config
 from fathom.data_catalog.replay.rows_of_objects import SharedRows
+from fathom.settings import escapes
 from fathom.settings.times import iso
 from fathom.strategies import system
 from fathom.strategies.risk.book import RiskBook
@@ -250,32 +251,6 @@ class Clockwork(DataActor):
     def on_stop(self) -> None:
         self.stopped_ns = self.clock.timestamp_ns()
         self.clock.cancel_timers()
-
-
-class Holder(DataActor):
-    """Holds the books of the instruments, so that the engine has quotes: without them it liquidates nobody.
-
-    Parameters
-    ----------
-    actor_id
-        Its name.
-    instruments
-        Ids.
-    depth
-        Levels a side of the book, as all components ask for it; None for all.
-    """
-
-    def __new__(cls, actor_id: str, instruments: list[str], depth: int | None) -> Self:
-        return super().__new__(cls, DataActorConfig(actor_id=ActorId(actor_id)))  # type: ignore[call-arg]
-
-    def __init__(self, actor_id: str, instruments: list[str], depth: int | None) -> None:
-        super().__init__()
-        self.instruments = instruments
-        self.depth = depth
-
-    def on_start(self) -> None:
-        for name in self.instruments:
-            self.subscribe_book_deltas(InstrumentId.from_str(name), BookType.L2_MBP, self.depth, managed=True)
 
 
 def peak_rss_mib() -> float:

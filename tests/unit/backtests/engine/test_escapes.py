@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fathom.backtests.engine.escapes import call
+from fathom.settings.escapes import call
 
 
 def raising(number: int) -> int:
