@@ -37,7 +37,7 @@ def of_trade(results: Floats, seed: int = 1) -> ResultInterval:
     --------
     >>> found = of_trade(np.random.default_rng(1).normal(2.0, 1.0, 400))
     >>> round(found.low, 1), round(found.high, 1)
-    (1.8, 2.0)
+    (1.9, 2.0)
     """
     return _interval(results, seed, "closed round trips", whole=False)
 

@@ -1,6 +1,7 @@
 """A rehearsal: the live node trades a system on the stand-in exchange, and the exchange's auditor judges it."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,6 +16,7 @@ from fathom.live.node.warm_up import warm_up
 from fathom.live.setup.rehearsal_config import Plan, Rehearsal
 from fathom.live.standin import AccountConfig, StandIn, StandInConfig
 from fathom.settings import escapes
+from fathom.strategies.system import LeavesNotes
 
 type Tick = Callable[[float], None]
 """Called once a second with the seconds since the node began to run."""
@@ -128,7 +130,7 @@ def rehearse(rehearsal: Rehearsal, plan: Plan, *, tick: Tick | None = None, log_
             findings = stand_in.audit(journal=[order.order_id for order in orders])
         finally:
             built.node.dispose()
-        parts = [*built.actors, *built.strategies]
+        parts = [part for part in (*built.actors, *built.strategies) if isinstance(part, LeavesNotes)]
         return Outcome(
             name=rehearsal.name,
             digest=plan.digest,
@@ -140,7 +142,7 @@ def rehearse(rehearsal: Rehearsal, plan: Plan, *, tick: Tick | None = None, log_
             orders=orders,
             findings=[f"{found.rule}: {found.text}" for found in findings],
             errors=errors,
-            notes=[note for part in parts if hasattr(part, "notes") for note in part.notes()],
+            notes=[note for part in parts for note in part.notes()],
         )
 
 
@@ -152,6 +154,8 @@ def _run(node: Any, duration_secs: float, tick: Tick | None) -> tuple[float, lis
         while not done.wait(_STEP_SECS):
             if handle.is_running and not clock.began:
                 clock.start()
+            if tick is not None:
+                tick(clock.secs)
             if clock.secs >= duration_secs:
                 handle.stop()
                 return
@@ -163,8 +167,6 @@ def _run(node: Any, duration_secs: float, tick: Tick | None) -> tuple[float, lis
     finally:
         done.set()
         watcher.join()
-    if tick is not None:
-        tick(clock.secs)
     for escape in escaped:
         if isinstance(escape.error, KeyboardInterrupt):
             raise LiveError(f"Stopped after {clock.secs:.0f} s of the rehearsal.") from escape.error
@@ -178,14 +180,10 @@ class _Stopwatch:
         self.began = 0.0
 
     def start(self) -> None:
-        import time
-
         self.began = time.monotonic()
 
     @property
     def secs(self) -> float:
-        import time
-
         return time.monotonic() - self.began if self.began else 0.0
 
 
