@@ -2,12 +2,10 @@
 
 from typing import Literal
 
-from nautilus_trader.model import BarType
-
 from fathom.ml.features import FeatureConfig
 from fathom.strategies.policy.momentum import MomentumParameters, MomentumPolicy
 from fathom.strategies.trading.member import Member, check_flow_features
-from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, with_parameters
 
 
 class MomentumConfig(with_parameters(MomentumParameters), kw_only=True):  # type: ignore[misc, call-arg]
@@ -34,11 +32,6 @@ class MomentumConfig(with_parameters(MomentumParameters), kw_only=True):  # type
     book: Literal["quotes", "features", "none"] = "quotes"
     features: FeatureConfig = FeatureConfig()
 
-    @property
-    def policy(self) -> MomentumParameters:
-        """The policy's parameters."""
-        return parameters_of(self, MomentumParameters)
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.policy.entry_deviations > 0.0 and self.entry != "limit":
@@ -47,8 +40,8 @@ class MomentumConfig(with_parameters(MomentumParameters), kw_only=True):  # type
             check_flow_features(self.features)
 
     def member(self, instrument_id: str) -> Member:
-        bar_type = BarType.from_str(f"{instrument_id}-{self.bars}")
-        return Member(MomentumPolicy(instrument_id, self.policy), bar_type, flow=self.book, features=self.features)
+        policy = MomentumPolicy(instrument_id, self.policy)
+        return Member(policy, self.bar_type(instrument_id), flow=self.book, features=self.features)
 
 
 class Momentum(PolicyStrategy):

@@ -2,12 +2,10 @@
 
 from typing import Literal
 
-from nautilus_trader.model import BarType
-
 from fathom.detectors import ElliottWaveConfig, FlatMarketConfig
 from fathom.strategies.policy.sar_wave import SarWaveParameters, SarWavePolicy
 from fathom.strategies.trading.member import Member
-from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, with_parameters
 
 
 class SarWaveConfig(with_parameters(SarWaveParameters), kw_only=True):  # type: ignore[misc, call-arg]
@@ -34,11 +32,6 @@ class SarWaveConfig(with_parameters(SarWaveParameters), kw_only=True):  # type: 
     flat: FlatMarketConfig = FlatMarketConfig()
     wave: ElliottWaveConfig = ElliottWaveConfig()
 
-    @property
-    def policy(self) -> SarWaveParameters:
-        """The policy's parameters."""
-        return parameters_of(self, SarWaveParameters)
-
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.policy  # checks them
@@ -46,7 +39,7 @@ class SarWaveConfig(with_parameters(SarWaveParameters), kw_only=True):  # type: 
     def member(self, instrument_id: str) -> Member:
         return Member(
             SarWavePolicy(instrument_id, self.policy),
-            BarType.from_str(f"{instrument_id}-{self.bars}"),
+            self.bar_type(instrument_id),
             detectors=self.detectors,
             flat=self.flat,
             wave=self.wave,

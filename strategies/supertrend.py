@@ -16,11 +16,9 @@ To write one of your own: `fathom new strategy NAME` writes a file and its test.
 `name = "my_module:MyStrategy"`, or add a line to `strategies.registry.STRATEGIES`.
 """
 
-from nautilus_trader.model import BarType
-
 from fathom.strategies.policy.supertrend import SuperTrendParameters, SuperTrendPolicy
 from fathom.strategies.trading.member import Member
-from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, with_parameters
 
 
 class SuperTrendConfig(with_parameters(SuperTrendParameters), kw_only=True):  # type: ignore[misc, call-arg]
@@ -41,11 +39,6 @@ class SuperTrendConfig(with_parameters(SuperTrendParameters), kw_only=True):  # 
 
     trail: bool = False
 
-    @property
-    def policy(self) -> SuperTrendParameters:
-        """The policy's parameters."""
-        return parameters_of(self, SuperTrendParameters)
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.policy.volume_window and self.without_volume:
@@ -53,7 +46,7 @@ class SuperTrendConfig(with_parameters(SuperTrendParameters), kw_only=True):  # 
 
     def member(self, instrument_id: str) -> Member:
         policy = SuperTrendPolicy(instrument_id, self.policy)
-        return Member(policy, BarType.from_str(f"{instrument_id}-{self.bars}"), trails=self.trail)
+        return Member(policy, self.bar_type(instrument_id), trails=self.trail)
 
 
 class SuperTrend(PolicyStrategy):

@@ -1,10 +1,8 @@
 """Volume Profile as an engine strategy: the policy of `fathom.strategies.policy.volume_profile` on bars."""
 
-from nautilus_trader.model import BarType
-
 from fathom.strategies.policy.volume_profile import VolumeProfileParameters, VolumeProfilePolicy
 from fathom.strategies.trading.member import Member
-from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, with_parameters
 
 
 class VolumeProfileConfig(with_parameters(VolumeProfileParameters), kw_only=True):  # type: ignore[misc, call-arg]
@@ -18,11 +16,6 @@ class VolumeProfileConfig(with_parameters(VolumeProfileParameters), kw_only=True
     240
     """
 
-    @property
-    def policy(self) -> VolumeProfileParameters:
-        """The policy's parameters."""
-        return parameters_of(self, VolumeProfileParameters)
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.policy.by == "volume" and self.without_volume:
@@ -30,7 +23,7 @@ class VolumeProfileConfig(with_parameters(VolumeProfileParameters), kw_only=True
 
     def member(self, instrument_id: str) -> Member:
         policy = VolumeProfilePolicy(instrument_id, self.policy)
-        return Member(policy, BarType.from_str(f"{instrument_id}-{self.bars}"))
+        return Member(policy, self.bar_type(instrument_id))
 
 
 class VolumeProfile(PolicyStrategy):

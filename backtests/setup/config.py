@@ -312,6 +312,11 @@ class Resolved(NamedTuple):
     code: str = ""
 
     @property
+    def shown(self) -> dict[str, list[Any]]:
+        """Its actors and strategies as a file would say them, defaults included."""
+        return {"actors": [each.shown for each in self.actors], "strategies": [each.shown for each in self.strategies]}
+
+    @property
     def digest(self) -> str:
         """First digits of the SHA-256 of text and code: one for each different configuration."""
         return digest(redacted(self.text) + self.code)

@@ -38,11 +38,7 @@ def ablate(
     from fathom.settings.whole_files import write_whole
 
     resolved = load(configs, changes)
-    terminal.show_config(
-        resolved.config,
-        actors=[actor.shown for actor in resolved.actors],
-        strategies=[strategy.shown for strategy in resolved.strategies],
-    )
+    terminal.show_config(resolved.config, **resolved.shown)
     variants, name = ablation.plan(configs, changes)
     folder = out / name
     with terminal.progress() as bars:

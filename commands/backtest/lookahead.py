@@ -42,11 +42,7 @@ def lookahead(
     from fathom.pages.formats import integer, number
 
     resolved = load(configs, changes)
-    terminal.show_config(
-        resolved.config,
-        actors=[actor.shown for actor in resolved.actors],
-        strategies=[strategy.shown for strategy in resolved.strategies],
-    )
+    terminal.show_config(resolved.config, **resolved.shown)
     with terminal.progress() as bars:
         found = analysis.lookahead(
             configs,

@@ -46,11 +46,7 @@ def run(terminal: Terminal, configs: tuple[Path, ...], out: Path, changes: tuple
     from fathom.backtests.setup.config import load
 
     resolved = load(configs, changes)
-    terminal.show_config(
-        resolved.config,
-        actors=[actor.shown for actor in resolved.actors],
-        strategies=[strategy.shown for strategy in resolved.strategies],
-    )
+    terminal.show_config(resolved.config, **resolved.shown)
     with terminal.engine_output(), terminal.progress() as bars:
         outcome = run_backtest(
             configs,

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from fathom.market.kernel_cache import cached
 from fathom.ml.features.bar_kernels.averages import mean
 from fathom.ml.features.bar_kernels.oscillators import ratio
 from fathom.ml.features.bar_kernels.shapes import garman_klass, parkinson, realized, weighted_return
-from fathom.ml.features.spec import FeatureSpec
+from fathom.ml.features.spec import bar_spec
 
 BARS: Final = 20
 """Bars over which volatilities, the mean volume and the price-volume trend look back."""
@@ -16,32 +17,7 @@ BARS: Final = 20
 _NISON = "Nison 1991, Japanese Candlestick Charting Techniques"
 
 
-def _spec(  # one line a field would hide the table
-    subgroup: str,
-    name: str,
-    unit: str,
-    warm_up: int,
-    formula: str,
-    text: str,
-    *,
-    source: str = "Fathom",
-    nan_rule: str = "never",
-    stationary: bool = True,
-    of: str | None = None,
-) -> FeatureSpec:
-    return FeatureSpec(
-        name=name,
-        group=f"candles.{subgroup}",
-        unit=unit,
-        formula=formula,
-        source=source,
-        warm_up=warm_up,
-        nan_rule=nan_rule,
-        stationary=stationary,
-        stationary_of=of,
-        text=text,
-    )
-
+_spec = partial(bar_spec, "candles", stationary=True)
 
 SPECS: Final = (
     _spec("bar", "open", "price", 1, "O", "First price of the last closed bar.", stationary=False),

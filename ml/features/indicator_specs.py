@@ -1,9 +1,10 @@
 """What each technical indicator is: name, unit, warm-up, definition and source, in the order of the values."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
-from fathom.ml.features.spec import FeatureSpec
+from fathom.ml.features.spec import FeatureSpec, bar_spec
 
 ACCUMULATION: Final = 200
 """Bars over which OBV and A/D accumulate. A running sum since the start would depend on when the stream was joined."""
@@ -20,31 +21,7 @@ _FLAT = "no price moved in the bars it reads"
 _IDLE = "nothing traded in the bars it reads"
 
 
-def _spec(
-    subgroup: str,
-    name: str,
-    unit: str,
-    warm_up: int,
-    formula: str,
-    text: str,
-    source: str,
-    *,
-    nan_rule: str = "never",
-    stationary: bool = False,
-    of: str | None = None,
-) -> FeatureSpec:
-    return FeatureSpec(
-        name=name,
-        group=f"indicators.{subgroup}",
-        unit=unit,
-        formula=formula,
-        source=source,
-        warm_up=warm_up,
-        nan_rule=nan_rule,
-        stationary=stationary,
-        stationary_of=of,
-        text=text,
-    )
+_spec = partial(bar_spec, "indicators", stationary=False)
 
 
 def _average(length: int) -> FeatureSpec:

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from fathom.ml.features.errors import FeatureError
+from fathom.ml.features.schema import Canonical
 
 _NORMAL_IQR = 1.3489795003921634
 """Distance of the quartiles of a normal distribution with unit variance."""
 
 
-class Normalisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Normalisation(Canonical, frozen=True, kw_only=True):
     """Centre and scale of each column: ``(x - centre) / scale``, cut at ``limit``.
 
     Parameters
@@ -49,15 +49,6 @@ class Normalisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     limit: float
     before_ns: int
     vectors: int
-
-    @classmethod
-    def from_json(cls, text: bytes | str) -> "Normalisation":
-        """Return what `to_json` wrote; the numbers come back to the last bit."""
-        return msgspec.json.decode(text, type=cls)
-
-    def to_json(self) -> bytes:
-        """Return the canonical text."""
-        return msgspec.json.encode(self, order="sorted")
 
     def apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the normalised values; NaN stays NaN.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -26,7 +27,32 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str
 
 
-class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Canonical(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A struct with one text, and so one hash.
+
+    Examples
+    --------
+    >>> schema = FeatureSchema(columns=(), versions={}, settings={"grid_ms": 1000})
+    >>> FeatureSchema.from_json(schema.to_json()) == schema, schema.hash[:8]
+    (True, '7bd0cbe9')
+    """
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Self:
+        """Return what `to_json` wrote; numbers come back to the last bit."""
+        return msgspec.json.decode(text, type=cls)
+
+    def to_json(self) -> bytes:
+        """Return the canonical text: sorted keys, no spaces."""
+        return msgspec.json.encode(self, order="sorted")
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical text, as 64 hexadecimal digits."""
+        return sha256(self.to_json()).hexdigest()
+
+
+class FeatureSchema(Canonical, frozen=True, kw_only=True):
     """State what each place of a vector of features is.
 
     Two vectors may be compared, stored together or given to the same model if, and only if, the hashes of their schemas
@@ -74,20 +100,6 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             versions={group: versions[group] for group in sorted(groups)},
             settings=dict(settings),
         )
-
-    @classmethod
-    def from_json(cls, text: bytes | str) -> "FeatureSchema":
-        """Return the schema that `to_json` wrote."""
-        return msgspec.json.decode(text, type=cls)
-
-    def to_json(self) -> bytes:
-        """Return the canonical text: sorted keys, no spaces."""
-        return msgspec.json.encode(self, order="sorted")
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the canonical text, as 64 hexadecimal digits."""
-        return sha256(self.to_json()).hexdigest()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -63,3 +63,32 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def top_group(self) -> str:
         """Group before the first dot."""
         return self.group.partition(".")[0]
+
+
+def bar_spec(
+    top_group: str,
+    subgroup: str,
+    name: str,
+    unit: str,
+    warm_up: int,
+    formula: str,
+    text: str,
+    source: str = "Fathom",
+    *,
+    stationary: bool,
+    nan_rule: str = "never",
+    of: str | None = None,
+) -> FeatureSpec:
+    """Return the spec of a feature of closed bars: a table of them has one line a feature, not one a field."""
+    return FeatureSpec(
+        name=name,
+        group=f"{top_group}.{subgroup}",
+        unit=unit,
+        formula=formula,
+        source=source,
+        warm_up=warm_up,
+        nan_rule=nan_rule,
+        stationary=stationary,
+        stationary_of=of,
+        text=text,
+    )

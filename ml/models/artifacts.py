@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from fathom.ml.features import FeatureSchema, Normalisation
+from fathom.ml.features.schema import Canonical
 from fathom.settings.errors import FathomError
 
 CLASSES: Final = ("HOLD", "BUY", "SELL")
@@ -38,7 +39,7 @@ class ArtifactError(FathomError, ValueError):
     """
 
 
-class ModelSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ModelSchema(Canonical, frozen=True, kw_only=True):
     """State what a model reads and what its answer means.
 
     Parameters
@@ -80,20 +81,6 @@ class ModelSchema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         grid = self.features.settings.get("grid_ms", self.grid_ms)
         if grid != self.grid_ms:
             raise ValueError(f"Expected the features' grid of {grid} ms, was {self.grid_ms} ms")
-
-    @classmethod
-    def from_json(cls, text: bytes | str) -> "ModelSchema":
-        """Return the schema that `to_json` wrote."""
-        return msgspec.json.decode(text, type=cls)
-
-    def to_json(self) -> bytes:
-        """Return the canonical text: sorted keys, no spaces."""
-        return msgspec.json.encode(self, order="sorted")
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the canonical text, as 64 hexadecimal digits."""
-        return sha256(self.to_json()).hexdigest()
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,11 +1,11 @@
 """What a training is made of, read from a TOML file: data, label, split, nets, fit."""
 
-from hashlib import sha256
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from fathom.ml.features.schema import Canonical
 from fathom.ml.samples.config import DataConfig
 from fathom.ml.samples.label_config import LabelConfig
 from fathom.ml.samples.splits import SplitConfig
@@ -61,7 +61,7 @@ class EvaluationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             METRICS.place(name)
 
 
-class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainingConfig(Canonical, frozen=True, kw_only=True):
     """Settings of a training; what the file does not say is a default.
 
     Parameters
@@ -102,8 +102,3 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         names = [net.title for net in self.nets]
         if len(set(names)) != len(names):
             raise ValueError("Expected each net once in nets, was one twice")
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the settings."""
-        return sha256(msgspec.json.encode(self, order="sorted")).hexdigest()

@@ -80,6 +80,10 @@ class PolicyStrategyConfig(SignalStrategyConfig, frozen=True, kw_only=True):
         """Whether the bars are of quotes."""
         return of_quotes(BarType.from_str(f"A.B-{self.bars}"))
 
+    def bar_type(self, instrument_id: str) -> BarType:
+        """Return the bars of an instrument that the policy reads."""
+        return BarType.from_str(f"{instrument_id}-{self.bars}")
+
     def member(self, instrument_id: str) -> Member:
         """Return the policy for an instrument, with what feeds it."""
         raise NotImplementedError
@@ -88,20 +92,16 @@ class PolicyStrategyConfig(SignalStrategyConfig, frozen=True, kw_only=True):
 def with_parameters(parameters: type[msgspec.Struct]) -> type[PolicyStrategyConfig]:
     """Return `PolicyStrategyConfig` with the fields of a policy's parameters beside its own.
 
-    So a parameter is written once, beside its policy, and stands in a TOML file among those of the strategy.
+    So a parameter is written once, beside its policy, and stands in a TOML file among those of the strategy; all of
+    them together are `config.policy`.
     """
+    names = parameters.__struct_fields__
     fields = [(field.name, field.type, _default(field)) for field in msgspec.structs.fields(parameters)]
     name = f"{parameters.__name__}Base"
-    documented = {"__doc__": parameters.__doc__}
-    made = msgspec.defstruct(
-        name, fields, bases=(PolicyStrategyConfig,), namespace=documented, frozen=True, kw_only=True
-    )
+    policy = property(lambda config: parameters(**{name: getattr(config, name) for name in names}))  # checks them
+    body = {"__doc__": parameters.__doc__, "policy": policy}
+    made = msgspec.defstruct(name, fields, bases=(PolicyStrategyConfig,), namespace=body, frozen=True, kw_only=True)
     return cast("type[PolicyStrategyConfig]", made)
-
-
-def parameters_of[Parameters: msgspec.Struct](config: msgspec.Struct, kind: type[Parameters]) -> Parameters:
-    """Return the policy's parameters in a configuration that was made with `with_parameters`; checks them."""
-    return kind(**{name: getattr(config, name) for name in kind.__struct_fields__})
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -5,12 +5,11 @@ from typing import Annotated
 import msgspec
 import numpy as np
 from msgspec import Meta
-from nautilus_trader.model import BarType
 
 from fathom.data_catalog.messages.signals import Signal
 from fathom.strategies.policy.policy import MarketBar, Policy
 from fathom.strategies.trading.member import Member
-from fathom.strategies.trading.policy_strategy import PolicyStrategy, parameters_of, with_parameters
+from fathom.strategies.trading.policy_strategy import PolicyStrategy, with_parameters
 
 
 class TurnsParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,8 +38,8 @@ class TurnsPolicy(Policy):
 
 class TurnsConfig(with_parameters(TurnsParameters), kw_only=True):  # type: ignore[misc, call-arg]
     def member(self, instrument_id: str) -> Member:
-        policy = TurnsPolicy(instrument_id, parameters_of(self, TurnsParameters))
-        return Member(policy, BarType.from_str(f"{instrument_id}-{self.bars}"))
+        policy = TurnsPolicy(instrument_id, self.policy)
+        return Member(policy, self.bar_type(instrument_id))
 
 
 class Turns(PolicyStrategy):

@@ -57,21 +57,17 @@ class MarketStatistics(msgspec.Struct, frozen=True, kw_only=True):
     return_autocorrelation_100ms: tuple[float, ...]
 
 
-def log_quantiles(counts: NDArray[Any], unit: float = 1.0) -> tuple[float, ...]:
-    """Return the quantiles of a logarithmic histogram, times `unit`."""
-    total = int(counts.sum())
-    if total == 0:
-        return (float("nan"),) * len(QUANTILES)
-    places = np.searchsorted(counts.cumsum(), np.array(QUANTILES) * total)
-    return tuple(float(2 ** ((place + 0.5) / OCTAVE_BINS) * unit) for place in places)
-
-
 def count_quantiles(counts: NDArray[Any]) -> tuple[float, ...]:
     """Return the quantiles of a histogram with one bin a value."""
     total = int(counts.sum())
     if total == 0:
         return (float("nan"),) * len(QUANTILES)
     return tuple(float(place) for place in np.searchsorted(counts.cumsum(), np.array(QUANTILES) * total))
+
+
+def log_quantiles(counts: NDArray[Any], unit: float = 1.0) -> tuple[float, ...]:
+    """Return the quantiles of a logarithmic histogram, times `unit`."""
+    return tuple(2 ** ((place + 0.5) / OCTAVE_BINS) * unit for place in count_quantiles(counts))
 
 
 def _autocorrelation(x: NDArray[np.float64], lag: int) -> float:
