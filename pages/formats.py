@@ -82,6 +82,15 @@ def significant(value: float | None, digits: int = 6) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def tone(low: float, high: float | None = None) -> str:
+    """Return the tone of a tile: good where a value, or a whole interval, is above zero, bad where it is below.
+
+    >>> tone(1.0), tone(-1.0), tone(-1.0, 1.0), tone(float("nan"))
+    ('good', 'bad', '', '')
+    """
+    return "good" if low > 0.0 else "bad" if (low if high is None else high) < 0.0 else ""
+
+
 def utc(time_ns: int, *, seconds: bool = True) -> str:
     """Return the UTC time without its zone, which the column or heading names.
 

@@ -9,7 +9,7 @@ from fathom.backtests.reports import first_screen
 from fathom.ml.scores.bootstrap import LEAST_BLOCKS, Interval
 from fathom.pages import Page, Section, Tile
 from fathom.pages.charts import PALETTE, Chart, Curve
-from fathom.pages.formats import UNDEFINED, counted, integer, number, percent
+from fathom.pages.formats import UNDEFINED, counted, integer, number, percent, tone
 from fathom.pages.tables import Cell, signed, table
 from fathom.pages.tables import Row as TableRow
 from fathom.pages.whiskers import whiskers
@@ -41,12 +41,12 @@ def ablation_html(ablation: Ablation) -> str:
     sure = [row for row in parts if row.effect.excludes(0.0)]
     best = max(parts, key=lambda row: row.effect.value, default=None)
     tiles = [
-        Tile(f"Net result, {currency}", number(full.net, signed=True), "the full backtest", _tone(full.net)),
+        Tile(f"Net result, {currency}", number(full.net, signed=True), "the full backtest", tone(full.net)),
         Tile("Parts taken out", integer(len(parts)), f"{len(sure)} of them change the result beyond luck"),
     ]
     if best is not None:
         text = f"{number(best.effect.value, signed=True)} {currency}"
-        tiles.append(Tile("Adds most", best.variant.part, text, _tone(best.effect.value)))
+        tiles.append(Tile("Adds most", best.variant.part, text, tone(best.effect.value)))
     sections = [_effects(ablation), _figures(ablation), _curves(ablation)]
     page = Page(
         kind="Ablation",
@@ -156,7 +156,3 @@ def _share_bounds(interval: Interval) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _tone(value: float) -> str:
-    return "good" if value > 0.0 else "bad" if value < 0.0 else ""

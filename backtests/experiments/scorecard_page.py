@@ -19,7 +19,7 @@ from fathom.backtests.setup.run_files import RunFiles
 from fathom.ml.scores.bootstrap import Interval
 from fathom.pages import Page, Section, Tile
 from fathom.pages.charts import PALETTE, Chart, Curve
-from fathom.pages.formats import UNDEFINED, duration, integer, number, percent
+from fathom.pages.formats import UNDEFINED, duration, integer, number, percent, tone
 from fathom.pages.tables import Cell as TableCell
 from fathom.pages.tables import Row, signed, table
 from fathom.pages.whiskers import whiskers
@@ -90,13 +90,11 @@ def _tiles(scorecard: Scorecard) -> list[Tile]:
     together = [result for result in last(scorecard) if result.strategy == ALL]
     if together:
         bps = together[0].score.bps
-        tiles.append(
-            Tile("Net per trade, all", f"{number(bps.value, signed=True)} bps", _bounds(bps), _tone(bps.value))
-        )
+        tiles.append(Tile("Net per trade, all", f"{number(bps.value, signed=True)} bps", _bounds(bps), tone(bps.value)))
         share = together[0].gain_share
         if np.isfinite(share.value):
             text = percent(share.value, 1, signed=True)
-            tiles.append(Tile("The validator adds", text, _percents(share), _tone(share.value)))
+            tiles.append(Tile("The validator adds", text, _percents(share), tone(share.value)))
     if scorecard.looks:
         found = significant(scorecard)
         tiles.append(
@@ -267,7 +265,3 @@ def _percents(interval: Interval) -> str:
     if not np.isfinite(interval.low):
         return ""
     return f"[{percent(interval.low, 1, signed=True)}, {percent(interval.high, 1, signed=True)}]"
-
-
-def _tone(value: float) -> str:
-    return "good" if value > 0.0 else "bad" if value < 0.0 else ""

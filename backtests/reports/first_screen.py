@@ -10,7 +10,7 @@ from fathom.backtests.account.periods import ratios_refused
 from fathom.backtests.reports.simulated import simulated
 from fathom.backtests.setup.in_sample import IN_SAMPLE
 from fathom.pages import Tile
-from fathom.pages.formats import UNDEFINED, counted, duration, integer, money, number, percent, utc
+from fathom.pages.formats import UNDEFINED, counted, duration, integer, money, number, percent, tone, utc
 
 
 def subtitle(run: Performance) -> str:
@@ -39,7 +39,7 @@ def tiles(run: Performance) -> tuple[Tile, ...]:
             "Return",
             percent(strategy.total_return, signed=True),
             money(result, run.currency, signed=True),
-            _tone(result) if run.traded and not _may_be_luck(run) else "",
+            tone(result) if run.traded and not _may_be_luck(run) else "",
         ),
         Tile("Benchmark", percent(run.hold.total_return, signed=True), _short_name(run.benchmark_name)),
         Tile("Max drawdown", percent(strategy.max_drawdown), money(strategy.max_drawdown_money, run.currency)),
@@ -116,10 +116,6 @@ def _code(run: Performance) -> list[tuple[str, str]]:
 def _short_name(benchmark: str) -> str:
     count = benchmark.count(" and ", len("buy and hold"))
     return f"buy and hold, equal shares of {count + 1} instruments" if count else benchmark
-
-
-def _tone(value: float) -> str:
-    return "good" if value > 0.0 else "bad" if value < 0.0 else ""
 
 
 def _mean(run: Performance) -> float:

@@ -33,6 +33,14 @@ def _fitted() -> dict[str, Any]:
     return tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
 
+def check_weights(detector: str, **weights: tuple[float, ...]) -> None:
+    """Raise `ValueError` unless each of a detector's tables of weights has one for each of its evidence."""
+    for name, values in weights.items():
+        evidence = _TABLES[detector][name]
+        if len(values) != len(evidence):
+            raise ValueError(f"Expected {len(evidence)} {name} ({', '.join(evidence)}), was {len(values)}.")
+
+
 def fitted_weights(detector: str, name: str, evidence: Sequence[str]) -> tuple[float, ...]:
     """Return a weight for each of the names in `evidence`, 0 for one that the file does not know.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fathom.detectors.book.alerts import AlertKind, Desk, begin_alert, begin_candidate, is_raised
 from fathom.detectors.book.evidence import LAYERING as EVIDENCE
 from fathom.detectors.book.evidence import evidence_dtype
-from fathom.detectors.book.fitted import fitted_threshold, fitted_trees, fitted_weights
+from fathom.detectors.book.fitted import check_weights, fitted_threshold, fitted_trees, fitted_weights
 from fathom.detectors.book.placed_orders import (
     WAITING,
     PlacedOrders,
@@ -130,8 +130,7 @@ class LayeringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trees: tuple[Tree, ...] = fitted_trees("layering")
 
     def __post_init__(self) -> None:
-        if len(self.weights) != len(EVIDENCE):
-            raise ValueError(f"Expected {len(EVIDENCE)} weights ({', '.join(EVIDENCE)}), was {len(self.weights)}.")
+        check_weights("layering", weights=self.weights)
         grove_of(self.trees, EVIDENCE)
 
 

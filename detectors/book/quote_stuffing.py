@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fathom.detectors.book.alerts import AlertKind, Desk, begin_alert, begin_candidate, is_raised
 from fathom.detectors.book.evidence import QUOTE_STUFFING as EVIDENCE
 from fathom.detectors.book.evidence import evidence_dtype
-from fathom.detectors.book.fitted import fitted_threshold, fitted_weights
+from fathom.detectors.book.fitted import check_weights, fitted_threshold, fitted_weights
 from fathom.detectors.book.scores import score
 from fathom.market.kernel import kernel
 
@@ -62,8 +62,7 @@ class QuoteStuffingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     weights: tuple[float, ...] = fitted_weights("quote_stuffing", "weights", EVIDENCE)
 
     def __post_init__(self) -> None:
-        if len(self.weights) != len(EVIDENCE):
-            raise ValueError(f"Expected {len(EVIDENCE)} weights ({', '.join(EVIDENCE)}), was {len(self.weights)}.")
+        check_weights("quote_stuffing", weights=self.weights)
 
 
 class StuffingState(NamedTuple):

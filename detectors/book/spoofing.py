@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fathom.detectors.book.alerts import AlertKind, Desk, begin_alert, begin_candidate, is_raised
 from fathom.detectors.book.evidence import ALONE, evidence_dtype
 from fathom.detectors.book.evidence import SPOOFING as EVIDENCE
-from fathom.detectors.book.fitted import fitted_threshold, fitted_trees, fitted_weights
+from fathom.detectors.book.fitted import check_weights, fitted_threshold, fitted_trees, fitted_weights
 from fathom.detectors.book.placed_orders import (
     WAITING,
     PlacedOrders,
@@ -97,12 +97,7 @@ class SpoofingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trees: tuple[Tree, ...] = fitted_trees("spoofing")
 
     def __post_init__(self) -> None:
-        for name, weights, names in (
-            ("weights", self.weights, EVIDENCE),
-            ("alone_weights", self.alone_weights, ALONE),
-        ):
-            if len(weights) != len(names):
-                raise ValueError(f"Expected {len(names)} {name} ({', '.join(names)}), was {len(weights)}.")
+        check_weights("spoofing", weights=self.weights, alone_weights=self.alone_weights)
         grove_of(self.trees, EVIDENCE)
 
 

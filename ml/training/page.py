@@ -13,7 +13,7 @@ from fathom.ml.training.summary import Summary
 from fathom.pages import Page, Section, Tile
 from fathom.pages.charts import PALETTE, Chart, Curve
 from fathom.pages.figures import svg
-from fathom.pages.formats import UNDEFINED, duration, integer, number, utc
+from fathom.pages.formats import UNDEFINED, duration, integer, number, tone, utc
 from fathom.pages.tables import Cell, Row, table
 from fathom.settings.whole_files import write_whole
 
@@ -137,10 +137,9 @@ def _tiles(summary: Summary) -> tuple[Tile, ...]:
     if rivals:
         best = max(rivals, key=lambda model: model.stitched.values["accuracy"])
         gain = lead.stitched.difference(best.stitched, "accuracy", level)
-        tone = "good" if gain.low > 0.0 else "bad" if gain.high < 0.0 else ""
-        tiles.append(Tile(f"Accuracy over {best.name}", number(gain.value, 3, signed=True), _bounds(gain, 3), tone))
-    tone = "good" if net.low > 0.0 else "bad" if net.high < 0.0 else ""
-    tiles.append(Tile("Net bps a trade", number(net.value, 2, signed=True), _bounds(net, 2), tone))
+        over = f"Accuracy over {best.name}"
+        tiles.append(Tile(over, number(gain.value, 3, signed=True), _bounds(gain, 3), tone(gain.low, gain.high)))
+    tiles.append(Tile("Net bps a trade", number(net.value, 2, signed=True), _bounds(net, 2), tone(net.low, net.high)))
     sharpe = lead.stitched.interval("sharpe", level)
     if np.isfinite(sharpe.value):
         tiles.append(Tile("Sharpe, annualised", number(sharpe.value, 1), _bounds(sharpe, 1)))
