@@ -79,6 +79,33 @@ MEASURES: Final[tuple[Measure, ...]] = (
 """The rows of the table, in order. NaN where a run does not define the figure or is too short for it."""
 
 
+_MONEY: Final = ("net", "pnl_price", "pnl_slippage", "pnl_fees", "pnl_funding", "expectancy", "turnover")
+
+
+def shown(runs: Sequence[Performance]) -> list[tuple[str, list[str]]]:
+    """Return the rows of the table: the span of each run, then each figure with its unit."""
+    units = sorted({run.currency for run in runs})
+    spans = [
+        ("From", [utc(int(run.times_ns[0]), seconds=False) for run in runs]),
+        ("To", [utc(int(run.times_ns[-1]), seconds=False) for run in runs]),
+    ]
+    if len(units) > 1:
+        spans.append(("Currency", [run.currency for run in runs]))
+    rows = []
+    for measure in MEASURES:
+        unit = f", {units[0]}" if measure.key in _MONEY and len(units) == 1 else ""
+        rows.append((f"{measure.label}{unit}", [measure.show(measure.read(run)) for run in runs]))
+    return spans + rows
+
+
+def ranked(runs: Sequence[Performance], key: str) -> list[Performance]:
+    """Return the runs by a figure, the highest first; those that do not define it come last."""
+    measure = next(measure for measure in MEASURES if measure.key == key)
+    values = [measure.read(run) for run in runs]
+    order = sorted(range(len(runs)), key=lambda at: (np.isnan(values[at]), -values[at]))
+    return [runs[at] for at in order]
+
+
 def labels(runs: Sequence[Performance]) -> list[str]:
     """Return the shortest names that tell the runs apart: of the config, with its hash, or of the directories."""
     hashed = [f"{run.name} {run.summary['config_hash']}" for run in runs]
@@ -169,13 +196,8 @@ def _curves(runs: Sequence[Performance]) -> Section:
 
 
 def _figures(runs: Sequence[Performance]) -> Section:
-    rows: list[Row] = []
-    for measure in MEASURES:
-        values = [measure.read(run) for run in runs]
-        rows.append([measure.label, *(Cell(measure.show(value)) for value in values)])
-    currency = ", ".join(sorted({run.currency for run in runs}))
-    body = table(["", *labels(runs)], rows)
-    return Section("figures", "Figures", body, f"Money in {currency}.")
+    rows: list[Row] = [[label, *map(Cell, texts)] for label, texts in shown(runs)]
+    return Section("figures", "Figures", table(["", *labels(runs)], rows))
 
 
 def _differences(runs: Sequence[Performance]) -> Section:

@@ -51,7 +51,7 @@ def test_figures_are_those_of_the_files(runs: list[RunFiles]) -> None:
         assert found[at]["sharpe"] is None
         assert found[at]["win_rate"] == (pytest.approx(float((net > 0.0).mean())) if len(net) else None)
         assert table["Return"][at] == percent(gone, signed=True)
-        assert table["Net result"][at] == number(float(equity.iloc[-1] - equity.iloc[0]), signed=True)
+        assert table["Net result, USDT"][at] == number(float(equity.iloc[-1] - equity.iloc[0]), signed=True)
     assert table["Profit factor"][2] == "–"
 
 
@@ -105,6 +105,42 @@ def test_the_command_prints_json(runs: list[RunFiles]) -> None:
     content = json.loads(result.stdout)
     assert [run["run"] for run in content["runs"]] == ["alpha", "beta", "flat"]
     assert content["differences"]["venue.latency_ms"] == ["5", "50", "50"]
+
+
+def test_what_is_no_run_is_skipped_and_runs_are_sorted(runs: list[RunFiles], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    others = [str(tmp_path / "notes.txt"), str(tmp_path)]
+    paths = [str(files.path) for files in runs]
+    done = CliRunner().invoke(compare, [*others, *paths, "--sort", "net", "--json"])
+    content = json.loads(done.stdout)
+    assert content["skipped"] == others
+    net = [run["net"] for run in content["runs"]]
+    assert len(net) == 3
+    assert net == sorted(net, reverse=True)
+    text = CliRunner().invoke(compare, [*others, *paths]).output
+    assert f"Skipped, since they are no runs: {', '.join(others)}" in text.replace("\n", "")
+    none = CliRunner().invoke(compare, others)
+    assert none.exit_code == 1
+    assert "Expected run directories (with a summary.json), was none of" in none.output
+
+
+def test_an_undefined_figure_comes_last(runs: list[RunFiles]) -> None:
+    loaded = [load(files) for files in runs]
+    best = comparison.ranked(loaded, "profit_factor")
+    assert best[-1].run_id == "flat"  # it has no trade
+    assert [run.run_id for run in comparison.ranked(loaded, "sharpe")] == ["alpha", "beta", "flat"]  # none has one
+
+
+def test_units_and_spans_stand_beside_the_figures(runs: list[RunFiles]) -> None:
+    table = dict(comparison.shown([load(files) for files in runs]))
+    assert {"From", "To", "Span", "Net result, USDT", "Turnover, USDT"} <= set(table)
+    assert "Currency" not in table
+
+
+def test_an_unknown_figure_to_sort_by_names_the_nearest(runs: list[RunFiles]) -> None:
+    done = CliRunner().invoke(compare, [str(runs[0].path), "--sort", "nett"])
+    assert done.exit_code == 1
+    assert "Expected a figure for --sort, was 'nett'. Did you mean 'net'" in done.output
 
 
 def test_an_unknown_run_names_the_nearest(runs: list[RunFiles]) -> None:
