@@ -232,7 +232,7 @@ class Report(Strict, frozen=True, kw_only=True):
         Step of `equity.parquet`: `1s`, `5s`, `1m`, `1h`, `1d`, ..., or `auto`: the shortest of those that gives no more
         than 10,000 samples.
     benchmark
-        Instrument that is bought and held; the first one where absent.
+        Instrument that is bought and held; equal shares of all instruments where absent.
     """
 
     equity_interval: str = "auto"

@@ -47,7 +47,7 @@ class Timing:
     ----------
     latency_ns : int, default 0
         Feed latency: ts_init = the venue's stamp plus this.
-    tolerance_ns : int, default 10 ms
+    tolerance_ns : int, default 10_000_000
         How far a stamp may lie before the one before it; such a row keeps its ts_event, its ts_init does not go back.
 
     Examples
