@@ -98,6 +98,8 @@ class Performance:
         without those that are not there.
     trials : str
         How many things were tried on the data, in words; "" for a run from before that was counted.
+    trial_count : int or None
+        The same as a number; None where it was not counted.
     code : dict
         The user's own modules and their git commit, as `versions.json` has them.
     system : str
@@ -133,6 +135,7 @@ class Performance:
     hold: CurveFigures
     kept: dict[str, Columns] = field(default_factory=dict)
     trials: str = ""
+    trial_count: int | None = None
     code: dict[str, Any] = field(default_factory=dict)
     system: str = ""
 
@@ -224,6 +227,7 @@ def load(files: RunFiles, run_id: str | None = None) -> Performance:
         hold=figures(times_ns, benchmark, benchmark_returns, period),
         kept={name: columns(kept) for name in _KEPT if (kept := files.kept_table(name)) is not None},
         trials=trials_sentence(files),
+        trial_count=files.trials().get("count"),
         code=files.versions().get("code", {}),
         system=files.versions().get("system", ""),
     )

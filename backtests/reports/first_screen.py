@@ -9,6 +9,7 @@ from fathom.backtests.account.performance import FEW_TRADES, Performance
 from fathom.backtests.account.periods import ratios_refused
 from fathom.backtests.reports.simulated import simulated
 from fathom.backtests.setup.in_sample import IN_SAMPLE
+from fathom.backtests.significance import luck_sentence
 from fathom.pages import Tile
 from fathom.pages.formats import UNDEFINED, counted, duration, integer, money, number, percent, tone, utc
 
@@ -71,6 +72,7 @@ def facts(run: Performance) -> tuple[tuple[str, str], ...]:
         *simulated(run.config, summary),
         *_code(run),
         *([("Trials", run.trials)] if run.trials else []),
+        *_luck(run),
         ("Seed, config", f"{summary['seed']}, {summary['config_hash']}"),
         *([("System", run.system)] if run.system else []),
     ]
@@ -120,6 +122,12 @@ def _short_name(benchmark: str) -> str:
 
 def _mean(run: Performance) -> float:
     return float(np.mean(run.results))
+
+
+def _luck(run: Performance) -> list[tuple[str, str]]:
+    if not (run.trials and run.traded):
+        return []
+    return [("Skill or luck", luck_sentence(run.returns, run.trial_count, run.period.name))]
 
 
 def _may_be_luck(run: Performance) -> bool:

@@ -4,6 +4,7 @@ Ratios here are per period, never annualised.
 """
 
 from fathom.backtests.significance.overfitting import Overfitting, overfitting
+from fathom.backtests.significance.sentence import luck_sentence
 from fathom.backtests.significance.sharpe_tests import (
     RatioMoments,
     deflated_sharpe,
@@ -17,6 +18,7 @@ __all__ = [
     "RatioMoments",
     "deflated_sharpe",
     "expected_max_sharpe",
+    "luck_sentence",
     "min_track_record",
     "overfitting",
     "probabilistic_sharpe",
