@@ -110,8 +110,14 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    name, data, seed, bars_delay_ms, actors, strategies, risk
-        As in `fathom.backtests.setup.config.Config`.
+    name
+        Of the folder of a run.
+    seed
+        Of everything that is random.
+    bars_delay_ms
+        How long after its end an internal bar closes.
+    data, actors, strategies, risk
+        As in the configuration of the backtest.
     """
 
     name: str

@@ -248,7 +248,11 @@ class Config(Strict, frozen=True, kw_only=True):
 
     Attributes
     ----------
-    name, seed, data, venue, funding, report, risk, actors, strategies
+    name
+        Of the folder of a run.
+    seed
+        Of everything that is random.
+    data, venue, funding, report, risk, actors, strategies
         See the structs of these sections.
     bars_delay_ms
         How long after its end an internal bar closes: a trade of its last instant may still be on the way to a live

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from fathom.commands.console import Terminal, change_option, command
+from fathom.commands.console import Terminal, command, config_options
 
 
 @command(no_args_is_help=True)
 @click.argument("systems", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SYSTEM...")
-@change_option
+@config_options
 def plan(terminal: Terminal, systems: tuple[Path, ...], changes: tuple[str, ...]) -> None:
     """Check whether the system of a backtest can run live, and say what would run; no socket is opened.
 
@@ -25,6 +25,8 @@ def plan(terminal: Terminal, systems: tuple[Path, ...], changes: tuple[str, ...]
 
     made = plan_of(Layers.read(systems, changes))
     parts = made.components
+    shown = {"actors": [each.shown for each in parts.actors], "strategies": [each.shown for each in parts.strategies]}
+    terminal.show_config(made.system, **shown)
     content = {
         "name": made.system.name,
         "digest": made.digest,

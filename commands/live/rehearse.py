@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from fathom.commands.console import Terminal, change_option, command, out_option
+from fathom.commands.console import Terminal, command, config_options, out_option
 
 
 @command(no_args_is_help=True, kept="The node sent its last order to a stand-in: nothing is open anywhere.")
 @click.argument("config", type=click.Path(path_type=Path), metavar="CONFIG")
-@change_option
+@config_options
 @click.option("--system", "system_changes", multiple=True, metavar="KEY=VALUE", help="Set one value of the system.")
 @out_option("rehearsals", "Folder of rehearsals; this one gets a folder of its own in it")
 def rehearse(
@@ -38,6 +38,7 @@ def rehearse(
     from fathom.settings.whole_files import write_whole
 
     settings = load_rehearsal(Layers.read([config], changes))
+    terminal.show_config(settings)
     made = plan_of(Layers.read(settings.system, system_changes))
     terminal.note(
         f"Rehearsing {settings.name} for {settings.duration_secs:g} s: system {made.digest}, "

@@ -53,6 +53,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Parameters
     ----------
     name : str
+        Of the rehearsal's folder.
     system : list of str
         Configurations of a backtest, later over earlier: their actors, strategies and limits are what trades.
     exchange : Exchange

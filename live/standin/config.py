@@ -50,6 +50,7 @@ class FaultConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fault : str
         Its kind, as `fathom.live.standin.faults` lists them.
     args : dict
+        What this kind needs to know.
     """
 
     at: NotNegative

@@ -25,6 +25,8 @@ CASES = {
     "data simulate": ["configs/simulation/edge.toml"],
     "detect run": ["configs/detection/perp-ticks.toml"],
     "features build": ["configs/training/features.toml"],
+    "live plan": ["configs/backtest/demo.toml"],
+    "live rehearse": ["configs/live/rehearsal.toml"],
     "train run": ["configs/training/edge.toml"],
     "train walk-forward": ["configs/training/edge.toml"],
     "train tune": ["configs/tuning/edge.toml"],
@@ -53,7 +55,7 @@ def test_what_is_printed_reads_the_same(
     again = shown(*name.split(), str(file))
     assert tomllib.loads(again) == tomllib.loads(text)
     assert json.loads(shown(*name.split(), str(file), "--json"))[
-        "name" if "backtest" in name else next(iter(tomllib.loads(text)))
+        "name" if "backtest" in name or "live" in name else next(iter(tomllib.loads(text)))
     ]
     assert list(tmp_path.iterdir()) == [file]
 
