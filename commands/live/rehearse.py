@@ -11,9 +11,10 @@ from fathom.commands.console import Terminal, command, config_options, out_optio
 @click.argument("config", type=click.Path(path_type=Path), metavar="CONFIG")
 @config_options
 @click.option("--system", "system_changes", multiple=True, metavar="KEY=VALUE", help="Set one value of the system.")
+@click.option("--watch", is_flag=True, help="Make signals and send no order: the node gets no way to the account.")
 @out_option("rehearsals", "Folder of rehearsals; this one gets a folder of its own in it")
 def rehearse(
-    terminal: Terminal, config: Path, changes: tuple[str, ...], system_changes: tuple[str, ...], out: Path
+    terminal: Terminal, config: Path, changes: tuple[str, ...], system_changes: tuple[str, ...], watch: bool, out: Path
 ) -> None:
     """Let the live node trade a system on a stand-in of Bybit, on this machine, without keys or internet.
 
@@ -48,6 +49,7 @@ def rehearse(
         outcome = run(
             settings,
             made,
+            trade=not watch,
             tick=lambda secs: bars("Rehearsing", min(secs, settings.duration_secs), settings.duration_secs),
             log_level={"warn": "WARNING", "off": "ERROR"}.get(terminal.log_level, terminal.log_level.upper()),
         )
@@ -63,6 +65,7 @@ def rehearse(
     rows = [
         ("System", f"{outcome.digest}, as in its backtest"),
         ("Session", f"{outcome.secs:.0f} s, {outcome.events:,} messages of the exchange"),
+        ("Signals", ", ".join(f"{count} {name}" for name, count in outcome.signals.items()) or "none"),
         ("Orders", f"{len(outcome.orders)} sent, {outcome.executions} executions"),
         ("Commands", commands),
         ("Refused", refused),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from nautilus_trader.adapters.bybit import (
     BybitDataClientConfig,
     BybitDataClientFactory,
@@ -27,11 +28,14 @@ from fathom.live.errors import LiveError
 from fathom.live.setup.rehearsal_config import Plan
 from fathom.strategies import system
 from fathom.strategies.risk.book import RiskBook
+from fathom.strategies.trading.config import SignalStrategyConfig
 from fathom.strategies.trading.pacer import ORDERS_PER_SEC, Pacer
 
 ACCOUNT: Final = AccountId("BYBIT-001")
 ORDERS_LIVE: Final = 8
 """Order commands a second of our own pace: below the venue's, which also counts what we do not see."""
+WATCHED: Final = "this session only watches"
+"""Why a node that may not trade refuses a signal."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _URLS: Final = ("http", "ws_public", "ws_private", "ws_trade")
@@ -71,7 +75,14 @@ def execution_engine() -> LiveExecutionEngineConfig:
 
 
 def build(
-    plan: Plan, urls: Mapping[str, str], key: str, secret: str, *, taker_fee: float, log_level: str = "ERROR"
+    plan: Plan,
+    urls: Mapping[str, str],
+    key: str,
+    secret: str,
+    *,
+    taker_fee: float,
+    trade: bool = True,
+    log_level: str = "ERROR",
 ) -> Built:
     """Build the node of a plan.
 
@@ -85,6 +96,9 @@ def build(
         Of the account.
     taker_fee
         Of the account, as a fraction: sizes count it, as those of a backtest do.
+    trade
+        Without it the node has no execution client, and so no way to the account: it can send no order, whatever a
+        strategy asks for. The limits refuse every signal.
     log_level
         Of the engine's log on standard output.
 
@@ -113,7 +127,7 @@ def build(
         account_id=ACCOUNT,
     )
     pace = f"{ORDERS_PER_SEC}/00:00:01"
-    node = (
+    builder = (
         LiveNode.builder(plan.system.name, TraderId("FATHOM-001"), Environment.LIVE)
         .with_logging(LoggerConfig(stdout_level=getattr(LogLevel, log_level), print_config=False, bypass_logging=False))
         .with_data_engine_config(data_engine(plan.system.bars_delay_ms))
@@ -122,10 +136,24 @@ def build(
         .with_timeout_connection(20)
         .with_delay_post_stop_secs(2)
         .add_data_client(None, BybitDataClientFactory(), data)
-        .add_exec_client(None, BybitExecutionClientFactory(), execution)
-        .build()
     )
-    return _filled(node, plan, taker_fee)
+    if trade:
+        builder = builder.add_exec_client(None, BybitExecutionClientFactory(), execution)
+    built = _filled(builder.build(), plan, taker_fee)
+    if not trade:
+        built.book.stop_all(0, "manual", WATCHED)
+    return built
+
+
+def claiming(parameters: Any) -> Any:
+    """Return the parameters of a strategy that takes up what the venue holds in its instrument.
+
+    After a crash, the venue reports orders and a position that nobody here knows. A strategy that does not claim them
+    trades against them: the venue nets both, and each side believes in a position that is not there.
+    """
+    if isinstance(parameters, SignalStrategyConfig):
+        return msgspec.structs.replace(parameters, claim_external=True)
+    return parameters
 
 
 def _filled(node: LiveNode, plan: Plan, taker_fee: float) -> Built:
@@ -141,7 +169,8 @@ def _filled(node: LiveNode, plan: Plan, taker_fee: float) -> Built:
     taken: set[str] = set()
     strategies: list[Any] = []
     for strategy in plan.components.strategies:
-        strategies += system.build(strategy.entry, strategy.parameters, strategy.instruments, taken, book, pacer)
+        parameters = claiming(strategy.parameters)
+        strategies += system.build(strategy.entry, parameters, strategy.instruments, taken, book, pacer)
     for each in strategies:
         each.book_depth = plan.depth
         node.add_strategy(each)

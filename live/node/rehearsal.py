@@ -17,6 +17,7 @@ from fathom.live.setup.rehearsal_config import Plan, Rehearsal
 from fathom.live.standin import AccountConfig, StandIn, StandInConfig
 from fathom.settings import escapes
 from fathom.strategies.system import LeavesNotes
+from fathom.strategies.trading.policy_strategy import PolicyStrategy
 
 type Tick = Callable[[float], None]
 """Called once a second with the seconds since the node began to run."""
@@ -55,6 +56,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     executions : int
     fees, net : str
         USDT: paid, and what the account gained with them.
+    signals : dict
+        Signals of our strategies, by what became of each: why it was not traded, or the last stage that it reached.
     equity : list of (int, str)
         Time in ns and wallet balance, from the start, after each change.
     orders : list of Sent
@@ -78,6 +81,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     executions: int
     fees: str
     net: str
+    signals: dict[str, int]
     equity: list[tuple[int, str]]
     orders: list[Sent]
     findings: list[str]
@@ -90,8 +94,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return not self.findings and not self.errors
 
 
-def rehearse(rehearsal: Rehearsal, plan: Plan, *, tick: Tick | None = None, log_level: str = "ERROR") -> Outcome:
-    """Let the live node trade for as long as the rehearsal lasts.
+def rehearse(
+    rehearsal: Rehearsal, plan: Plan, *, trade: bool = True, tick: Tick | None = None, log_level: str = "ERROR"
+) -> Outcome:
+    """Let the live node trade, or only watch, for as long as the rehearsal lasts.
 
     The exchange serves this machine alone. The recording begins when the node has subscribed to its books, and the node
     closes its positions when it stops.
@@ -122,7 +128,8 @@ def rehearse(rehearsal: Rehearsal, plan: Plan, *, tick: Tick | None = None, log_
     )
     with StandIn(config) as stand_in:
         fee = float(exchange.taker_fee)
-        built = build(plan, stand_in.urls, account.key, account.secret, taker_fee=fee, log_level=log_level)
+        keys = (account.key, account.secret)
+        built = build(plan, stand_in.urls, *keys, taker_fee=fee, trade=trade, log_level=log_level)
         try:
             warmed = warm_up(plan.components, built.strategies)
             secs, errors = _run(built.node, rehearsal.duration_secs, tick)
@@ -139,6 +146,7 @@ def rehearse(rehearsal: Rehearsal, plan: Plan, *, tick: Tick | None = None, log_
             warm_up_secs=warmed,
             events=stand_in.events,
             **_exchange_figures(stand_in, account),
+            signals=_signals(built.strategies),
             orders=orders,
             findings=[f"{found.rule}: {found.text}" for found in findings],
             errors=errors,
@@ -200,6 +208,12 @@ def _sent(order: Any) -> Sent:
         filled=str(order.filled_qty),
         status=order.status.name,
     )
+
+
+def _signals(strategies: list[Any]) -> dict[str, int]:
+    tables = [each.desk.journal.table() for each in strategies if isinstance(each, PolicyStrategy)]
+    rows = [row for table in tables for row in table.select(["stage", "reason"]).to_pylist()]
+    return dict(Counter(row["reason"] or row["stage"] for row in rows))
 
 
 def _exchange_figures(stand_in: StandIn, account: AccountConfig) -> dict[str, Any]:

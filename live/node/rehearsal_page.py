@@ -30,6 +30,7 @@ def rehearsal_html(outcome: Outcome) -> str:
         ("Instruments", ", ".join(outcome.instruments)),
         ("Session", f"{duration(outcome.secs)} of trading after {number(outcome.warm_up_secs)} s of warm-up"),
         ("Exchange", f"{integer(outcome.events)} recorded messages replayed; orders match against the replayed book"),
+        ("Signals", ", ".join(f"{integer(count)} {name}" for name, count in outcome.signals.items()) or "none"),
         ("Commands", ", ".join(f"{name} {integer(count)}" for name, count in outcome.commands.items()) or "none"),
     )
     return Page(

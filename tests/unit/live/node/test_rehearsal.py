@@ -1,15 +1,18 @@
 """A live node trades the system of a backtest on the rehearsal exchange, as the exchange takes it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from fathom.backtests.setup.config import load
 from fathom.commands.main import main
 from fathom.live.errors import LiveError
-from fathom.live.node.build import build, data_engine, execution_engine
+from fathom.live.node.build import WATCHED, build, claiming, data_engine, execution_engine
 from fathom.live.node.warm_up import warm_up
 from fathom.live.setup.rehearsal_config import Plan, load_rehearsal, plan
 from fathom.settings.errors import SettingsError
@@ -37,19 +40,23 @@ def made(config: Path, *changes: str) -> Plan:
     return plan(Layers.read([config], changes))
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
-    folder = tmp_path_factory.mktemp("rehearsal")
+def rehearsed(folder: Path, *options: str) -> tuple[Path, dict[str, object]]:
     market = make_market(folder / "market", seconds=120.0).path
     config_file(folder, market, more=ACTORS, name="system")
     config = folder / "rehearsal.toml"
     config.write_text(
         f'name = "small"\nsystem = ["system.toml"]\nduration_secs = 24.0\n[exchange]\ncatalog = "{market}"\n'
     )
-    arguments = ["live", "rehearse", str(config), "--out", str(folder / "out"), "--json"]
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 0, done.output
+    arguments = ["live", "rehearse", str(config), "--out", str(folder / "out"), "--json", *options]
+    # A process of its own: the engine builds one live node in a thread.
+    done = subprocess.run([sys.executable, "-m", "fathom", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    return rehearsed(tmp_path_factory.mktemp("rehearsal"))
 
 
 def test_a_rehearsed_session_trades_and_the_auditor_is_content(finished: tuple[Path, dict[str, object]]) -> None:
@@ -69,6 +76,16 @@ def test_a_rehearsed_session_trades_and_the_auditor_is_content(finished: tuple[P
     assert "clean" in text
     assert str(outcome["digest"]) in text
     assert not any(mark in text for mark in ('src="http', 'href="http', "url(http"))
+
+
+def test_a_session_that_only_watches_sends_no_order_while_it_makes_signals(tmp_path: Path) -> None:
+    _, outcome = rehearsed(tmp_path, "--watch")
+    assert outcome["commands"] == {}
+    assert outcome["orders"] == outcome["errors"] == outcome["findings"] == []
+    signals = outcome["signals"]
+    assert isinstance(signals, dict)
+    assert set(signals) == {f"manual: {WATCHED}"}
+    assert sum(signals.values()) > 0
 
 
 def test_live_and_backtest_call_the_system_by_one_digest(finished: tuple[Path, dict[str, object]]) -> None:
@@ -95,6 +112,16 @@ def test_t09_two_strategies_in_one_instrument_are_refused(tmp_path: Path) -> Non
     more = '[[strategies]]\nname = "momentum"\n'
     with pytest.raises(SettingsError, match="Expected one strategy an instrument"):
         made(config_file(tmp_path, tmp_path, more=more), "data.depth=50")
+
+
+def test_t09_every_strategy_claims_what_the_venue_holds(tmp_path: Path) -> None:
+    config = config_file(tmp_path, tmp_path)
+    (strategy,) = made(config, "data.depth=50").components.strategies
+    assert not strategy.parameters.claim_external
+    claimed = claiming(strategy.parameters)
+    assert claimed.claim_external
+    assert msgspec.structs.replace(claimed, claim_external=False) == strategy.parameters
+    assert claiming({"period": 3}) == {"period": 3}  # of a plain strategy of the engine, which has no such setting
 
 
 def test_t12_order_ids_of_long_symbols_fit() -> None:
