@@ -20,6 +20,7 @@ YEAR: Final = 365 * DAY
 SHORTEST_ANNUALISED: Final = 30 * DAY
 """No ratio of a shorter span is annualised, anywhere: it would be extrapolation."""
 
+_LONGEST: Final = 100 * YEAR
 _UNITS: Final = {"ms": MS, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
@@ -49,9 +50,12 @@ def duration_ns(text: str) -> int:
     fathom.settings.errors.SettingsError: Expected a duration such as 1s, 5m or 1h30m (units: ms, s, m, h, d), \
 was '5 minutes'
     """
+    shown = text if len(text) <= 40 else f"{text[:40]}..."
+    if len(text) > 40 or _PART.sub("", text) or not _PART.search(text):
+        raise SettingsError(f"Expected a duration such as 1s, 5m or 1h30m (units: {', '.join(_UNITS)}), was '{shown}'")
     total = sum(int(Decimal(number) * _UNITS[unit]) for number, unit in _PART.findall(text))
-    if not total or _PART.sub("", text):
-        raise SettingsError(f"Expected a duration such as 1s, 5m or 1h30m (units: {', '.join(_UNITS)}), was '{text}'")
+    if not 0 < total <= _LONGEST:
+        raise SettingsError(f"Expected a duration above 0 and of at most {_LONGEST // YEAR} years, was '{shown}'")
     return total
 
 

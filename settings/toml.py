@@ -24,6 +24,12 @@ type Steps = tuple[str | int, ...]
 type ConfigPath = Annotated[str, Meta(extra={"path": True})]
 """A file or a folder: relative to the file that names it, or to the current folder where a `--set` names it."""
 
+MOST_SEED: Final = 2**63 - 1
+"""The highest seed of anything."""
+
+_MOST_BYTES: Final = 1_000_000
+_DEEPEST: Final = 50
+
 _PLACE: Final = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _SHIPPED: Final = Path(__file__).resolve().parent.parent / "configs"
@@ -128,7 +134,8 @@ class Layers:
 
         The value is read as TOML; what is no TOML value is a text.
         """
-        source = _Source(f"--set {change}", Path.cwd())
+        shown = change if len(change) <= 200 else f"{change[:200]}..."
+        source = _Source(f"--set {shown}", Path.cwd())
         key, equals, text = change.partition("=")
         names = _names(key)
         if not (equals and names):
@@ -137,6 +144,9 @@ class Layers:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text.strip()
+        except (ValueError, RecursionError) as error:
+            problem = "Expected a number of fewer digits and arrays less deep"
+            raise SettingsError(f"{problem}, was {len(text):,} letters.", source=f"--set {key}") from error
         place: Any = self.settings
         steps: Steps = ()
         for name, following in zip(names, [*names[1:], None], strict=True):
@@ -199,13 +209,37 @@ class Layers:
 def read_toml(file: Path | str) -> dict[str, Any]:
     """Return the content of a TOML file; an unreadable one is a `SettingsError`."""
     try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        if (size := Path(file).stat().st_size) > _MOST_BYTES:
+            raise SettingsError(
+                f"Expected a TOML file of at most {_MOST_BYTES:,} bytes, was {size:,}.", source=str(file)
+            )
+        content = tomllib.loads(Path(file).read_text(encoding="utf-8-sig"))
+        if _is_deeper(content, _DEEPEST):
+            raise SettingsError(f"Expected at most {_DEEPEST} tables within each other, was more.", source=str(file))
+        return content
     except FileNotFoundError as error:
         folder = Path(file).parent
         hint = did_you_mean(str(file), [str(path) for path in sorted(folder.glob("*.toml"))])
         raise SettingsError(f"Expected a TOML file, was none.{hint}", source=str(file)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"Expected a TOML file: {error}.", source=str(file)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"Expected a TOML file in UTF-8: {error}. Save it as UTF-8.", source=str(file)) from error
+    except RecursionError as error:
+        raise SettingsError(
+            f"Expected at most {_DEEPEST} tables or arrays within each other, was more.", source=str(file)
+        ) from error
+    except (ValueError, OSError) as error:  # a TOMLDecodeError, or a number of thousands of digits
+        if isinstance(error, SettingsError):
+            raise
+        raise SettingsError(f"Expected a TOML file: {str(error).partition(';')[0]}.", source=str(file)) from error
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner: list[Any] = [value]
+    while inner and levels:
+        inner = [each for one in inner for each in (one.values() if isinstance(one, dict) else one)]
+        inner = [each for each in inner if isinstance(each, dict | list)]
+        levels -= 1
+    return bool(inner)
 
 
 def decode[T](kind: type[T], settings: Any, layers: Layers, above: Steps = ()) -> T:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from fathom.settings.toml import ConfigPath, Layers, decode
+from fathom.settings.toml import MOST_SEED, ConfigPath, Layers, decode
 from fathom.strategies.system_config import StrategySpec, Strict, strategy_parameters
 
 type Share = Annotated[float, Meta(ge=0, le=1)]
 type Seconds = Annotated[float, Meta(gt=0)]
-type Seed = Annotated[int, Meta(ge=0)]
+type Seed = Annotated[int, Meta(ge=0, le=MOST_SEED)]
 
 
 class Model(Strict, frozen=True, kw_only=True):

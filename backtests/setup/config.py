@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -14,7 +15,7 @@ from fathom.backtests.setup import replayed_rows
 from fathom.backtests.setup.identity import code_of
 from fathom.backtests.setup.run_files import digest
 from fathom.settings.times import duration_ns
-from fathom.settings.toml import ConfigPath, Layers, decode, dump_toml
+from fathom.settings.toml import MOST_SEED, ConfigPath, Layers, decode, dump_toml
 from fathom.settings.urls import redacted
 from fathom.strategies.risk.config import RiskConfig
 from fathom.strategies.system_config import (
@@ -30,6 +31,7 @@ from fathom.strategies.system_config import (
 )
 from fathom.strategies.trading.pacer import ORDERS_PER_SEC
 
+_RICHEST: Final = 10**12
 _LONGEST_GRID: Final = 10_000
 
 type Rate = Annotated[float, Meta(ge=-0.01, le=0.1)]
@@ -74,7 +76,7 @@ class Data(Strict, frozen=True, kw_only=True):
     start: Moment | None = None
     end: Moment | None = None
     depth: Depth | None = None
-    chunk_events: Annotated[int, Meta(ge=1_000)] = 20_000
+    chunk_events: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 20_000
     rows: Literal["catalog", "objects"] = "catalog"
     flags: bool = True
 
@@ -201,7 +203,13 @@ class Venue(Strict, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9][0-9_]*(\.[0-9]+)? [A-Z0-9]+", self.starting_balance):
-            raise ValueError(f"Expected venue.starting_balance such as '100000 USDT', was '{self.starting_balance}'")
+            shown = self.starting_balance[:40]
+            raise ValueError(f"Expected venue.starting_balance such as '100000 USDT', was '{shown}'")
+        amount, currency = self.starting_balance.split()
+        if not 0 < Decimal(amount) <= _RICHEST:
+            raise ValueError(
+                f"Expected venue.starting_balance above 0 and up to {_RICHEST:,} {currency}, was {amount[:40]}"
+            )
 
 
 class FundingRates(Strict, frozen=True, kw_only=True):
@@ -273,7 +281,7 @@ class Config(Strict, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
     data: Data
     venue: Venue
-    seed: Annotated[int, Meta(ge=0)] = 1
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)] = 1
     bars_delay_ms: Annotated[float, Meta(ge=0, le=1_000)] = BARS_DELAY_MS
     actors: list[ActorSpec] = []
     strategies: list[StrategySpec] = []

@@ -11,7 +11,7 @@ from fathom.ml.samples.label_config import LabelConfig
 from fathom.ml.samples.splits import SplitConfig
 from fathom.ml.scores.metrics import METRICS
 from fathom.ml.training.fit_config import FitConfig, NetConfig
-from fathom.settings.toml import ConfigPath
+from fathom.settings.toml import MOST_SEED, ConfigPath
 
 BASELINES: Final = ("prior", "persistence", "logistic", "boosting")
 """Names of the baselines, in the order of reports."""
@@ -90,7 +90,7 @@ class TrainingConfig(Canonical, frozen=True, kw_only=True):
 
     name: str
     data: DataConfig
-    seed: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)] = 0
     label: LabelConfig = LabelConfig()
     split: SplitConfig = SplitConfig()
     nets: tuple[NetConfig, ...] = ()

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from fathom.ml.training.config import TrainingConfig
 from fathom.settings.errors import SettingsError
-from fathom.settings.toml import ConfigPath, read, toml_value
+from fathom.settings.toml import MOST_SEED, ConfigPath, read, toml_value
 
 type Scalar = bool | int | float | str
 
@@ -97,7 +97,7 @@ class TuneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     trials: Annotated[int, Meta(ge=1)] = 30
     tail: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.2
     pruning: bool = True
-    seed: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0, le=MOST_SEED)] = 0
 
     def __post_init__(self) -> None:
         names = list(self.space)
