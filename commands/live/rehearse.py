@@ -66,7 +66,7 @@ def rehearse(
         ("System", f"{outcome.digest}, as in its backtest"),
         ("Session", f"{outcome.secs:.0f} s, {outcome.events:,} messages of the exchange"),
         ("Signals", ", ".join(f"{count} {name}" for name, count in outcome.signals.items()) or "none"),
-        ("Orders", f"{len(outcome.orders)} sent, {outcome.executions} executions"),
+        ("Orders", f"{outcome.sent} sent, {outcome.executions} executions"),
         ("Commands", commands),
         ("Refused", refused),
         ("Net", f"{float(outcome.net):+,.2f} USDT, fees {float(outcome.fees):,.2f}"),

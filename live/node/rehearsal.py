@@ -23,10 +23,11 @@ type Tick = Callable[[float], None]
 """Called once a second with the seconds since the node began to run."""
 
 _STEP_SECS: Final = 0.25
+_KEPT: Final = ("INITIALIZED", "DENIED")
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """One order of the node's own journal: what it sent, and how it ended."""
+    """One order of the node's own journal: what a strategy asked for, and how it ended."""
 
     ts_init: int
     order_id: str
@@ -92,6 +93,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def clean(self) -> bool:
         """Whether the auditor found nothing, and no component failed."""
         return not self.findings and not self.errors
+
+    @property
+    def sent(self) -> int:
+        """How many orders left the node; the engine denied the others."""
+        return sum(order.status not in _KEPT for order in self.orders)
 
 
 def rehearse(

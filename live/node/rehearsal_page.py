@@ -21,7 +21,7 @@ def rehearsal_html(outcome: Outcome) -> str:
             "nothing happened that should not" if outcome.clean else "things that should not have happened",
             "good" if outcome.clean else "bad",
         ),
-        Tile("Orders sent", integer(len(outcome.orders)), f"{integer(outcome.executions)} executions"),
+        Tile("Orders sent", integer(outcome.sent), f"{integer(outcome.executions)} executions"),
         Tile("Refused by the exchange", integer(sum(outcome.refused.values())), "" if outcome.refused else "none"),
         Tile("Net", f"{number(net, signed=True)} USDT", f"fees {number(float(outcome.fees))}"),
     )

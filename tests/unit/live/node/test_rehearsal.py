@@ -13,6 +13,7 @@ from fathom.backtests.setup.config import load
 from fathom.commands.main import main
 from fathom.live.errors import LiveError
 from fathom.live.node.build import WATCHED, build, claiming, data_engine, execution_engine
+from fathom.live.node.rehearsal import Outcome
 from fathom.live.node.warm_up import warm_up
 from fathom.live.setup.rehearsal_config import Plan, load_rehearsal, plan
 from fathom.settings.errors import SettingsError
@@ -40,9 +41,11 @@ def made(config: Path, *changes: str) -> Plan:
     return plan(Layers.read([config], changes))
 
 
-def rehearsed(folder: Path, *options: str) -> tuple[Path, dict[str, object]]:
+def rehearsed(
+    folder: Path, *options: str, strategy: str = "supertrend", more: str = ACTORS
+) -> tuple[Path, dict[str, object]]:
     market = make_market(folder / "market", seconds=120.0).path
-    config_file(folder, market, more=ACTORS, name="system")
+    config_file(folder, market, strategy=strategy, more=more, name="system")
     config = folder / "rehearsal.toml"
     config.write_text(
         f'name = "small"\nsystem = ["system.toml"]\nduration_secs = 24.0\n[exchange]\ncatalog = "{market}"\n'
@@ -86,6 +89,18 @@ def test_a_session_that_only_watches_sends_no_order_while_it_makes_signals(tmp_p
     assert isinstance(signals, dict)
     assert set(signals) == {f"manual: {WATCHED}"}
     assert sum(signals.values()) > 0
+
+
+def test_a_plain_strategy_of_the_engine_has_no_way_to_the_account_either(tmp_path: Path) -> None:
+    more = f'bar_type = "{BTC}-2-SECOND-LAST-INTERNAL"\ntrade_size = 0.1\nevery = 2\n'
+    options = ("--watch", "--system", "data.depth=50", "--set", "duration_secs=12")
+    folder, outcome = rehearsed(tmp_path, *options, strategy="tests.makers.plain_nautilus:Turn", more=more)
+    assert (outcome["commands"], outcome["executions"]) == ({}, 0)
+    orders = outcome["orders"]
+    assert isinstance(orders, list)
+    assert {order["status"] for order in orders} == {"DENIED"}  # it asked for some
+    (saved,) = (folder / "out").glob("*/rehearsal.json")
+    assert msgspec.json.decode(saved.read_bytes(), type=Outcome).sent == 0
 
 
 def test_live_and_backtest_call_the_system_by_one_digest(finished: tuple[Path, dict[str, object]]) -> None:
