@@ -62,6 +62,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return rehearsed(tmp_path_factory.mktemp("rehearsal"))
 
 
+@pytest.mark.xdist_group("rehearsal")
 def test_a_rehearsed_session_trades_and_the_auditor_is_content(finished: tuple[Path, dict[str, object]]) -> None:
     folder, outcome = finished
     assert outcome["findings"] == outcome["errors"] == []
@@ -103,6 +104,7 @@ def test_a_plain_strategy_of_the_engine_has_no_way_to_the_account_either(tmp_pat
     assert msgspec.json.decode(saved.read_bytes(), type=Outcome).sent == 0
 
 
+@pytest.mark.xdist_group("rehearsal")
 def test_live_and_backtest_call_the_system_by_one_digest(finished: tuple[Path, dict[str, object]]) -> None:
     folder, outcome = finished
     assert load([folder / "system.toml"]).system == outcome["digest"]
