@@ -17,7 +17,8 @@ from fathom.data_catalog.simulation.generator import Generator
 from fathom.data_catalog.simulation.memory import LOG
 from fathom.data_catalog.simulation.moves import SimulationError
 from fathom.data_catalog.simulation.truth import truth_files, truth_folder
-from fathom.data_catalog.store.layout import BOOK, TRADES
+from fathom.data_catalog.store.layout import BOOK, OWN_DATA, TRADES
+from fathom.settings.owner import locked
 
 GENERATOR_VERSION: Final = 1
 """Raised whenever the same seed and scenario would give other rows."""
@@ -117,7 +118,7 @@ def simulate(
     """Simulate every instrument of a scenario into a catalog.
 
     An instrument appears whole or not at all. What the same scenario and seed put there before is left alone; a run
-    that was killed is completed by the next.
+    that was killed is completed by the next. Of two simulations into one catalog, the second waits for the first.
 
     Parameters
     ----------
@@ -136,9 +137,13 @@ def simulate(
     SimulationError
         The catalog holds other data of an instrument.
     """
-    for number in range(len(config.instruments)):
-        _held(config, number, catalog, seed)  # before the first hour is spent
-    return [_one(config, number, catalog, seed, progress) for number in range(len(config.instruments))]
+    numbers = range(len(config.instruments))
+    own = catalog.path / OWN_DATA
+    own.mkdir(parents=True, exist_ok=True)
+    with locked(own / ".simulate.lock"):
+        for number in numbers:
+            _held(config, number, catalog, seed)  # before the first hour is spent
+        return [_one(config, number, catalog, seed, progress) for number in numbers]
 
 
 def _read_stamp(path: Path) -> Stamp | None:

@@ -1,6 +1,8 @@
 """Every detector over a catalog, in batch: what they find, and the book around the strongest alerts."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +18,7 @@ from fathom.data_catalog.instruments import Grid
 from fathom.data_catalog.messages.detections import BUILT_IN, Detection, ManipulationAlert
 from fathom.data_catalog.messages.findings import SureAlerts, message_kinds, messages_of, messages_table
 from fathom.data_catalog.store.engine_path import engine_path
-from fathom.data_catalog.store.layout import BOOK, ENGINE_DATA, folder_of
+from fathom.data_catalog.store.layout import BOOK, ENGINE_DATA, OWN_DATA, folder_of
 from fathom.detectors import MarketWatch, RpiReading
 from fathom.market import EVENT, Action, Kind
 from fathom.market.follow import BookFollower
@@ -222,19 +224,20 @@ def _look(episode: Episode, book: BookFollower, grid: Grid) -> None:
 
 
 def write_tables(folder: Path, markets: list[Market]) -> list[Path]:
-    """Write a table a kind of messages, such as `alerts.parquet`, each whole or not at all."""
+    """Write a table a kind of messages, such as `alerts.parquet`: all of them, or none where one cannot be written."""
     written = []
-    for kind in dict.fromkeys(kind for market in markets for kind in market.found):
-        messages = [message for market in markets for message in market.found[kind]]
-        path = folder / f"{kind.TOPIC}.parquet"
-        with whole_file(path) as file:
+    with ExitStack() as files:
+        for kind in dict.fromkeys(kind for market in markets for kind in market.found):
+            messages = [message for market in markets for message in market.found[kind]]
+            path = folder / f"{kind.TOPIC}.parquet"
+            file = files.enter_context(whole_file(path))
             pq.write_table(messages_table(kind, messages), file, compression="zstd")
-        written.append(path)
+            written.append(path)
     return written
 
 
 def store(catalog: Path | str, markets: list[Market]) -> int:
-    """Store the messages in the catalog as custom data; return how many.
+    """Store the messages in the catalog as custom data, all of them or none; return how many.
 
     Raises
     ------
@@ -249,13 +252,22 @@ def store(catalog: Path | str, markets: list[Market]) -> int:
                     f"Expected no {kind.__name__} of {market.grid.instrument_id} in the catalog yet, was some in "
                     f"{folder}. Remove that folder, or run with store = false."
                 )
-    count = 0
-    for market in markets:
-        for messages in market.found.values():
-            if messages:
-                ordered = sorted(messages, key=lambda message: message.ts_init)
-                ParquetDataCatalog(engine_path(Path(catalog))).write_custom_data(
-                    [message.custom_data() for message in ordered]
-                )
-                count += len(ordered)
+    count, staging = 0, Path(catalog) / OWN_DATA / ".detections.part"
+    shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
+    try:
+        for market in markets:
+            for messages in market.found.values():
+                if messages:
+                    ordered = sorted(messages, key=lambda message: message.ts_init)
+                    staging.mkdir(parents=True, exist_ok=True)
+                    ParquetDataCatalog(engine_path(staging)).write_custom_data(
+                        [message.custom_data() for message in ordered]
+                    )
+                    count += len(ordered)
+        for file in sorted(staging.rglob("*.parquet")):
+            place = Path(catalog) / file.relative_to(staging)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     return count
