@@ -34,6 +34,18 @@ def call[T](native: Callable[..., T], *args: Any, **kwargs: Any) -> tuple[T | No
     (None, '<lambda>', ZeroDivisionError('division by zero'))
     """
     escapes: list[Escape] = []
+    return call_into(escapes, native, *args, **kwargs), escapes
+
+
+def call_into[T](escapes: list[Escape], native: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
+    """Do as `call`, and append each escape to a list as it happens: another thread may look at it meanwhile.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> call_into(seen, sorted, [1], key=lambda x: x / 0), len(seen)
+    (None, 1)
+    """
     caller = sys._getframe()
 
     def unwind(code: CodeType, offset: int, error: BaseException) -> None:
@@ -45,10 +57,10 @@ def call[T](native: Callable[..., T], *args: Any, **kwargs: Any) -> tuple[T | No
     monitoring.register_callback(_TOOL, _UNWIND, unwind)
     monitoring.set_events(_TOOL, _UNWIND)
     try:
-        return native(*args, **kwargs), escapes
+        return native(*args, **kwargs)
     except BaseException:
         if escapes:
-            return None, escapes
+            return None
         raise
     finally:
         monitoring.set_events(_TOOL, monitoring.events.NO_EVENTS)

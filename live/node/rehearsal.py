@@ -138,7 +138,7 @@ def rehearse(
         built = build(plan, stand_in.urls, *keys, taker_fee=fee, trade=trade, log_level=log_level)
         try:
             warmed = warm_up(plan.components, built.strategies)
-            secs, errors = _run(built.node, rehearsal.duration_secs, tick)
+            secs, errors = _run(built.node, rehearsal, tick)
             orders = sorted((_sent(order) for order in built.node.cache.orders()), key=lambda order: order.ts_init)
             findings = stand_in.audit(journal=[order.order_id for order in orders])
         finally:
@@ -160,9 +160,9 @@ def rehearse(
         )
 
 
-def _run(node: Any, duration_secs: float, tick: Tick | None) -> tuple[float, list[str]]:
+def _run(node: Any, rehearsal: Rehearsal, tick: Tick | None) -> tuple[float, list[str]]:
     handle, done = node.handle(), threading.Event()
-    clock = _Stopwatch()
+    clock, escaped = _Stopwatch(), list[escapes.Escape]()
 
     def watch() -> None:
         while not done.wait(_STEP_SECS):
@@ -170,14 +170,14 @@ def _run(node: Any, duration_secs: float, tick: Tick | None) -> tuple[float, lis
                 clock.start()
             if tick is not None:
                 tick(clock.secs)
-            if clock.secs >= duration_secs:
+            if clock.secs >= rehearsal.duration_secs or len(escaped) >= rehearsal.max_errors:
                 handle.stop()
                 return
 
     watcher = threading.Thread(target=watch, name="rehearsal", daemon=True)
     watcher.start()
     try:
-        _, escaped = escapes.call(node.run)
+        escapes.call_into(escaped, node.run)
     finally:
         done.set()
         watcher.join()

@@ -59,12 +59,15 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     exchange : Exchange
     duration_secs : float
         How long the node trades before it closes its positions and stops.
+    max_errors : int
+        After so many exceptions that left strategies and actors, it does so at once.
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
     system: Annotated[list[ConfigPath], Meta(min_length=1)]
     exchange: Exchange
     duration_secs: Positive = 60.0
+    max_errors: Annotated[int, Meta(ge=1)] = 10
 
 
 class Plan(msgspec.Struct, frozen=True):

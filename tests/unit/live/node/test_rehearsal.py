@@ -42,7 +42,7 @@ def made(config: Path, *changes: str) -> Plan:
 
 
 def rehearsed(
-    folder: Path, *options: str, strategy: str = "supertrend", more: str = ACTORS
+    folder: Path, *options: str, strategy: str = "supertrend", more: str = ACTORS, code: int = 0
 ) -> tuple[Path, dict[str, object]]:
     market = make_market(folder / "market", seconds=120.0).path
     config_file(folder, market, strategy=strategy, more=more, name="system")
@@ -53,7 +53,7 @@ def rehearsed(
     arguments = ["live", "rehearse", str(config), "--out", str(folder / "out"), "--json", *options]
     # A process of its own: the engine builds one live node in a thread.
     done = subprocess.run([sys.executable, "-m", "fathom", *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return folder, json.loads(done.stdout)
 
 
@@ -102,6 +102,19 @@ def test_a_plain_strategy_of_the_engine_has_no_way_to_the_account_either(tmp_pat
     assert {order["status"] for order in orders} == {"DENIED"}  # it asked for some
     (saved,) = (folder / "out").glob("*/rehearsal.json")
     assert msgspec.json.decode(saved.read_bytes(), type=Outcome).sent == 0
+
+
+def test_t18_too_many_exceptions_end_the_session(tmp_path: Path) -> None:
+    more = f'bar_type = "{BTC}-2-SECOND-LAST-INTERNAL"\ntrade_size = -1.0\nevery = 1\n'  # each bar: no such quantity
+    options = ("--system", "data.depth=50", "--set", "duration_secs=60", "--set", "max_errors=2")
+    _, outcome = rehearsed(tmp_path, *options, strategy="tests.makers.plain_nautilus:Turn", more=more, code=1)
+    errors, secs = outcome["errors"], outcome["secs"]
+    assert isinstance(errors, list)
+    assert isinstance(secs, float)
+    assert len(errors) >= 2
+    assert all(error.startswith("Turn.on_bar: ") for error in errors)
+    assert secs < 60.0
+    assert outcome["findings"] == []
 
 
 @pytest.mark.xdist_group("rehearsal")
