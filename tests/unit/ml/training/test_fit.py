@@ -11,6 +11,7 @@ import torch
 
 from fathom.ml.errors import TrainingError
 from fathom.ml.nets import NETS
+from fathom.ml.samples.datasets import Arrays
 from fathom.ml.training.fit import Trained, fit
 from fathom.ml.training.fit_config import FitConfig
 from fathom.ml.training.resumption import SNAPSHOT, WEIGHTS
@@ -116,6 +117,26 @@ def test_calibration_lowers_the_log_loss_and_changes_no_direction(whole: Trained
     data = problem.data()
     logits = np.concatenate([whole.net(batch["x"]).logits.detach().numpy() for batch in data.val_dataloader()])
     assert (whole.predict(data.val_dataloader()).classes == logits.argmax(axis=1)).all()
+
+
+def test_rows_of_the_test_change_nothing_that_is_fitted(whole: Trained, tmp_path: Path) -> None:
+    made, honest = problem.arrays(), problem.data()
+    first = honest.samples.rows[honest.fold.test].min() - (problem.WINDOW - 1)
+    last = honest.samples.rows[honest.fold.validation].max() + 1  # the label's horizon is one row
+    assert last < first
+    features, mid = np.array(made.features), np.array(made.mid)
+    features[first:] = 1e3 - features[first:]
+    mid[first:] = mid[first - 1] * mid[first - 1] / mid[first:]
+    spoilt = problem.data(Arrays.raw(features, made.ts, mid))
+    tests = honest.fold.test
+    assert (spoilt.fold.test == tests).all()
+    assert (spoilt.samples.classes[tests] != honest.samples.classes[tests]).any()
+    other = fit(problem.net(), problem.config(), spoilt, tmp_path, seed=7)
+    assert spoilt.scaler == honest.scaler
+    assert other.record.calibration == whole.record.calibration
+    assert other.record.validation == whole.record.validation
+    for name, weights in whole.net.state_dict().items():
+        torch.testing.assert_close(other.net.state_dict()[name], weights, rtol=0.0, atol=0.0)
 
 
 def test_no_number_anywhere_is_a_clear_error(tmp_path: Path) -> None:
