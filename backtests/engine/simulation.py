@@ -1,11 +1,14 @@
 """Running the engine over a feed: streamed, with progress in simulated time, failing where a handler fails."""
 
 import resource
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
@@ -148,8 +151,13 @@ def _run(
         make_punctual(component, resolved.config.venue.latency)
         node.add_strategy(run_id, component)
     began = time.perf_counter()
-    results, escaped = escapes.call(node.run)
+    with _Stop() as stop:
+        clock.stopping = stop
+        results, escaped = escapes.call(node.run)
     elapsed = time.perf_counter() - began
+    if stop.asked is not None:
+        when = f"at {iso(clock.now_ns)} of simulated time" if clock.now_ns else "before the first event"
+        raise Interrupted(f"Stopped {when}.") from stop.asked
     for escape in escaped:
         if isinstance(escape.error, KeyboardInterrupt):
             when = f"at {iso(clock.now_ns)} of simulated time" if clock.now_ns else "before the first event"
@@ -216,6 +224,37 @@ def _engine_config(config: Config, log_level: str) -> BacktestEngineConfig:
     )
 
 
+class _Stop:
+    """Keeps a Ctrl-C or SIGTERM until the engine can end: raised in a handler, the engine would log it as an error.
+
+    A second one is raised at once.
+    """
+
+    def __init__(self) -> None:
+        self.asked: KeyboardInterrupt | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = signal.getsignal(number)
+                if callable(before):
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        try:
+            self._before[signal.Signals(number)](number, frame)
+        except KeyboardInterrupt as error:
+            if self.asked is not None:
+                raise
+            self.asked = error
+
+
 class Clockwork(DataActor):
     """Tells the simulated time now and then, and when the engine stopped. It subscribes to nothing.
 
@@ -238,6 +277,7 @@ class Clockwork(DataActor):
         self.tick = tick
         self.now_ns = 0
         self.stopped_ns = 0
+        self.stopping: _Stop | None = None
 
     def on_start(self) -> None:
         self.now_ns = self.clock.timestamp_ns()
@@ -245,6 +285,8 @@ class Clockwork(DataActor):
 
     def on_time_event(self, event: TimeEvent) -> None:
         self.now_ns = event.ts_event
+        if self.stopping is not None and self.stopping.asked is not None:
+            self.shutdown_system("the user stopped it")
         if self.tick is not None:
             self.tick(event.ts_event)
 
