@@ -65,20 +65,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.xdist_group("signals")
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_command_says_so_and_leaves_no_debris(folder: Path, name: str, number: int, code: int) -> None:
-    for secs in (2.2, 3.4):
-        process = _start(folder, COMMANDS[name])
-        try:
-            process.wait(secs)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-        if process.returncode == 0:
-            continue  # it was done before
-        assert process.returncode == code, errors
-        lines = [line for line in errors.splitlines() if line.strip()]
-        assert len(lines) == 1, errors
-        assert lines[0].startswith({130: "Stopped by Ctrl-C.", 143: "Stopped by SIGTERM."}[code])
-        parts = [path for path in folder.rglob("*") if path.name.endswith(".part") or ".tmp" in path.name]
-        assert parts == []
+@pytest.mark.parametrize(("number", "code", "secs"), [(signal.SIGINT, 130, 2.4), (signal.SIGTERM, 143, 3.2)])
+def test_a_stopped_command_leaves_no_debris(folder: Path, name: str, number: int, code: int, secs: float) -> None:
+    process = _start(folder, COMMANDS[name])
+    try:
+        process.wait(secs)
+    except subprocess.TimeoutExpired:
+        process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("this machine was done before the signal")
+    assert process.returncode == code, errors
+    lines = [line for line in errors.splitlines() if line.strip()]
+    assert len(lines) == 1, errors
+    assert lines[0].startswith({130: "Stopped by Ctrl-C.", 143: "Stopped by SIGTERM."}[code])
+    parts = [path for path in folder.rglob("*") if path.name.endswith(".part") or ".tmp" in path.name]
+    assert parts == []
