@@ -181,6 +181,9 @@ def _run(
     tables = _tables([*actors, *components]) | _risk_events(book)
     parts = [*actors, *components]
     notes = [note for part in parts if isinstance(part, system.LeavesNotes) for note in part.notes()] + rules.notes()
+    sent = {order.strategy_id for order in records.orders}
+    silent = [str(part.strategy_id) for part in components if not isinstance(part, system.LeavesNotes)]
+    notes += [f"{name} sent no order." for name in silent if name not in sent]
     return Finished(records, ran, int(results[0].iterations), elapsed, peak_rss_mib(), tables, notes)
 
 

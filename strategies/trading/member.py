@@ -72,6 +72,7 @@ class Member:
         self.flow_from = flow
         self.detectors_from = detectors
         self.trails = trails
+        self._bars = self._signals = 0
         self._features = features or FeatureConfig()
         self._flow = OrderFlow()
         self._summed = np.full(1, np.nan)
@@ -124,7 +125,18 @@ class Member:
 
     def decide(self, bar: Bar, regime: RegimeChange | None, wave: WaveUpdate | None) -> Signal | None:
         """Take a closed bar and return what the policy says."""
-        return self.policy.decide(self._market_bar(bar, regime, wave))
+        self._bars += 1
+        signal = self.policy.decide(self._market_bar(bar, regime, wave))
+        self._signals += signal is not None
+        return signal
+
+    def notes(self, strategy_id: str) -> list[str]:
+        """Return what a reader must know where the policy had no data, or made no signal of them."""
+        if not self._bars:
+            return [f"{strategy_id} ({self.name}) received no bar: it subscribed to {self.bar_type}."]
+        if not self._signals:
+            return [f"{strategy_id} ({self.name}) made no signal in {self._bars:,} bars of {self.bar_type}."]
+        return []
 
     def save(self) -> Parts:
         """Return all state, for `load`."""

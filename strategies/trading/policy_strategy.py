@@ -350,6 +350,10 @@ class PolicyStrategy(Strategy):
         """Return the journal as the table `decisions` of the run directory."""
         return {"decisions": self.desk.journal.table()}
 
+    def notes(self) -> list[str]:
+        """Return which policies had no data, or made no signal."""
+        return [note for member in self.members for note in member.notes(str(self.strategy_id))]
+
     def save_policies(self) -> dict[str, Parts]:
         """Return the state of the policies, by name and part."""
         return {member.name: member.save() for member in self.members}
