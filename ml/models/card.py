@@ -76,6 +76,8 @@ def limits(artifact: Artifact) -> list[str]:
         found.append(f"{trials:,} things were tried on these data: the best of many looks better than it is.")
     if not metrics.get("leak_check", {}).get("passed", True):
         found.append("The leak check found inputs that seem to know the future: do not use this model.")
+    if "leak_check" not in metrics:
+        found.append("No leak check was made of its inputs.")
     if warning := metrics.get("leak_check", {}).get("warning"):
         found.append(f"Leak check: {warning}")
     grid = f"{schema.window} vectors {schema.grid_ms} ms apart"

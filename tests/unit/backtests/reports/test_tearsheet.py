@@ -1,14 +1,17 @@
 """The tearsheet: every figure against a naive recomputation from the files, at every span, and with no trade."""
 
+import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fathom.backtests.account.performance import load
+from fathom.backtests.reports import first_screen
 from fathom.backtests.reports.tearsheet import tearsheet_html
 from fathom.backtests.setup.run_files import RunFiles
 from fathom.pages.formats import number, percent
@@ -226,3 +229,18 @@ def test_an_account_that_is_wiped_out_is_reported(tmp_path: Path) -> None:
     assert float(equity.min()) < 0.0
     assert any("fell to zero or below" in text for text in read(page).text)
     assert not re.search(r"\b(nan|inf)\b", " ".join(read(page).text).lower())
+
+
+@pytest.mark.parametrize(
+    ("interval", "tone"),
+    [
+        ({"level": 0.95, "low": 5.0, "high": 9.0, "note": ""}, {"good", "bad"}),
+        ({"level": 0.95, "low": -5.0, "high": 9.0, "note": ""}, {""}),
+        ({"level": 0.95, "low": None, "high": None, "note": "No 95 % interval."}, {""}),
+    ],
+)
+def test_a_return_that_may_be_luck_has_no_colour(tmp_path: Path, interval: dict[str, Any], tone: set[str]) -> None:
+    files = make_run(tmp_path / "run", span_secs=300, grid_secs=1, trips=6)
+    summary = files.path / "summary.json"
+    summary.write_text(json.dumps(json.loads(summary.read_text()) | {"net_interval": interval}))
+    assert first_screen.tiles(load(files))[0].tone in tone
