@@ -9,13 +9,14 @@ import datetime
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from fathom.data_catalog.errors import CatalogError
+from fathom.settings.owner import locked
 from fathom.settings.urls import redacted_values
 from fathom.settings.whole_files import write_whole
 
@@ -234,8 +235,9 @@ class TrialLedger:
             # In a folder that cannot be written, SQLite reads only what it may take for unchanging.
             reading = "mode=ro" if os.access(self.path.parent, os.W_OK) else "mode=ro&immutable=1"
             place = self.path if write else f"{self.path.resolve().as_uri()}?{reading}"
-            database = sqlite3.connect(place, uri=not write, timeout=60.0)
-            try:
+            # SQLite waits for no other writer while the file becomes a WAL one, or is left by its last reader.
+            alone = locked(self.path.with_name(".trials.lock")) if write else nullcontext()
+            with alone, closing(sqlite3.connect(place, uri=not write, timeout=60.0)) as database:
                 if write:
                     database.execute("PRAGMA journal_mode=WAL")
                     database.execute("PRAGMA synchronous=FULL")
@@ -244,8 +246,6 @@ class TrialLedger:
                     if write:
                         database.execute("BEGIN IMMEDIATE")
                     yield database
-            finally:
-                database.close()
         except (OSError, sqlite3.Error) as error:
             known = LedgerUnwritableError if write and isinstance(error, _UNWRITABLE) else CatalogError
             raise known(
